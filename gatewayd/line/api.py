@@ -1,0 +1,121 @@
+"""The interface of a line, and the callbacks of who uses it.
+
+Two implementations: `serial_line.SerialPortLine` on a tty, `sim.SimLine` on a fake clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from gatewayd.line.model import Capabilities, LineErrors, LineSettings, Purge, Signal
+
+
+class LineEvents(Protocol):
+    """What a line tells its user. Never called from within a call of the user's into the line,
+    except `line_lost`, which `write` may cause in the next turn of the loop."""
+
+    def line_data(self, data: bytes) -> None:
+        """Bytes came from the device. Not empty."""
+
+    def line_writable(self) -> None:
+        """A `write` that took less than it was given may be tried again."""
+
+    def line_signals(self, signals: Signal) -> None:
+        """CTS, DSR, RI or CD changed; only while `watch` asks for it."""
+
+    def line_errors(self, errors: LineErrors) -> None:
+        """The receiver's error counts grew; only while `watch` asks for it. Running counts."""
+
+    def line_lost(self, cause: OSError | None) -> None:
+        """The device is gone (unplugged, hung up). The line is closed by now."""
+
+
+class Line(Protocol):
+    """One open serial line. All methods belong to the loop's thread and return at once."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the driver can do."""
+        ...
+
+    def settings(self) -> LineSettings:
+        """What the line is set to, as read back from the driver."""
+        ...
+
+    def configure(self, wanted: LineSettings) -> LineSettings:
+        """Apply all of `wanted` in one step, nothing where nothing differs; return what is in force.
+
+        What the hardware refuses stays as it was. Raises OSError when the device is gone.
+        """
+        ...
+
+    def signals(self) -> Signal:
+        """The modem lines now; on a line without them what was last set, with CTS, DSR and CD on."""
+        ...
+
+    def set_signals(self, on: Signal, off: Signal) -> None:
+        """Raise DTR/RTS in `on`, drop those in `off`; remembered where the line has none."""
+        ...
+
+    def set_break(self, on: bool) -> None:
+        """Hold the transmit line in break, or release it."""
+        ...
+
+    def watch(self, *, signals: bool, errors: bool) -> None:
+        """Report changes of modem lines and of error counts from now on, or stop it."""
+        ...
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Take bytes for the device; return how many were taken, 0 to len(data).
+
+        What was taken and has not left is at most about 250 ms of the line's speed. When fewer were
+        taken, `line_writable` follows.
+        """
+        ...
+
+    def unsent(self) -> int:
+        """Bytes taken by `write` that have not left yet, the driver's queue included."""
+        ...
+
+    def drain(self, drained: Callable[[], None]) -> None:
+        """Call `drained` once all bytes taken so far have left; within the call if they have.
+
+        One at a time. A purge of TX, and loss of the line, count as having left.
+        """
+        ...
+
+    def purge(self, which: Purge) -> None:
+        """Throw away what waits, in our buffers and the driver's."""
+        ...
+
+    def pause_reading(self) -> None:
+        """Stop reading from the device, so that the driver's flow control acts."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        ...
+
+    def close(self, closed: Callable[[], None] | None = None) -> None:
+        """Give the device back without waiting for unsent bytes; `closed` is called when it is free."""
+        ...
+
+
+class Clock(Protocol):
+    """The time of an event loop; asyncio's loop is one, a test's fake clock another."""
+
+    def time(self) -> float:
+        """Seconds, monotonic."""
+        ...
+
+    def call_later(self, delay: float, callback: Callable[..., object], *args: object) -> Timer:
+        """Call back after `delay` seconds."""
+        ...
+
+
+class Timer(Protocol):
+    """A pending call that can be taken back."""
+
+    def cancel(self) -> None:
+        """Do not call."""

@@ -1,0 +1,108 @@
+"""What a serial line can be set to and what it can say, as plain values."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Parity(enum.Enum):
+    """The parity bit, by pyserial's letters."""
+
+    NONE = "N"
+    ODD = "O"
+    EVEN = "E"
+    MARK = "M"
+    SPACE = "S"
+
+
+class StopBits(enum.Enum):
+    """The stop bits, by pyserial's numbers."""
+
+    ONE = 1.0
+    ONE_POINT_FIVE = 1.5
+    TWO = 2.0
+
+
+class Signal(enum.Flag):
+    """Modem lines, seen from the gateway (the DTE): DTR and RTS go out, the others come in."""
+
+    NONE = 0
+    DTR = enum.auto()
+    RTS = enum.auto()
+    CTS = enum.auto()
+    DSR = enum.auto()
+    RI = enum.auto()
+    CD = enum.auto()
+
+
+INPUT_SIGNALS = Signal.CTS | Signal.DSR | Signal.RI | Signal.CD
+
+
+class Purge(enum.Flag):
+    """Which waiting bytes to throw away; RX is from the device, TX is to it."""
+
+    RX = enum.auto()
+    TX = enum.auto()
+    BOTH = RX | TX
+
+
+@dataclass(frozen=True, slots=True)
+class LineSettings:
+    """The whole setting of a line.
+
+    `baudrate` is in bits per second, `bytesize` 5 to 8. `ixon` obeys XON/XOFF from the device
+    (outbound flow control), `ixoff` sends them (inbound); pyserial's `xonxoff` is both. `rtscts` is
+    RTS/CTS in both directions, as Linux has it.
+    """
+
+    baudrate: int = 9600
+    bytesize: int = 8
+    parity: Parity = Parity.NONE
+    stopbits: StopBits = StopBits.ONE
+    ixon: bool = False
+    ixoff: bool = False
+    rtscts: bool = False
+
+    @property
+    def bits_per_character(self) -> float:
+        """Bit times that one character takes on the wire, with start, parity and stop bits."""
+        parity = 0 if self.parity is Parity.NONE else 1
+        return 1 + self.bytesize + parity + self.stopbits.value
+
+    @property
+    def bytes_per_second(self) -> float:
+        """Characters per second at full speed."""
+        return self.baudrate / self.bits_per_character
+
+    def __str__(self) -> str:
+        """The short form, as in the configuration: `9600 8N1`, with `xonxoff` or `rtscts` behind it."""
+        flow = " rtscts" if self.rtscts else ""
+        flow += " xonxoff" if self.ixon and self.ixoff else ""
+        flow += " ixon" if self.ixon and not self.ixoff else ""
+        flow += " ixoff" if self.ixoff and not self.ixon else ""
+        return f"{self.baudrate} {self.bytesize}{self.parity.value}{self.stopbits.value:g}{flow}"
+
+
+@dataclass(frozen=True, slots=True)
+class LineErrors:
+    """Running counts of what the receiver of the UART found wrong (TIOCGICOUNT)."""
+
+    break_: int = 0
+    framing: int = 0
+    parity: int = 0
+    overrun: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What the driver of an open line can do, probed once at open."""
+
+    modem_lines: bool = True
+    """TIOCMGET and TIOCMSET work; a PTY and some gadgets have none."""
+    modem_events: bool = True
+    """TIOCMIWAIT works; otherwise changes are found by polling."""
+    error_counts: bool = True
+    """TIOCGICOUNT works."""
+    framing: bool = True
+    """Parity and data bits exist on the wire; a PTY has none and forgets them."""
