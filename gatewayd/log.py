@@ -1,0 +1,89 @@
+"""What gatewayd says in its log: one fixed MESSAGE_ID for each kind of event, and the fields beside it.
+
+Modules log through `note`; where the records go (journal fields, readable lines) is decided by the
+service's handlers.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+
+LOGGER = logging.getLogger("gatewayd")
+
+
+class Happening(enum.Enum):
+    """A kind of log entry; the value is its MESSAGE_ID (sd-id128, see systemd.journal-fields(7))."""
+
+    SERVICE_READY = "ca087a66e0b54c14acf3b702beb6c1e6"
+    """The gateway serves its ports."""
+    SERVICE_STOPPING = "fc514e9541574ffe95eb9f0ffe46adc1"
+    """The gateway was asked to stop."""
+    LISTENING = "a125aec0793246cb8a19ceb65318f62f"
+    """A port listens on an address."""
+    EXPOSED = "e00c6757202e40898262449ea35dba9a"
+    """A port can be reached from other machines without encryption or authentication."""
+    DEVICE_ABSENT = "415c8aa43919469b90470d3b2a338cfe"
+    """The device of a port is not there."""
+    DEVICE_OPENING = "26a1bd858c8d4ea0aa7ec5bee4107715"
+    """The device of a port is being opened."""
+    DEVICE_READY = "5e5a5596bffa463abfbba39692cb4bc7"
+    """The device of a port is open."""
+    DEVICE_BUSY = "503aec888d874bf5a4df70c0d831717b"
+    """Somebody else holds the device of a port."""
+    DEVICE_FAILED = "6564e04d517c4b91888cb1492b4dfd5b"
+    """The device of a port cannot be opened."""
+    DEVICE_LOST = "8b337ceea7c2472a852c6109515061a9"
+    """The device of a port went away while it was open."""
+    LINE_LIMITED = "6f39d44eeace452d99308794f92c8cec"
+    """The line lacks something: modem lines, parity, error counts."""
+    LINE_DISCARDED = "46f16fcb6d1746d3abf91c2f869aef53"
+    """Bytes for the line were dropped."""
+    SESSION_OPENED = "d6c4b5a0fab9412d87b6becc5c782f50"
+    """A client holds a port."""
+    SESSION_CLOSED = "40f0ec72aa714e668e71e753b38becb2"
+    """A client left a port."""
+    SESSION_REFUSED = "39d69df7828e4b9395763b2ebb51c279"
+    """A client was turned away."""
+    SESSION_TAKEN_OVER = "c8c674c009d846ff9c2f1cebacf8aab7"
+    """A client was replaced by a newcomer."""
+    PROTOCOL_VIOLATION = "24ea46d1090d46099dd2ab816de8920a"
+    """A client sent malformed Telnet or Com Port Control."""
+    LINE_SET = "5e283e890c774450856322c8a9e04c92"
+    """A client changed the settings of a line."""
+    CONFIG_REJECTED = "6d3ba439d10247afbeb58279dca615d9"
+    """A configuration was refused."""
+    CONFIG_RELOADED = "5f8dc342a65f494fb2bd021917dfd100"
+    """A new configuration is in force."""
+    CONTROL_CALLED = "943722204eb14a0c9d6478f97bcb67b4"
+    """Somebody used the control socket."""
+    FAULT = "44807195e30f44b0b8a2c7dfce2c3b7e"
+    """Something failed inside the gateway."""
+
+
+def note(
+    happening: Happening,
+    message: str,
+    *args: object,
+    level: int = logging.INFO,
+    port: str | None = None,
+    session: int | None = None,
+    peer: str | None = None,
+    device: str | None = None,
+    exc_info: BaseException | None = None,
+) -> None:
+    """Log `message % args` as a `happening`; the record carries it and the other fields as attributes.
+
+    Fields: `port` is the name in the configuration, `session` the number of the connection, `peer`
+    its address, `device` the path of the tty. Attributes of the record are named `happening`,
+    `gatewayd_port`, `gatewayd_session`, `gatewayd_peer`, `gatewayd_device`.
+    """
+    if LOGGER.isEnabledFor(level):
+        fields = {
+            "happening": happening,
+            "gatewayd_port": port,
+            "gatewayd_session": session,
+            "gatewayd_peer": peer,
+            "gatewayd_device": device,
+        }
+        LOGGER.log(level, message, *args, extra=fields, exc_info=exc_info, stacklevel=2)
