@@ -39,6 +39,27 @@ class Signal(enum.Flag):
 INPUT_SIGNALS = Signal.CTS | Signal.DSR | Signal.RI | Signal.CD
 
 
+class SignalPolicy(enum.Enum):
+    """Who decides over DTR or RTS.
+
+    `ON` and `OFF` hold that level from open on, `KEEP` never touches the line, `CLIENT` does what
+    an RFC 2217 client asks for. Except for `CLIENT`, requests are acknowledged and not acted upon.
+    """
+
+    ON = "on"
+    OFF = "off"
+    KEEP = "keep"
+    CLIENT = "client"
+
+
+@dataclass(frozen=True, slots=True)
+class SignalPolicies:
+    """The policies of a line's two outputs."""
+
+    dtr: SignalPolicy = SignalPolicy.CLIENT
+    rts: SignalPolicy = SignalPolicy.CLIENT
+
+
 class Purge(enum.Flag):
     """Which waiting bytes to throw away; RX is from the device, TX is to it."""
 

@@ -1,0 +1,19 @@
+"""The errors that gatewayd raises for what is not its own fault."""
+
+from __future__ import annotations
+
+
+class GatewayError(Exception):
+    """Anything that the operator, the machine or a device can be the cause of."""
+
+
+class DeviceError(GatewayError):
+    """A device cannot be opened; the text says why."""
+
+
+class DeviceAbsentError(DeviceError):
+    """There is no such device now."""
+
+
+class DeviceBusyError(DeviceError):
+    """Another process holds the device."""
