@@ -1,0 +1,344 @@
+"""The Telnet engine (RFC 854, 855, 856, 858, 859, 860, 1143): bytes in, events and bytes out.
+
+Theory of operation. What comes in is searched for IAC; a chunk without one *is* the data event, no
+copy made. Otherwise one regular expression takes the longest stretch in which every IAC is doubled,
+one `replace` undoes the doubling, and what follows is a command. At most two bytes of an unfinished
+command are kept, and at most `max_subnegotiation` of an unfinished subnegotiation.
+
+The engine answers option requests by itself and keeps the answers for `data_to_send`. It never
+raises on what a peer sends; what no RFC allows becomes a `Violation` and is skipped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+from gatewayd.telnet.constants import IAC, STATUS_IS, STATUS_SEND, Command, Option, Side
+from gatewayd.telnet.events import (
+    ControlFunction,
+    Event,
+    OptionChanged,
+    Subnegotiation,
+    TimingMarkRequested,
+    Violation,
+)
+from gatewayd.telnet.negotiation import TABLE, Cue, Q, Say, in_force
+
+MAX_SUBNEGOTIATION: Final = 1024
+"""Bytes; Com Port Control needs 6, and a signature is a line of text."""
+
+_DOUBLED: Final = IAC + IAC
+_LITERAL: Final = re.compile(rb"(?:[^\xff]++|\xff\xff)*+", re.DOTALL)
+_DENSE: Final = 32
+"""A run of IACs from this length on is counted instead of matched pair by pair."""
+
+_WILL, _WONT, _DO, _DONT = Command.WILL, Command.WONT, Command.DO, Command.DONT
+_IAC, _SB, _SE, _DM = Command.IAC, Command.SB, Command.SE, Command.DM
+_VERBS: Final = {
+    _WILL: (Side.REMOTE, True),
+    _WONT: (Side.REMOTE, False),
+    _DO: (Side.LOCAL, True),
+    _DONT: (Side.LOCAL, False),
+}
+_SAY_YES: Final = {Side.LOCAL: _WILL, Side.REMOTE: _DO}
+_SAY_NO: Final = {Side.LOCAL: _WONT, Side.REMOTE: _DONT}
+
+
+def double_iac(data: bytes) -> bytes:
+    """Escape every 0xFF (RFC 854); returns `data` itself when there is none."""
+    # `replace` costs per match: an unbroken run of 0xFF is doubled as a whole.
+    if data[:1] == IAC and len(data) >= _DENSE and data.count(IAC) == len(data):
+        return data + data
+    return data.replace(IAC, _DOUBLED)
+
+
+class TelnetEngine:
+    """One side of one Telnet connection.
+
+    `local` and `remote` are the options that we and the peer may perform; all others are refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        local: Iterable[int] = (),
+        remote: Iterable[int] = (),
+        max_subnegotiation: int = MAX_SUBNEGOTIATION,
+    ) -> None:
+        self._welcome = {Side.LOCAL: frozenset(local), Side.REMOTE: frozenset(remote)}
+        self._states: dict[tuple[Side, int], Q] = {}
+        self._max_subnegotiation = max_subnegotiation
+        self._out: list[bytes] = []
+        self._events: list[Event] = []
+        self._tail = b""
+        self._subnegotiation: bytearray | None = None
+        self._too_long = False
+        self._discarding = False
+        self._sends_binary = False
+        self._receives_binary = False
+        self._sent_cr = False
+        self._received_cr = False
+
+    # ---- options
+
+    def is_enabled(self, side: Side, option: int) -> bool:
+        """Whether `option` is in force on `side`."""
+        return in_force(side, self._states.get((side, option), Q.NO))
+
+    def ask(self, side: Side, option: int, *, enable: bool) -> None:
+        """Ask the peer for an option to be on or off; nothing goes out when it is so already.
+
+        Only what the peer then says makes an event: the caller knows what it asked for.
+        """
+        self._turn(side, option, Cue.ASK_YES if enable else Cue.ASK_NO)
+        self._events.clear()
+
+    def _turn(self, side: Side, option: int, cue: Cue) -> None:
+        key = (side, option)
+        before = self._states.get(key, Q.NO)
+        after, say = TABLE[before, cue]
+        if after is not before:
+            self._states[key] = after
+        enabled = in_force(side, after)
+        if enabled is not in_force(side, before):
+            if option == Option.BINARY:
+                self._binary_changed(side, enabled)
+            self._events.append(OptionChanged(side, option, enabled))
+        if say is not Say.NOTHING:
+            verb = (_SAY_YES if say is Say.YES else _SAY_NO)[side]
+            self._out.append(bytes((_IAC, verb, option)))
+
+    def _binary_changed(self, side: Side, enabled: bool) -> None:
+        if side is Side.REMOTE:
+            self._receives_binary = enabled
+            self._received_cr = False
+        else:
+            self._sends_binary = enabled
+            if self._sent_cr:
+                self._out.append(b"\0")
+                self._sent_cr = False
+
+    # ---- receiving
+
+    def urgent(self) -> None:
+        """TCP urgent data was announced: discard data up to the DM of the Synch (RFC 854)."""
+        self._discarding = True
+
+    def receive_data(self, data: bytes) -> list[Event]:
+        """Take bytes from the peer and return what they mean, in stream order."""
+        if self._tail:
+            data = self._tail + data
+            self._tail = b""
+        if (
+            self._receives_binary
+            and self._subnegotiation is None
+            and not self._discarding
+            and IAC not in data
+        ):
+            return [data] if data else []
+        self._parse(data)
+        events = self._events
+        self._events = []
+        return events
+
+    def _parse(self, data: bytes) -> None:
+        position = 0
+        end = len(data)
+        while position < end:
+            if self._subnegotiation is not None:
+                position = self._parse_subnegotiation(data, position)
+                continue
+            position = self._parse_literal(data, position)
+            if position == end:
+                break
+            # An IAC that is not doubled; what it begins may not have come yet.
+            if position + 1 == end:
+                self._tail = data[position:]
+                break
+            command = data[position + 1]
+            if command == _SB or command in _VERBS:
+                if position + 2 == end:
+                    self._tail = data[position:]
+                    break
+                self._three_bytes(command, data[position + 2])
+                position += 3
+            else:
+                self._two_bytes(command)
+                position += 2
+
+    def _parse_literal(self, data: bytes, position: int) -> int:
+        """Report the data from `position` on up to the next command; return where that begins."""
+        if data[position : position + _DENSE] == IAC * _DENSE:
+            run = len(data) - position - len(data[position:].lstrip(IAC))
+            pairs = run // 2
+            self._received(data[position : position + pairs])
+            position += 2 * pairs
+        match = _LITERAL.match(data, position)
+        stop = match.end() if match else position
+        if stop > position:
+            literal = data if stop - position == len(data) else data[position:stop]
+            self._received(literal.replace(_DOUBLED, IAC))
+        return stop
+
+    def _received(self, data: bytes) -> None:
+        if self._discarding:
+            return
+        if not self._receives_binary:
+            # CR NUL is a bare CR (RFC 854); the NUL may come with the next chunk.
+            if self._received_cr and data[0] == 0:
+                data = data[1:]
+                self._received_cr = False
+                if not data:
+                    return
+            self._received_cr = data[-1] == 13
+            data = data.replace(b"\r\0", b"\r")
+        self._events.append(data)
+
+    def _two_bytes(self, command: int) -> None:
+        if command == _DM:
+            self._discarding = False
+        if command == _SE:
+            self._events.append(Violation("IAC SE outside of a subnegotiation"))
+        elif command < Command.EOF:
+            self._events.append(Violation(f"unknown command IAC {command}"))
+        else:
+            self._events.append(ControlFunction(Command(command)))
+
+    def _three_bytes(self, command: int, option: int) -> None:
+        if command == _SB:
+            self._subnegotiation = bytearray((option,))
+            self._too_long = False
+            return
+        side, positive = _VERBS[Command(command)]
+        if option == Option.TIMING_MARK:
+            self._timing_mark(command)
+        elif not positive:
+            self._turn(side, option, Cue.RECEIVED_NO)
+        elif option in self._welcome[side]:
+            self._turn(side, option, Cue.RECEIVED_YES)
+        else:
+            self._turn(side, option, Cue.RECEIVED_YES_UNWELCOME)
+
+    def _timing_mark(self, command: int) -> None:
+        """RFC 860: each DO is one question, so the Q method does not apply to it."""
+        if command == _DO:
+            self._events.append(TimingMarkRequested())
+        elif command == _WILL:
+            self._out.append(bytes((_IAC, _DONT, Option.TIMING_MARK)))
+
+    def _parse_subnegotiation(self, data: bytes, position: int) -> int:
+        assert self._subnegotiation is not None
+        match = _LITERAL.match(data, position)
+        stop = match.end() if match else position
+        if stop > position and not self._too_long:
+            self._subnegotiation += data[position:stop].replace(_DOUBLED, IAC)
+            if len(self._subnegotiation) > self._max_subnegotiation:
+                option = self._subnegotiation[0]
+                reason = f"subnegotiation of option {option} is over {self._max_subnegotiation} B"
+                self._events.append(Violation(reason))
+                self._too_long = True
+                self._subnegotiation = bytearray((option,))
+        if stop == len(data):
+            return stop
+        if stop + 1 == len(data):
+            self._tail = data[stop:]
+            return stop + 1
+        collected, self._subnegotiation = self._subnegotiation, None
+        if data[stop + 1] != _SE:
+            # A lost IAC SE: what begins here is a command of its own.
+            if not self._too_long:
+                reason = f"subnegotiation of option {collected[0]} was never ended"
+                self._events.append(Violation(reason))
+            return stop
+        if not self._too_long:
+            self._subnegotiated(collected[0], bytes(collected[1:]))
+        return stop + 2
+
+    def _subnegotiated(self, option: int, payload: bytes) -> None:
+        if not (self.is_enabled(Side.LOCAL, option) or self.is_enabled(Side.REMOTE, option)):
+            self._events.append(Violation(f"subnegotiation of option {option}, which is off"))
+        elif option == Option.STATUS:
+            if payload == bytes((STATUS_SEND,)) and self.is_enabled(Side.LOCAL, option):
+                self._send_status()
+        else:
+            self._events.append(Subnegotiation(option, payload))
+
+    def _send_status(self) -> None:
+        """RFC 859: every option that is on, as the WILL or DO that we would say."""
+        payload = bytearray((STATUS_IS,))
+        for (side, option), state in self._states.items():
+            if in_force(side, state):
+                payload += bytes((_SAY_YES[side], option))
+        self.send_subnegotiation(Option.STATUS, bytes(payload))
+
+    # ---- sending
+
+    def encode(self, data: bytes) -> bytes:
+        """Data for the peer as it goes over the wire; send it in order with `data_to_send`."""
+        if not self._sends_binary and data:
+            # RFC 854: a CR that is not part of CR LF is followed by NUL. At the end of a chunk
+            # the decision waits for the next byte.
+            first = b"\0" if self._sent_cr and data[0] != 10 else b""
+            self._sent_cr = data[-1] == 13
+            if b"\r" in data:
+                data = data.replace(b"\r", b"\r\0").replace(b"\r\0\n", b"\r\n")
+                if self._sent_cr:
+                    data = data[:-1]
+            data = first + data
+        return double_iac(data)
+
+    def send_command(self, command: Command) -> None:
+        """Queue IAC `command`."""
+        self._out.append(bytes((_IAC, command)))
+
+    def send_subnegotiation(self, option: int, payload: bytes) -> None:
+        """Queue IAC SB `option` `payload` IAC SE, IAC doubled in the payload."""
+        self._out.append(
+            bytes((_IAC, _SB, option)) + payload.replace(IAC, _DOUBLED) + bytes((_IAC, _SE))
+        )
+
+    def send_timing_mark(self) -> None:
+        """Queue the answer to one `TimingMarkRequested`."""
+        self._out.append(bytes((_IAC, _WILL, Option.TIMING_MARK)))
+
+    def data_to_send(self) -> bytes:
+        """The engine's own output since the last call; empty when there is none."""
+        if not self._out:
+            return b""
+        data = b"".join(self._out)
+        self._out.clear()
+        return data
+
+    # ---- hand-over to another process
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state, as values that JSON can hold; for `restore` on a new engine."""
+        unfinished = self._subnegotiation
+        return {
+            "options": [
+                [side.value, option, state.name] for (side, option), state in self._states.items()
+            ],
+            "tail": self._tail.hex(),
+            "subnegotiation": None if unfinished is None else unfinished.hex(),
+            "too_long": self._too_long,
+            "discarding": self._discarding,
+            "sent_cr": self._sent_cr,
+            "received_cr": self._received_cr,
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Take over the state of another engine. Raises KeyError, ValueError or TypeError."""
+        self._states = {
+            (Side(side), int(option)): Q[state] for side, option, state in snapshot["options"]
+        }
+        self._tail = bytes.fromhex(snapshot["tail"])
+        unfinished = snapshot["subnegotiation"]
+        self._subnegotiation = None if unfinished is None else bytearray.fromhex(unfinished)
+        self._too_long = bool(snapshot["too_long"])
+        self._discarding = bool(snapshot["discarding"])
+        self._sends_binary = self.is_enabled(Side.LOCAL, Option.BINARY)
+        self._receives_binary = self.is_enabled(Side.REMOTE, Option.BINARY)
+        self._sent_cr = bool(snapshot["sent_cr"])
+        self._received_cr = bool(snapshot["received_cr"])

@@ -1,0 +1,88 @@
+"""Option negotiation by the Q method (RFC 1143) as one total table.
+
+The table does not know which side it speaks for: YES is WILL or DO, NO is WONT or DONT, whichever
+the side calls for. An option has two independent states, one for each side.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+from gatewayd.telnet.constants import Side
+
+
+class Q(enum.Enum):
+    """The state of one option on one side; the second word of RFC 1143's queue bit is EMPTY where
+    it is not named."""
+
+    NO = enum.auto()
+    YES = enum.auto()
+    WANTNO = enum.auto()
+    WANTNO_OPPOSITE = enum.auto()
+    WANTYES = enum.auto()
+    WANTYES_OPPOSITE = enum.auto()
+
+
+class Cue(enum.Enum):
+    """What may happen to an option."""
+
+    RECEIVED_YES = enum.auto()
+    """The peer says WILL or DO, and the option would be welcome."""
+    RECEIVED_YES_UNWELCOME = enum.auto()
+    """The peer says WILL or DO for an option that is refused."""
+    RECEIVED_NO = enum.auto()
+    """The peer says WONT or DONT."""
+    ASK_YES = enum.auto()
+    """We want the option on."""
+    ASK_NO = enum.auto()
+    """We want the option off."""
+
+
+class Say(enum.Enum):
+    """What goes out."""
+
+    NOTHING = enum.auto()
+    YES = enum.auto()
+    NO = enum.auto()
+
+
+# RFC 1143 section 7. Where that text says "error", the peer broke the rules and the state follows
+# its advice; where we ask for what is so or on its way already, nothing changes.
+TABLE: Final[dict[tuple[Q, Cue], tuple[Q, Say]]] = {
+    (Q.NO, Cue.RECEIVED_YES): (Q.YES, Say.YES),
+    (Q.NO, Cue.RECEIVED_YES_UNWELCOME): (Q.NO, Say.NO),
+    (Q.NO, Cue.RECEIVED_NO): (Q.NO, Say.NOTHING),
+    (Q.NO, Cue.ASK_YES): (Q.WANTYES, Say.YES),
+    (Q.NO, Cue.ASK_NO): (Q.NO, Say.NOTHING),
+    (Q.YES, Cue.RECEIVED_YES): (Q.YES, Say.NOTHING),
+    (Q.YES, Cue.RECEIVED_YES_UNWELCOME): (Q.YES, Say.NOTHING),
+    (Q.YES, Cue.RECEIVED_NO): (Q.NO, Say.NO),
+    (Q.YES, Cue.ASK_YES): (Q.YES, Say.NOTHING),
+    (Q.YES, Cue.ASK_NO): (Q.WANTNO, Say.NO),
+    (Q.WANTNO, Cue.RECEIVED_YES): (Q.NO, Say.NOTHING),
+    (Q.WANTNO, Cue.RECEIVED_YES_UNWELCOME): (Q.NO, Say.NOTHING),
+    (Q.WANTNO, Cue.RECEIVED_NO): (Q.NO, Say.NOTHING),
+    (Q.WANTNO, Cue.ASK_YES): (Q.WANTNO_OPPOSITE, Say.NOTHING),
+    (Q.WANTNO, Cue.ASK_NO): (Q.WANTNO, Say.NOTHING),
+    (Q.WANTNO_OPPOSITE, Cue.RECEIVED_YES): (Q.YES, Say.NOTHING),
+    (Q.WANTNO_OPPOSITE, Cue.RECEIVED_YES_UNWELCOME): (Q.YES, Say.NOTHING),
+    (Q.WANTNO_OPPOSITE, Cue.RECEIVED_NO): (Q.WANTYES, Say.YES),
+    (Q.WANTNO_OPPOSITE, Cue.ASK_YES): (Q.WANTNO_OPPOSITE, Say.NOTHING),
+    (Q.WANTNO_OPPOSITE, Cue.ASK_NO): (Q.WANTNO, Say.NOTHING),
+    (Q.WANTYES, Cue.RECEIVED_YES): (Q.YES, Say.NOTHING),
+    (Q.WANTYES, Cue.RECEIVED_YES_UNWELCOME): (Q.YES, Say.NOTHING),
+    (Q.WANTYES, Cue.RECEIVED_NO): (Q.NO, Say.NOTHING),
+    (Q.WANTYES, Cue.ASK_YES): (Q.WANTYES, Say.NOTHING),
+    (Q.WANTYES, Cue.ASK_NO): (Q.WANTYES_OPPOSITE, Say.NOTHING),
+    (Q.WANTYES_OPPOSITE, Cue.RECEIVED_YES): (Q.WANTNO, Say.NO),
+    (Q.WANTYES_OPPOSITE, Cue.RECEIVED_YES_UNWELCOME): (Q.WANTNO, Say.NO),
+    (Q.WANTYES_OPPOSITE, Cue.RECEIVED_NO): (Q.NO, Say.NOTHING),
+    (Q.WANTYES_OPPOSITE, Cue.ASK_YES): (Q.WANTYES, Say.NOTHING),
+    (Q.WANTYES_OPPOSITE, Cue.ASK_NO): (Q.WANTYES_OPPOSITE, Say.NOTHING),
+}
+
+
+def in_force(side: Side, state: Q) -> bool:
+    """Whether data follows the option: ours ends with our WONT, the peer's only with its own."""
+    return state is Q.YES or (side is Side.REMOTE and state in (Q.WANTNO, Q.WANTNO_OPPOSITE))
