@@ -62,6 +62,10 @@ class Line(Protocol):
         """Hold the transmit line in break, or release it."""
         ...
 
+    def errors(self) -> LineErrors:
+        """The running counts of the receiver's errors; all zero where the driver counts none."""
+        ...
+
     def watch(self, *, signals: bool, errors: bool) -> None:
         """Report changes of modem lines and of error counts from now on, or stop it."""
         ...

@@ -1,0 +1,325 @@
+"""What an access server does about each Com Port Control request (RFC 2217).
+
+Pure: it is given the line and returns payloads to send. The order of things (a setting after the
+bytes before it, a purge at once) is the session's; see `gatewayd.port.telnet_session`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any, Final, Protocol
+
+from gatewayd.comport.wire import (
+    PARITIES,
+    PARITY_CODES,
+    STOPSIZE_CODES,
+    STOPSIZES,
+    Command,
+    Control,
+    LineState,
+    ModemState,
+    Request,
+    encode_answer,
+    encode_signature,
+    line_state,
+    modem_state,
+)
+from gatewayd.line.model import LineErrors, LineSettings, Purge, Signal
+
+DEFAULT_LINESTATE_MASK: Final = 0
+DEFAULT_MODEMSTATE_MASK: Final = 255
+PURGES: Final = {1: Purge.RX, 2: Purge.TX, 3: Purge.BOTH}
+
+_ERROR_BITS: Final = LineState.OVERRUN | LineState.PARITY | LineState.FRAMING | LineState.BREAK
+_DELTA_BITS: Final = (
+    ModemState.DELTA_CTS | ModemState.DELTA_DSR | ModemState.TRAILING_RI | ModemState.DELTA_CD
+)
+_IDLE: Final = LineState.HOLDING_EMPTY | LineState.SHIFT_EMPTY
+_SETTINGS: Final = {
+    Command.SET_BAUDRATE: "baudrate",
+    Command.SET_DATASIZE: "bytesize",
+    Command.SET_PARITY: "parity",
+    Command.SET_STOPSIZE: "stopbits",
+}
+_DTR: Final = (Control.DTR_QUERY, Control.DTR_ON, Control.DTR_OFF)
+_RTS: Final = (Control.RTS_QUERY, Control.RTS_ON, Control.RTS_OFF)
+_BREAK: Final = (Control.BREAK_QUERY, Control.BREAK_ON, Control.BREAK_OFF)
+_FLOW: Final = (Control.FLOW_NONE, Control.FLOW_XONXOFF, Control.FLOW_HARDWARE)
+_INBOUND: Final = (Control.INBOUND_NONE, Control.INBOUND_XONXOFF, Control.INBOUND_HARDWARE)
+
+
+class LineControl(Protocol):
+    """What of a line Com Port Control works on; see `gatewayd.line.api.Line`."""
+
+    def settings(self) -> LineSettings:
+        """What is in force."""
+        ...
+
+    def configure(self, wanted: LineSettings) -> LineSettings:
+        """Apply in one step; return what is in force then."""
+        ...
+
+    def signals(self) -> Signal:
+        """The modem lines now."""
+        ...
+
+    def set_signals(self, on: Signal, off: Signal) -> None:
+        """Raise and drop DTR and RTS."""
+        ...
+
+    def set_break(self, on: bool) -> None:
+        """Hold or release break."""
+        ...
+
+    def errors(self) -> LineErrors:
+        """The running counts of the receiver's errors."""
+        ...
+
+    def unsent(self) -> int:
+        """Bytes that have not left."""
+        ...
+
+
+class AccessServer:
+    """The Com Port Control state of one session.
+
+    `client_signals` are the outputs that the client decides over; requests for the others are
+    acknowledged and not acted upon. `lenient` answers a setting with what was asked for.
+    """
+
+    def __init__(
+        self,
+        signature: str,
+        *,
+        lenient: bool = False,
+        client_signals: Signal = Signal.DTR | Signal.RTS,
+    ) -> None:
+        self._signature = signature.encode()
+        self._lenient = lenient
+        self._client_signals = client_signals
+        self.linestate_mask = DEFAULT_LINESTATE_MASK
+        self.modemstate_mask = DEFAULT_MODEMSTATE_MASK
+        self.suspended = False
+        self.breaking = False
+        self.outputs = Signal.NONE
+        """DTR and RTS as last acknowledged."""
+        self._signals = Signal.NONE
+        self._errors = LineErrors()
+
+    @property
+    def wants_signals(self) -> bool:
+        """Whether changes of the modem lines can make a notification."""
+        return self.modemstate_mask != 0
+
+    @property
+    def wants_errors(self) -> bool:
+        """Whether errors of the receiver can make a notification."""
+        return bool(self.linestate_mask & _ERROR_BITS)
+
+    def begin(self, line: LineControl) -> bytes:
+        """COM-PORT was agreed: the first NOTIFY-MODEMSTATE, for which clients wait."""
+        signals = line.signals()
+        self.outputs = signals & (Signal.DTR | Signal.RTS)
+        return self._modemstate_now(signals, self.modemstate_mask)
+
+    def perform(self, requests: Iterable[Request], line: LineControl) -> list[bytes]:
+        """Act on requests in their order and return the answers in the same order.
+
+        Neighbouring settings are applied in one step. Raises OSError when the device is gone.
+        """
+        answers: list[bytes] = []
+        batch: list[Request] = []
+        for request in requests:
+            merges = request.command in _SETTINGS and all(
+                request.command is not earlier.command for earlier in batch
+            )
+            if not merges:
+                answers += self._settings(batch, line)
+                batch.clear()
+            if request.command in _SETTINGS:
+                batch.append(request)
+            else:
+                answers += self._other(request, line)
+        answers += self._settings(batch, line)
+        return answers
+
+    # ---- baud rate, data size, parity, stop size
+
+    def _settings(self, batch: list[Request], line: LineControl) -> Iterator[bytes]:
+        if not batch:
+            return
+        changes: dict[str, Any] = {}
+        for request in batch:
+            value = self._setting(request)
+            if value is not None:
+                changes[_SETTINGS[request.command]] = value
+        settings = line.configure(replace(line.settings(), **changes)) if changes else None
+        in_force = settings or line.settings()
+        for request in batch:
+            if self._lenient and _SETTINGS[request.command] in changes:
+                yield encode_answer(request.command, request.value)
+            else:
+                yield encode_answer(request.command, self._code(request.command, in_force))
+
+    @staticmethod
+    def _setting(request: Request) -> object | None:
+        """The line's value for a request; None for a query and for an undefined value."""
+        match request.command:
+            case Command.SET_BAUDRATE:
+                return request.value or None
+            case Command.SET_DATASIZE:
+                return request.value if 5 <= request.value <= 8 else None
+            case Command.SET_PARITY:
+                return PARITIES.get(request.value)
+            case _:
+                return STOPSIZES.get(request.value)
+
+    @staticmethod
+    def _code(command: Command, settings: LineSettings) -> int:
+        match command:
+            case Command.SET_BAUDRATE:
+                return settings.baudrate
+            case Command.SET_DATASIZE:
+                return settings.bytesize
+            case Command.SET_PARITY:
+                return PARITY_CODES[settings.parity]
+            case _:
+                return STOPSIZE_CODES[settings.stopbits]
+
+    # ---- everything else
+
+    def _other(self, request: Request, line: LineControl) -> Iterator[bytes]:
+        command = request.command
+        match command:
+            case Command.SIGNATURE:
+                # With a text it tells the client's own, which asks for nothing.
+                if not request.text:
+                    yield encode_signature(self._signature)
+            case Command.SET_CONTROL:
+                yield encode_answer(command, self._control(request.value, line))
+            case Command.NOTIFY_LINESTATE:
+                state = LineState(0) if line.unsent() else _IDLE
+                yield encode_answer(command, state)
+            case Command.NOTIFY_MODEMSTATE:
+                yield self._modemstate_now(line.signals(), 255)
+            case Command.SET_LINESTATE_MASK:
+                self.linestate_mask = request.value
+                self._errors = line.errors()
+                yield encode_answer(command, request.value)
+            case Command.SET_MODEMSTATE_MASK:
+                self.modemstate_mask = request.value
+                yield encode_answer(command, request.value)
+                if request.value:
+                    yield self._modemstate_now(line.signals(), request.value)
+            case Command.PURGE_DATA:
+                # The purge itself is done already, when it was read; this is its answer's place.
+                yield encode_answer(command, request.value if request.value in PURGES else 0)
+            case _:
+                # SUSPEND and RESUME have no answer and act when they are read.
+                return
+
+    def _control(self, value: int, line: LineControl) -> int:
+        if value in _BREAK:
+            if value != Control.BREAK_QUERY:
+                self.breaking = value == Control.BREAK_ON
+                line.set_break(self.breaking)
+            return Control.BREAK_ON if self.breaking else Control.BREAK_OFF
+        if value in _DTR:
+            return self._output(Signal.DTR, value, _DTR, line)
+        if value in _RTS:
+            return self._output(Signal.RTS, value, _RTS, line)
+        if value in (Control.INBOUND_QUERY, *_INBOUND, Control.INBOUND_DTR):
+            return self._inbound(value, line)
+        return self._flow(value, line)
+
+    def _output(
+        self, signal: Signal, value: int, codes: tuple[int, int, int], line: LineControl
+    ) -> int:
+        query, on, off = codes
+        if value != query:
+            raised = value == on
+            if signal & self._client_signals:
+                line.set_signals(
+                    on=signal if raised else Signal.NONE, off=Signal.NONE if raised else signal
+                )
+            self.outputs = self.outputs | signal if raised else self.outputs & ~signal
+        return on if self.outputs & signal else off
+
+    def _flow(self, value: int, line: LineControl) -> int:
+        """Flow control in both directions, or outbound (RFC 2217: "outbound/both")."""
+        settings = line.settings()
+        if value in _FLOW:
+            xonxoff = value == Control.FLOW_XONXOFF
+            wanted = replace(
+                settings, ixon=xonxoff, ixoff=xonxoff, rtscts=value == Control.FLOW_HARDWARE
+            )
+            settings = line.configure(wanted)
+            if self._lenient:
+                return value
+        if settings.rtscts:
+            return Control.FLOW_HARDWARE
+        return Control.FLOW_XONXOFF if settings.ixon else Control.FLOW_NONE
+
+    def _inbound(self, value: int, line: LineControl) -> int:
+        """Inbound flow control alone. Linux has RTS/CTS in both directions only, so it can be
+        neither added to one nor taken from one; XOFF can."""
+        settings = line.settings()
+        if value in _INBOUND:
+            if not settings.rtscts and value != Control.INBOUND_HARDWARE:
+                settings = line.configure(replace(settings, ixoff=value == Control.INBOUND_XONXOFF))
+            if self._lenient:
+                return value
+        if settings.rtscts:
+            return Control.INBOUND_HARDWARE
+        return Control.INBOUND_XONXOFF if settings.ixoff else Control.INBOUND_NONE
+
+    # ---- notifications
+
+    def _modemstate_now(self, signals: Signal, mask: int) -> bytes:
+        self._signals = signals
+        return encode_answer(Command.NOTIFY_MODEMSTATE, modem_state(signals, signals) & mask)
+
+    def signals_changed(self, now: Signal) -> bytes | None:
+        """NOTIFY-MODEMSTATE for a change of the modem lines, if the mask asks for it.
+
+        A mask with the level bit of a line alone asks for both of its edges.
+        """
+        before, self._signals = self._signals, now
+        state = modem_state(before, now)
+        edges = state & _DELTA_BITS
+        asked = edges | ModemState(edges << 4)
+        if now & ~before & Signal.RI:
+            asked |= ModemState.RI
+        if not asked & self.modemstate_mask:
+            return None
+        return encode_answer(Command.NOTIFY_MODEMSTATE, state & self.modemstate_mask)
+
+    def errors_changed(self, now: LineErrors) -> bytes | None:
+        """NOTIFY-LINESTATE for errors of the receiver since the last call, if the mask asks."""
+        before, self._errors = self._errors, now
+        state = line_state(before, now) & self.linestate_mask
+        return encode_answer(Command.NOTIFY_LINESTATE, state) if state else None
+
+    # ---- hand-over to another process
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state, as values that JSON can hold; for `restore` on a new server."""
+        return {
+            "linestate_mask": self.linestate_mask,
+            "modemstate_mask": self.modemstate_mask,
+            "suspended": self.suspended,
+            "breaking": self.breaking,
+            "outputs": self.outputs.value,
+            "signals": self._signals.value,
+        }
+
+    def restore(self, snapshot: dict[str, Any], line: LineControl) -> None:
+        """Take over the state of another server. Raises KeyError, ValueError or TypeError."""
+        self.linestate_mask = int(snapshot["linestate_mask"])
+        self.modemstate_mask = int(snapshot["modemstate_mask"])
+        self.suspended = bool(snapshot["suspended"])
+        self.breaking = bool(snapshot["breaking"])
+        self.outputs = Signal(snapshot["outputs"])
+        self._signals = Signal(snapshot["signals"])
+        self._errors = line.errors()
