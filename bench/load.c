@@ -1,0 +1,560 @@
+/* The load generator: both ends of every port of a gateway, the client's socket and the far end of the line.
+ *
+ * load PORTS telnet|raw   makes PORTS PTYs, prints the paths of their lines, one a line, then takes commands
+ * on stdin and answers each with one line of JSON on stdout:
+ *
+ *   pid N                          the gateway's process, whose CPU time is measured
+ *   connect TCPPORT...             connect the first ports, agree BINARY, pass a byte each way
+ *   disconnect
+ *   rtt BYTES ROUNDS SECONDS       client to line and back, one after the other, on the first port
+ *   bulk up|down|both text|random|ff BYTES   as fast as it goes, on the first port; up is line to client
+ *   paced PIECE BAUD up|both SECONDS         each connected port as a UART of BAUD delivers it, PIECE bytes at a time
+ *   churn TCPPORT SECONDS          connect, agree COM-PORT, SET-BAUDRATE, close
+ *
+ * Every byte is checked against its position. Times are CLOCK_MONOTONIC; CPU is user and system time of the
+ * gateway's process. A byte that is wrong or never comes ends the program with {"error": ...}. */
+#define _GNU_SOURCE
+#include "wire.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SECOND 1000000000ull
+
+enum { MARKS = 1 << 13, PATIENCE = 10 /* seconds without a byte before a run is given up */ };
+
+struct mark { uint64_t end, at; }; /* a piece: the position behind it, the time it was written */
+
+struct flow { /* one direction of one port */
+    uint64_t origin;        /* where in the content it starts, so that crossed ports show */
+    uint64_t written, seen; /* data bytes given to the gateway, and come out again */
+    uint64_t overrun;       /* bytes that could not be given in time, as when a UART's buffer is full */
+    uint64_t wanted;        /* bulk: the position to reach */
+    struct mark *marks;     /* pieces under way, a ring */
+    unsigned oldest, newest;
+};
+
+struct port {
+    int far, line, sock; /* PTY master; its slave, kept open and raw; the client's socket */
+    char path[64];
+    struct telnet telnet;
+    struct flow up, down;
+    unsigned char out[2 * CHUNK + 64]; /* encoded for the socket, not yet taken */
+    size_t out_from, out_to;
+};
+
+static struct port *ports;
+static unsigned port_count, connected;
+static bool spoken, sampling;
+static int poller;
+static enum content kind = RANDOM;
+static clockid_t gateway_clock = CLOCK_PROCESS_CPUTIME_ID;
+static uint32_t *samples; /* nanoseconds, at most 4.2 s */
+static size_t sample_count, sample_room;
+
+static void fail(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    printf("{\"error\": \"");
+    vprintf(format, args);
+    printf("\"}\n");
+    va_end(args);
+    exit(1);
+}
+
+static uint64_t read_clock(clockid_t clock)
+{
+    struct timespec t;
+    if (clock_gettime(clock, &t))
+        fail("the gateway has ended");
+    return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t now(void) { return read_clock(CLOCK_MONOTONIC); }
+
+static void sample(uint64_t ns)
+{
+    if (sample_count == sample_room) {
+        sample_room = sample_room ? sample_room * 2 : 1 << 16;
+        samples = realloc(samples, sample_room * sizeof *samples);
+        if (!samples)
+            fail("out of memory");
+    }
+    samples[sample_count++] = ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double percentile_us(double p)
+{
+    if (!sample_count)
+        return 0;
+    return samples[(size_t)(p * (double)(sample_count - 1))] / 1e3;
+}
+
+/* What a measurement started from, and its report. */
+static uint64_t wall_start, cpu_start, own_start, bytes_start;
+
+static uint64_t bytes_seen(void)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < port_count; i++)
+        n += ports[i].up.seen + ports[i].down.seen;
+    return n;
+}
+
+static void begin(void)
+{
+    sample_count = 0;
+    sampling = true;
+    bytes_start = bytes_seen();
+    own_start = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+    wall_start = now();
+    cpu_start = read_clock(gateway_clock);
+}
+
+/* `wall` is the time the work took by its schedule, in ns; 0: until now. */
+static void report(uint64_t wall, uint64_t rounds, uint64_t lost, uint64_t late)
+{
+    uint64_t cpu = read_clock(gateway_clock) - cpu_start, took = now() - wall_start;
+    uint64_t own = read_clock(CLOCK_PROCESS_CPUTIME_ID) - own_start;
+    sampling = false;
+    qsort(samples, sample_count, sizeof *samples, by_size);
+    printf("{\"wall_s\": %.6f, \"cpu_s\": %.6f, \"load_cpu_s\": %.6f, \"bytes\": %llu, \"rounds\": %llu, "
+           "\"lost\": %llu, \"late_us\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f}\n",
+           (double)(wall ? wall : took) / 1e9, (double)cpu / 1e9, (double)own / 1e9,
+           (unsigned long long)(bytes_seen() - bytes_start), (unsigned long long)rounds,
+           (unsigned long long)lost, (double)late / 1e3, percentile_us(.5), percentile_us(.99), percentile_us(1));
+}
+
+/* Bytes of a flow have come out: they must be the ones that its positions say. */
+static void check(struct port *p, struct flow *f, const unsigned char *data, size_t n)
+{
+    const char *way = f == &p->up ? "to the client" : "to the line";
+    long number = p - ports;
+    if (f->seen + n > f->written)
+        fail("port %ld: %zu bytes %s that nobody sent", number, (size_t)(f->seen + n - f->written), way);
+    if (memcmp(data, content_at(kind, f->origin + f->seen), n))
+        fail("port %ld: wrong bytes %s at %llu", number, way, (unsigned long long)f->seen);
+    f->seen += n;
+    if (f->oldest == f->newest)
+        return;
+    uint64_t at = now();
+    for (; f->oldest != f->newest && f->marks[f->oldest % MARKS].end <= f->seen; f->oldest++)
+        if (sampling && f->marks[f->oldest % MARKS].at >= wall_start)
+            sample(at - f->marks[f->oldest % MARKS].at);
+}
+
+static void far_read(struct port *p)
+{
+    static unsigned char buf[CHUNK];
+    ssize_t n = read(p->far, buf, sizeof buf);
+    if (n > 0)
+        check(p, &p->down, buf, (size_t)n);
+    else if (n == 0 || errno != EAGAIN)
+        fail("port %ld: the line was hung up", (long)(p - ports));
+}
+
+static void flush_out(struct port *p)
+{
+    while (p->out_from < p->out_to) {
+        ssize_t n = send(p->sock, p->out + p->out_from, p->out_to - p->out_from, MSG_NOSIGNAL);
+        if (n < 0 && errno == EAGAIN)
+            return;
+        if (n < 0)
+            fail("port %ld: send: %s", (long)(p - ports), strerror(errno));
+        p->out_from += (size_t)n;
+    }
+    p->out_from = p->out_to = 0;
+}
+
+/* Gives false when the gateway has closed the connection. */
+static bool sock_read(struct port *p)
+{
+    static unsigned char buf[CHUNK];
+    ssize_t n = recv(p->sock, buf, sizeof buf, 0);
+    if (n < 0 && errno == EAGAIN)
+        return true;
+    if (n <= 0)
+        return false;
+    size_t data = telnet_decode(&p->telnet, buf, (size_t)n);
+    if (p->telnet.reply_len && p->out_to + p->telnet.reply_len <= sizeof p->out) {
+        memcpy(p->out + p->out_to, p->telnet.reply, p->telnet.reply_len);
+        p->out_to += p->telnet.reply_len;
+        p->telnet.reply_len = 0;
+        flush_out(p);
+    }
+    if (telnet_ready(&p->telnet))
+        check(p, &p->up, buf, data);
+    return true;
+}
+
+static size_t write_up(struct port *p, size_t n)
+{
+    ssize_t done = write(p->far, content_at(kind, p->up.origin + p->up.written), n);
+    if (done < 0 && errno != EAGAIN)
+        fail("port %ld: line: %s", (long)(p - ports), strerror(errno));
+    if (done > 0)
+        p->up.written += (size_t)done;
+    return done > 0 ? (size_t)done : 0;
+}
+
+/* Either all n bytes are sent or kept for sending, or none. */
+static size_t write_down(struct port *p, size_t n)
+{
+    flush_out(p);
+    if (p->out_to)
+        return 0;
+    p->out_to = telnet_encode(&p->telnet, content_at(kind, p->down.origin + p->down.written), n, p->out);
+    p->down.written += n;
+    flush_out(p);
+    return n;
+}
+
+static void watch(struct port *p, bool far, bool writing, int how)
+{
+    struct epoll_event ev = {.events = EPOLLIN | (writing ? EPOLLOUT : 0u),
+                             .data.u32 = (uint32_t)(p - ports) << 1 | far};
+    if (epoll_ctl(poller, how, far ? p->far : p->sock, &ev))
+        fail("epoll_ctl: %s", strerror(errno));
+}
+
+static size_t remaining(const struct flow *f)
+{
+    uint64_t n = f->wanted > f->written ? f->wanted - f->written : 0;
+    return n < CHUNK ? (size_t)n : CHUNK;
+}
+
+static void bulk_write(struct port *p, bool far)
+{
+    struct flow *f = far ? &p->up : &p->down;
+    size_t n = remaining(f);
+    if (n && far)
+        write_up(p, n);
+    else if (n)
+        write_down(p, n);
+    else if (!far)
+        flush_out(p);
+    if (!remaining(f) && (far || !p->out_to))
+        watch(p, far, false, EPOLL_CTL_MOD);
+}
+
+/* Wait at most `timeout` ns and take what has come; gives the count of events. */
+static int pump(uint64_t timeout)
+{
+    struct epoll_event ready[256];
+    struct timespec t = {.tv_sec = (time_t)(timeout / SECOND), .tv_nsec = (long)(timeout % SECOND)};
+    int n = epoll_pwait2(poller, ready, 256, &t, NULL);
+    for (int i = 0; i < n; i++) {
+        struct port *p = ports + (ready[i].data.u32 >> 1);
+        bool far = ready[i].data.u32 & 1;
+        if (ready[i].events & ~(unsigned)EPOLLOUT) {
+            if (far)
+                far_read(p);
+            else if (!sock_read(p))
+                fail("port %ld: the gateway closed the connection", (long)(p - ports));
+        }
+        if (ready[i].events & EPOLLOUT)
+            bulk_write(p, far);
+    }
+    return n;
+}
+
+static void wait_for(struct flow *f)
+{
+    while (f->seen < f->written)
+        if (!pump(PATIENCE * SECOND))
+            fail("%llu of %llu bytes never came", (unsigned long long)(f->written - f->seen),
+                 (unsigned long long)f->written);
+}
+
+static int dial(int tcp_port)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)tcp_port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        fail("socket: %s", strerror(errno));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    struct timeval patience = {.tv_sec = 2};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    if (connect(fd, (struct sockaddr *)&to, sizeof to)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* One attempt at a session; false when the gateway does not listen yet or turns the client away. */
+static bool open_session(struct port *p, int tcp_port, bool com_port)
+{
+    p->sock = dial(tcp_port);
+    if (p->sock < 0)
+        return false;
+    p->out_from = 0;
+    p->out_to = telnet_open(&p->telnet, spoken, com_port, p->out);
+    flush_out(p);
+    while (com_port ? !p->telnet.com_port_agreed : !telnet_ready(&p->telnet))
+        if (!sock_read(p)) {
+            close(p->sock);
+            return false;
+        }
+    return true;
+}
+
+static void command_connect(char *args)
+{
+    char *word;
+    for (connected = 0; connected < port_count && (word = strtok_r(args, " \n", &args)); connected++) {
+        struct port *p = ports + connected;
+        uint64_t deadline = now() + PATIENCE * SECOND;
+        while (!open_session(p, atoi(word), false)) {
+            if (now() > deadline)
+                fail("port %u: no session on TCP port %s", connected, word);
+            nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+        }
+        fcntl(p->sock, F_SETFL, O_NONBLOCK);
+        watch(p, false, false, EPOLL_CTL_ADD);
+        watch(p, true, false, EPOLL_CTL_ADD);
+    }
+    /* A gateway may open and flush the line after it has accepted: only what went through shows that it is open. */
+    for (unsigned i = 0; i < connected; i++) {
+        write_down(ports + i, 1);
+        wait_for(&ports[i].down);
+        write_up(ports + i, 1);
+        wait_for(&ports[i].up);
+    }
+    printf("{\"connected\": %u}\n", connected);
+}
+
+static void command_disconnect(void)
+{
+    for (unsigned i = 0; i < connected; i++) {
+        epoll_ctl(poller, EPOLL_CTL_DEL, ports[i].far, NULL);
+        close(ports[i].sock);
+    }
+    connected = 0;
+    printf("{}\n");
+}
+
+static void command_rtt(size_t size, uint64_t rounds, double seconds)
+{
+    enum { WARM_UP = 20 };
+    struct port *p = ports;
+    uint64_t done = 0;
+    begin();
+    for (int64_t i = -WARM_UP; i < (int64_t)rounds && now() - wall_start < seconds * SECOND; i++) {
+        if (i == 0)
+            begin();
+        uint64_t start = now();
+        write_down(p, size);
+        wait_for(&p->down);
+        for (size_t left = size; left; left -= write_up(p, left))
+            if (left < size)
+                pump(0);
+        wait_for(&p->up);
+        if (i >= 0) {
+            sample(now() - start);
+            done++;
+        }
+    }
+    report(0, done, 0, 0);
+}
+
+static void command_bulk(bool up, bool down, uint64_t size)
+{
+    struct port *p = ports;
+    begin();
+    if (up) {
+        p->up.wanted = p->up.written + size;
+        watch(p, true, true, EPOLL_CTL_MOD);
+    }
+    if (down) {
+        p->down.wanted = p->down.written + size;
+        watch(p, false, true, EPOLL_CTL_MOD);
+    }
+    while ((up && p->up.seen < p->up.wanted) || (down && p->down.seen < p->down.wanted))
+        if (!pump(PATIENCE * SECOND))
+            fail("stuck: %llu bytes to the client, %llu to the line are missing",
+                 up ? (unsigned long long)(p->up.wanted - p->up.seen) : 0,
+                 down ? (unsigned long long)(p->down.wanted - p->down.seen) : 0);
+    report(0, 0, 0, 0);
+}
+
+static void mark(struct flow *f, size_t wrote, size_t piece, uint64_t at)
+{
+    f->overrun += piece - wrote;
+    if (!wrote)
+        return;
+    f->marks[f->newest++ % MARKS] = (struct mark){.end = f->written, .at = at};
+}
+
+static void emit(struct port *p, struct flow *f, size_t piece)
+{
+    uint64_t at = now();
+    size_t wrote = 0;
+    if (f->newest - f->oldest < MARKS)
+        wrote = f == &p->up ? write_up(p, piece) : write_down(p, piece);
+    mark(f, wrote, piece, at);
+}
+
+/* Every port gets a piece each `interval`, the ports spread evenly over it, as UARTs that know nothing of each
+ * other are. `late` is by how much the generator itself fell behind at the worst. */
+static void command_paced(size_t piece, double baud, bool both, double seconds)
+{
+    const double warm_up = 0.3;
+    double interval = (double)piece * 10 / baud * 1e9;
+    uint64_t slots = both ? 2ull * connected : connected, slot = 0, late = 0, due;
+    uint64_t start = now(), measured = (uint64_t)(warm_up * 1e9), end = measured + (uint64_t)(seconds * 1e9);
+    bool begun = false;
+    for (unsigned i = 0; i < connected; i++)
+        ports[i].up.overrun = ports[i].down.overrun = 0;
+    while ((due = (uint64_t)((double)slot / (double)slots * interval)) < end) {
+        uint64_t at = now() - start;
+        if (!begun && due >= measured) {
+            begun = true;
+            begin();
+            at = now() - start;
+        }
+        if (at < due) {
+            pump(due - at);
+            continue;
+        }
+        if (begun && at - due > late)
+            late = at - due;
+        struct port *p = ports + (both ? slot % slots / 2 : slot % slots);
+        emit(p, both && slot % 2 ? &p->down : &p->up, piece);
+        if (++slot % 16 == 0)
+            pump(0);
+    }
+    uint64_t lost = 0;
+    for (;;) {
+        lost = 0;
+        for (unsigned i = 0; i < connected; i++) {
+            flush_out(ports + i);
+            lost += ports[i].up.written - ports[i].up.seen + ports[i].down.written - ports[i].down.seen;
+        }
+        if (!lost || !pump(PATIENCE * SECOND))
+            break;
+    }
+    for (unsigned i = 0; i < connected; i++)
+        lost += ports[i].up.overrun + ports[i].down.overrun;
+    report((uint64_t)(seconds * 1e9), slot, lost, late);
+}
+
+static bool one_visit(struct port *p, int tcp_port)
+{
+    static const unsigned char request[] = {IAC, SB, COM_PORT, SET_BAUDRATE, 0, 0, 0x25, 0x80, IAC, SE};
+    if (!open_session(p, tcp_port, true))
+        return false;
+    memcpy(p->out, request, sizeof request);
+    p->out_to = sizeof request;
+    flush_out(p);
+    bool open = true;
+    while (open && !p->telnet.baud_answered)
+        open = sock_read(p);
+    close(p->sock);
+    return open;
+}
+
+static void command_churn(int tcp_port, double seconds)
+{
+    uint64_t visits = 0, refused = 0;
+    begin();
+    while (now() - wall_start < seconds * SECOND) {
+        uint64_t start = now();
+        if (one_visit(ports, tcp_port)) {
+            visits++;
+            sample(now() - start);
+        } else
+            refused++;
+    }
+    report(0, visits, refused, 0);
+}
+
+static void open_port(struct port *p, uint64_t number)
+{
+    struct termios tio;
+    p->far = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (p->far < 0 || grantpt(p->far) || unlockpt(p->far) || ptsname_r(p->far, p->path, sizeof p->path))
+        fail("no PTY: %s", strerror(errno));
+    p->line = open(p->path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (p->line < 0 || tcgetattr(p->line, &tio))
+        fail("%s: %s", p->path, strerror(errno));
+    cfmakeraw(&tio); /* from the first byte on: nothing is echoed or changed, whatever the gateway sets */
+    tcsetattr(p->line, TCSANOW, &tio);
+    p->up.origin = number * 4099;
+    p->down.origin = number * 4099 + RING / 2;
+    p->up.marks = malloc(MARKS * sizeof(struct mark));
+    p->down.marks = malloc(MARKS * sizeof(struct mark));
+    if (!p->up.marks || !p->down.marks)
+        fail("out of memory");
+}
+
+static void obey(char *line)
+{
+    char way[8], what[8];
+    double seconds, baud;
+    unsigned long a, b;
+    int pid;
+    if (sscanf(line, "pid %d", &pid) == 1) {
+        if (clock_getcpuclockid(pid, &gateway_clock))
+            fail("no process %d", pid);
+        printf("{}\n");
+    } else if (!strncmp(line, "connect ", 8))
+        command_connect(line + 8);
+    else if (!strncmp(line, "disconnect", 10))
+        command_disconnect();
+    else if (sscanf(line, "rtt %lu %lu %lf", &a, &b, &seconds) == 3 && a <= CHUNK && connected)
+        command_rtt(a, b, seconds);
+    else if (sscanf(line, "bulk %7s %7s %lu", way, what, &a) == 3 && connected) {
+        kind = *what == 't' ? TEXT : *what == 'r' ? RANDOM : ALL_FF;
+        command_bulk(strcmp(way, "down") != 0, strcmp(way, "up") != 0, a);
+        kind = RANDOM;
+    } else if (sscanf(line, "paced %lu %lf %7s %lf", &a, &baud, way, &seconds) == 4 && a && a <= CHUNK && connected)
+        command_paced(a, baud, !strcmp(way, "both"), seconds);
+    else if (sscanf(line, "churn %lu %lf", &a, &seconds) == 2)
+        command_churn((int)a, seconds);
+    else
+        fail("not understood: %.*s", (int)strcspn(line, "\n"), line);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3 || (port_count = (unsigned)atoi(argv[1])) < 1)
+        return fputs("usage: load PORTS telnet|raw\n", stderr), 2;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    prctl(PR_SET_TIMERSLACK, 1000ul);
+    spoken = !strcmp(argv[2], "telnet");
+    content_prepare();
+    poller = epoll_create1(EPOLL_CLOEXEC);
+    ports = calloc(port_count, sizeof *ports);
+    if (poller < 0 || !ports)
+        fail("no room for %u ports", port_count);
+    for (unsigned i = 0; i < port_count; i++) {
+        open_port(ports + i, i);
+        puts(ports[i].path);
+    }
+    char *line = NULL;
+    size_t room = 0;
+    while (getline(&line, &room, stdin) > 0)
+        obey(line);
+    return 0;
+}
