@@ -1,0 +1,1 @@
+"""The daemon: its ports, its place under the service manager, its log."""
