@@ -1,0 +1,64 @@
+"""A running gatewayd with an instrument behind it, for foreign clients."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.interop.gateway import Gateway, free_ports
+from tests.interop.instrument import Instrument, bare_line, socat_line
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this directory is an interop test; what its `needs` lacks is skipped."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.interop)
+
+
+@dataclass(frozen=True)
+class Served:
+    """One served line: where its faces are, what is behind it, and the process between."""
+
+    rfc2217: int
+    raw: int
+    instrument: Instrument
+    gateway: Gateway
+
+
+def serve(device: Path, instrument: Instrument, *more: str) -> Iterator[Served]:
+    """Serve `device` on both faces."""
+    rfc2217, raw = free_ports(2)
+    addresses = [f"127.0.0.1:{rfc2217}", f"127.0.0.1:{raw}"]
+    faces = ["--rfc2217", addresses[0], "--raw", addresses[1]]
+    with Gateway(["serve", "--device", str(device), *faces, *more], addresses) as gateway:
+        yield Served(rfc2217, raw, instrument, gateway)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """A gateway on a pair of PTYs joined by socat."""
+    program("socat")
+    with socat_line(tmp_path) as (device, instrument):
+        yield from serve(device, instrument)
+
+
+@pytest.fixture
+def served_pty() -> Iterator[Served]:
+    """A gateway on one PTY; `instrument.termios()` tells what it is set to."""
+    with bare_line() as (device, instrument):
+        yield from serve(device, instrument)
+
+
+def program(name: str) -> str:
+    """The path of a program; without it the test is skipped."""
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+    if path is None:
+        pytest.skip(f"{name} is not installed; ./dev test installs it")
+    return path
