@@ -46,7 +46,9 @@ _DTR: Final = (Control.DTR_QUERY, Control.DTR_ON, Control.DTR_OFF)
 _RTS: Final = (Control.RTS_QUERY, Control.RTS_ON, Control.RTS_OFF)
 _BREAK: Final = (Control.BREAK_QUERY, Control.BREAK_ON, Control.BREAK_OFF)
 _FLOW: Final = (Control.FLOW_NONE, Control.FLOW_XONXOFF, Control.FLOW_HARDWARE)
-_INBOUND: Final = (Control.INBOUND_NONE, Control.INBOUND_XONXOFF, Control.INBOUND_HARDWARE)
+_INBOUND_ALONE: Final = (Control.INBOUND_NONE, Control.INBOUND_XONXOFF)
+_INBOUND: Final = (*_INBOUND_ALONE, Control.INBOUND_HARDWARE)
+_NOT_ON_LINUX: Final = (Control.FLOW_DCD, Control.FLOW_DSR, Control.INBOUND_DTR)
 
 
 class LineControl(Protocol):
@@ -85,7 +87,8 @@ class AccessServer:
     """The Com Port Control state of one session.
 
     `client_signals` are the outputs that the client decides over; requests for the others are
-    acknowledged and not acted upon. `lenient` answers a setting with what was asked for.
+    acknowledged and not acted upon. `lenient` answers a setting with what was asked for, whatever
+    the line made of it; a value that RFC 2217 does not define is no setting.
     """
 
     def __init__(
@@ -121,6 +124,8 @@ class AccessServer:
         """COM-PORT was agreed: the first NOTIFY-MODEMSTATE, for which clients wait."""
         signals = line.signals()
         self.outputs = signals & (Signal.DTR | Signal.RTS)
+        self._signals = signals
+        self._errors = line.errors()
         return self._modemstate_now(signals, self.modemstate_mask)
 
     def perform(self, requests: Iterable[Request], line: LineControl) -> list[bytes]:
@@ -199,8 +204,7 @@ class AccessServer:
             case Command.SET_CONTROL:
                 yield encode_answer(command, self._control(request.value, line))
             case Command.NOTIFY_LINESTATE:
-                state = LineState(0) if line.unsent() else _IDLE
-                yield encode_answer(command, state)
+                yield self._linestate_now(line)
             case Command.NOTIFY_MODEMSTATE:
                 yield self._modemstate_now(line.signals(), 255)
             case Command.SET_LINESTATE_MASK:
@@ -255,8 +259,8 @@ class AccessServer:
                 settings, ixon=xonxoff, ixoff=xonxoff, rtscts=value == Control.FLOW_HARDWARE
             )
             settings = line.configure(wanted)
-            if self._lenient:
-                return value
+        if self._lenient and value in (*_FLOW, *_NOT_ON_LINUX):
+            return value
         if settings.rtscts:
             return Control.FLOW_HARDWARE
         return Control.FLOW_XONXOFF if settings.ixon else Control.FLOW_NONE
@@ -265,11 +269,10 @@ class AccessServer:
         """Inbound flow control alone. Linux has RTS/CTS in both directions only, so it can be
         neither added to one nor taken from one; XOFF can."""
         settings = line.settings()
-        if value in _INBOUND:
-            if not settings.rtscts and value != Control.INBOUND_HARDWARE:
-                settings = line.configure(replace(settings, ixoff=value == Control.INBOUND_XONXOFF))
-            if self._lenient:
-                return value
+        if value in _INBOUND_ALONE and not settings.rtscts:
+            settings = line.configure(replace(settings, ixoff=value == Control.INBOUND_XONXOFF))
+        if self._lenient and value in (*_INBOUND, *_NOT_ON_LINUX):
+            return value
         if settings.rtscts:
             return Control.INBOUND_HARDWARE
         return Control.INBOUND_XONXOFF if settings.ixoff else Control.INBOUND_NONE
@@ -277,8 +280,15 @@ class AccessServer:
     # ---- notifications
 
     def _modemstate_now(self, signals: Signal, mask: int) -> bytes:
-        self._signals = signals
-        return encode_answer(Command.NOTIFY_MODEMSTATE, modem_state(signals, signals) & mask)
+        # With the changes since the client was last told, as reading a 16550's register does.
+        # Without them, an edge that nobody has reported yet would be lost here.
+        before, self._signals = self._signals, signals
+        return encode_answer(Command.NOTIFY_MODEMSTATE, modem_state(before, signals) & mask)
+
+    def _linestate_now(self, line: LineControl) -> bytes:
+        before, self._errors = self._errors, line.errors()
+        state = line_state(before, self._errors)
+        return encode_answer(Command.NOTIFY_LINESTATE, state if line.unsent() else state | _IDLE)
 
     def signals_changed(self, now: Signal) -> bytes | None:
         """NOTIFY-MODEMSTATE for a change of the modem lines, if the mask asks for it.

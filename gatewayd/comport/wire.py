@@ -196,12 +196,12 @@ def modem_state(before: Signal, now: Signal) -> ModemState:
 def line_state(before: LineErrors, now: LineErrors) -> LineState:
     """The error bits for the counts that grew from `before` to `now`."""
     state = LineState(0)
-    if now.break_ != before.break_:
+    if now.break_ > before.break_:
         state |= LineState.BREAK
-    if now.framing != before.framing:
+    if now.framing > before.framing:
         state |= LineState.FRAMING
-    if now.parity != before.parity:
+    if now.parity > before.parity:
         state |= LineState.PARITY
-    if now.overrun != before.overrun:
+    if now.overrun > before.overrun:
         state |= LineState.OVERRUN
     return state
