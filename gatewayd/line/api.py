@@ -44,14 +44,14 @@ class Line(Protocol):
         ...
 
     def configure(self, wanted: LineSettings) -> LineSettings:
-        """Apply all of `wanted` in one step, nothing where nothing differs; return what is in force.
+        """Apply all of `wanted` in one step, if anything differs; return what is in force then.
 
         What the hardware refuses stays as it was. Raises OSError when the device is gone.
         """
         ...
 
     def signals(self) -> Signal:
-        """The modem lines now; on a line without them what was last set, with CTS, DSR and CD on."""
+        """The modem lines now; on a line without them what was last set, and CTS, DSR, CD on."""
         ...
 
     def set_signals(self, on: Signal, off: Signal) -> None:
@@ -74,7 +74,7 @@ class Line(Protocol):
         """Take bytes for the device; return how many were taken, 0 to len(data).
 
         What was taken and has not left is at most about 250 ms of the line's speed. When fewer were
-        taken, `line_writable` follows.
+        taken, `line_writable` follows, unless `line_lost` does.
         """
         ...
 
@@ -85,7 +85,7 @@ class Line(Protocol):
     def drain(self, drained: Callable[[], None]) -> None:
         """Call `drained` once all bytes taken so far have left; within the call if they have.
 
-        One at a time. A purge of TX, and loss of the line, count as having left.
+        One at a time (RuntimeError otherwise). A purge of TX, and loss of the line, count as having left.
         """
         ...
 
@@ -102,7 +102,10 @@ class Line(Protocol):
         ...
 
     def close(self, closed: Callable[[], None] | None = None) -> None:
-        """Give the device back without waiting for unsent bytes; `closed` is called when it is free."""
+        """Give the device back, unsent bytes are lost; `closed` is called when it is free.
+
+        Nothing else is called from then on; a waiting `drained` is forgotten.
+        """
         ...
 
 

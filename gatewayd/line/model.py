@@ -97,7 +97,7 @@ class LineSettings:
         return self.baudrate / self.bits_per_character
 
     def __str__(self) -> str:
-        """The short form, as in the configuration: `9600 8N1`, with `xonxoff` or `rtscts` behind it."""
+        """The short form, as in the configuration: `9600 8N1`, and flow control behind it."""
         flow = " rtscts" if self.rtscts else ""
         flow += " xonxoff" if self.ixon and self.ixoff else ""
         flow += " ixon" if self.ixon and not self.ixoff else ""

@@ -1,0 +1,334 @@
+"""The line on a tty: what the gateway does with a serial port, over LineTransport."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import errno
+from collections.abc import Callable
+from typing import Final
+
+from gatewayd.line import ioctls, termios2
+from gatewayd.line.api import LineEvents
+from gatewayd.line.model import (
+    Capabilities,
+    LineErrors,
+    LineSettings,
+    Purge,
+    Signal,
+    SignalPolicy,
+    StopBits,
+)
+from gatewayd.line.modem import ModemWatch, wait_for_change
+from gatewayd.line.serial_port import SerialPort
+from gatewayd.line.transmit import Transmitter
+from gatewayd.line.transport import LineTransport
+
+_GONE: Final = frozenset({errno.EIO, errno.ENODEV, errno.ENXIO, errno.EBADF, errno.ESHUTDOWN})
+_ASSUMED: Final = Signal.CTS | Signal.DSR | Signal.CD
+_OUTPUTS: Final = Signal.DTR | Signal.RTS
+
+
+def probe(fd: int) -> Capabilities:
+    """Find out what the driver of an open tty can do; may talk to a USB device.
+
+    Raises OSError EIO where no UART is behind the tty.
+    """
+    modem_lines = error_counts = True
+    try:
+        ioctls.get_signals(fd)
+    except OSError as error:
+        if error.errno in _GONE:
+            raise
+        modem_lines = False
+    try:
+        ioctls.get_counts(fd)
+    except OSError:
+        error_counts = False
+    # TIOCMIWAIT cannot be tried without waiting. Drivers have it together with the counts; where
+    # one does not, the first watch finds out and polls.
+    return Capabilities(
+        modem_lines=modem_lines,
+        modem_events=modem_lines and error_counts,
+        error_counts=error_counts,
+        framing=not termios2.is_pty(fd),
+    )
+
+
+class SerialPortLine:
+    """An `api.Line` on an open SerialPort. Made by `opening.open_line` or by `adopt`.
+
+    After `close`, `detach` and the loss of the device nothing is called any more but `closed`, and
+    methods do nothing.
+    """
+
+    def __init__(
+        self,
+        port: SerialPort,
+        events: LineEvents,
+        capabilities: Capabilities,
+        nominal: LineSettings | None = None,
+    ) -> None:
+        """Takes the port over. `nominal` are the settings last asked for, where that is known."""
+        loop = asyncio.get_running_loop()
+        fd = port.fileno()
+        self._loop = loop
+        self._port = port
+        self._fd = fd
+        self._events = events
+        self._capabilities = capabilities
+        self._over = False
+        self._released = False
+        self._closed: list[Callable[[], None]] = []
+        self._break = False
+        self._errors = LineErrors()
+        policies = ((Signal.DTR, port.policies.dtr), (Signal.RTS, port.policies.rts))
+        self._outputs = Signal.NONE
+        for signal, policy in policies:
+            if policy is not SignalPolicy.OFF:
+                self._outputs |= signal
+        wait = wait_for_change if capabilities.modem_events else None
+        self._watch = ModemWatch(loop, fd, self._signals_changed, self._failed, wait)
+        self._transport = LineTransport(loop, self, port, self._before_close)
+        # Any backlog at all, and its end, is of interest to the transmitter.
+        self._transport.set_write_buffer_limits(high=0, low=0)
+        self._transport.deliver = events.line_data
+        self._transmitter = Transmitter(
+            loop,
+            fd,
+            self._transport,
+            self._room,
+            self._failed,
+            has_wire=capabilities.framing,
+        )
+        self._settings = self._read_back(nominal or port.in_force)
+
+    @classmethod
+    def adopt(
+        cls,
+        fd: int,
+        path: str,
+        events: LineEvents,
+        *,
+        nominal: LineSettings | None = None,
+        pending: bytes = b"",
+    ) -> SerialPortLine:
+        """Go on with an open tty that another process has set up; only the locks are taken.
+
+        `nominal` and `pending` are that process's `settings()` and `pending()`. Raises
+        DeviceBusyError or OSError; `fd` stays the caller's then.
+        """
+        port = SerialPort(path, LineSettings())
+        capabilities = probe(fd)
+        port.adopt(fd)
+        line = cls(port, events, capabilities, nominal)
+        if pending:
+            line._transport.write(pending)
+        return line
+
+    @property
+    def path(self) -> str:
+        """The path that was opened."""
+        return self._port.path
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `api.Line`; `modem_events` may turn false when changes are first watched."""
+        if self._capabilities.modem_events and not self._watch.by_events:
+            self._capabilities = dataclasses.replace(self._capabilities, modem_events=False)
+        return self._capabilities
+
+    def settings(self) -> LineSettings:
+        """See `api.Line`. Of a PTY bytesize and parity are those last asked for: it has no wire."""
+        return self._settings
+
+    def configure(self, wanted: LineSettings) -> LineSettings:
+        """See `api.Line`."""
+        if self._over:
+            raise OSError(errno.ENODEV, "the line is closed")
+        try:
+            self._port.configure(wanted)
+        except OSError as error:
+            self._failed(error)
+            if error.errno in _GONE:
+                raise
+        self._settings = self._read_back(wanted)
+        return self._settings
+
+    def _read_back(self, nominal: LineSettings) -> LineSettings:
+        found = self._port.in_force
+        if not self._capabilities.framing:
+            half = nominal.bytesize == 5 and found.stopbits is StopBits.TWO
+            found = dataclasses.replace(
+                found,
+                bytesize=nominal.bytesize,
+                parity=nominal.parity,
+                stopbits=StopBits.ONE_POINT_FIVE if half else found.stopbits,
+            )
+        self._transmitter.set_speed(found)
+        return found
+
+    def signals(self) -> Signal:
+        """See `api.Line`. Of a device that has gone: the outputs as last set."""
+        if not self._capabilities.modem_lines:
+            return self._outputs | _ASSUMED
+        if not self._over:
+            try:
+                return ioctls.get_signals(self._fd)
+            except OSError as error:
+                self._failed(error)
+        return self._outputs
+
+    def set_signals(self, on: Signal, off: Signal) -> None:
+        """See `api.Line`."""
+        self._outputs = (self._outputs | on & _OUTPUTS) & ~off
+        if self._over or not self._capabilities.modem_lines:
+            return
+        try:
+            ioctls.set_signals(self._fd, on & _OUTPUTS, off & _OUTPUTS)
+        except OSError as error:
+            self._failed(error)
+
+    def set_break(self, on: bool) -> None:
+        """See `api.Line`. A driver without break is no error."""
+        if self._over:
+            return
+        self._break = on
+        try:
+            ioctls.set_break(self._fd, on)
+        except OSError as error:
+            self._failed(error)
+
+    def watch(self, *, signals: bool, errors: bool) -> None:
+        """See `api.Line`. Without modem lines or error counts nothing comes."""
+        if self._over:
+            return
+        try:
+            if errors and self._capabilities.error_counts:
+                self._errors = ioctls.get_counts(self._fd).errors
+                self._transport.deliver = self.data_received
+            else:
+                self._transport.deliver = self._events.line_data
+            if signals and self._capabilities.modem_lines:
+                self._watch.start()
+            else:
+                self._watch.stop()
+        except OSError as error:
+            self._failed(error)
+
+    def write(self, data: bytes | memoryview) -> int:
+        """See `api.Line`. 0 once the device has gone; `line_lost` follows then."""
+        return 0 if self._over else self._transmitter.write(data)
+
+    def unsent(self) -> int:
+        """See `api.Line`."""
+        return 0 if self._over else self._transmitter.unsent()
+
+    def pending(self) -> bytes:
+        """The part of the unsent bytes that the driver has not taken; for a hand-over."""
+        return self._transport.peek_write_buffer()
+
+    def drain(self, drained: Callable[[], None]) -> None:
+        """See `api.Line`. `close` and `detach` forget it."""
+        if self._over:
+            drained()
+        else:
+            self._transmitter.drain(drained)
+
+    def purge(self, which: Purge) -> None:
+        """See `api.Line`."""
+        if self._over:
+            return
+        if Purge.TX in which:
+            self._transmitter.purge()
+        if Purge.RX in which:
+            try:
+                ioctls.flush(self._fd, Purge.RX)
+            except OSError as error:
+                self._failed(error)
+
+    def pause_reading(self) -> None:
+        """See `api.Line`."""
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """See `api.Line`."""
+        if not self._over:
+            self._transport.resume_reading()
+
+    def close(self, closed: Callable[[], None] | None = None) -> None:
+        """See `api.Line`."""
+        if closed is not None:
+            if self._released:
+                self._loop.call_soon(closed)
+            else:
+                self._closed.append(closed)
+        if not self._over:
+            self._end()
+            self._transport.abort()
+
+    def detach(self) -> int:
+        """Give the open descriptor away: not closed, nothing set. Take `pending` before."""
+        self._end()
+        self._released = True
+        self._watch.join()
+        return self._transport.detach()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Nothing to do: the transport was made by us."""
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came while errors are watched: an error comes with a character, so look now."""
+        with contextlib.suppress(OSError):
+            errors = ioctls.get_counts(self._fd).errors
+            if errors != self._errors:
+                self._errors = errors
+                self._events.line_errors(errors)
+        if not self._over:
+            self._events.line_data(data)
+
+    def pause_writing(self) -> None:
+        """The driver took less than all."""
+        self._transmitter.paused()
+
+    def resume_writing(self) -> None:
+        """The driver has taken all."""
+        self._transmitter.resumed()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The descriptor is closed."""
+        self._released = True
+        if not self._over:
+            drained = self._end()
+            if drained is not None:
+                drained()
+            self._events.line_lost(exc if isinstance(exc, OSError) else None)
+        closed, self._closed = self._closed, []
+        for callback in closed:
+            callback()
+
+    def _end(self) -> Callable[[], None] | None:
+        self._over = True
+        self._watch.stop()
+        return self._transmitter.stop()
+
+    def _before_close(self) -> None:
+        # In the closing thread. A wait for a modem line would keep the tty open.
+        self._watch.join()
+        if self._break:
+            with contextlib.suppress(OSError):
+                ioctls.set_break(self._fd, False)
+
+    def _signals_changed(self, inputs: Signal) -> None:
+        if not self._over:
+            self._events.line_signals(inputs)
+
+    def _room(self) -> None:
+        if not self._over and not self._transport.is_closing():
+            self._events.line_writable()
+
+    def _failed(self, error: OSError) -> None:
+        """What a driver refuses is no fault of the line; a device that has gone ends it."""
+        if error.errno in _GONE:
+            self._transport.fail(error)

@@ -1,0 +1,202 @@
+"""pyserial's port, opened the way a gateway needs it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+
+import serial
+
+from gatewayd.errors import DeviceBusyError
+from gatewayd.line import ioctls, termios2
+from gatewayd.line.holder import describe_holder
+from gatewayd.line.model import (
+    LineSettings,
+    Parity,
+    Purge,
+    Signal,
+    SignalPolicies,
+    SignalPolicy,
+    StopBits,
+)
+
+
+class SerialPort(serial.Serial):
+    """A `serial.Serial` that changes its tty by one TCSETS2, and only where something differs.
+
+    It locks the device by flock and by TIOCEXCL, leaves DTR and RTS to the policies, and holds one
+    descriptor. `read`, `write` and `flush` of pyserial are not for use here: the transport works on
+    the descriptor.
+    """
+
+    def __init__(
+        self, path: str, settings: LineSettings, policies: SignalPolicies | None = None
+    ) -> None:
+        """A closed port; nothing of the machine is touched before `open`."""
+        self.fd = None
+        self.path = path
+        self.policies = policies or SignalPolicies()
+        self._applied: LineSettings | None = None
+        self._in_force = settings
+        self._ixon_alone = self._ixoff_alone = False
+        super().__init__(timeout=0, write_timeout=0, exclusive=True)
+        self.port = path
+        self._set_fields(settings)
+
+    @property
+    def in_force(self) -> LineSettings:
+        """The settings as last read back; no ioctl."""
+        return self._in_force
+
+    def open(self) -> None:
+        """Open, lock and configure, without waiting for carrier.
+
+        Raises DeviceBusyError when another process has the device, OSError (pyserial's
+        SerialException is one) or termios.error for the rest. Nothing stays open then.
+        """
+        try:
+            super().open()
+        except OSError as error:
+            # Without root, TIOCEXCL of another process shows as EBUSY of open itself.
+            if error.errno == errno.EBUSY:
+                raise self._busy(-1) from error
+            raise
+        self._close_pipes()
+        with contextlib.suppress(ValueError):
+            self.set_low_latency_mode(True)
+
+    def adopt(self, fd: int) -> None:
+        """Take over an open tty as it is: nothing is set on it but the locks.
+
+        Raises DeviceBusyError or OSError; `fd` is the caller's then.
+        """
+        self.fd = fd
+        try:
+            self._lock(fd)
+            os.set_blocking(fd, False)
+            self._applied = self._in_force = termios2.read(fd)
+        except BaseException:
+            self.fd = None
+            raise
+        self._set_fields(self._in_force)
+        self.is_open = True
+
+    def detach(self) -> int:
+        """Give the open descriptor away, untouched; this port is closed afterwards."""
+        fd = self.fileno()
+        self.fd = None
+        self.is_open = False
+        return fd
+
+    def configure(self, wanted: LineSettings) -> LineSettings:
+        """Apply `wanted` in one step; return what is in force. Raises OSError."""
+        self._set_fields(wanted)
+        self._reconfigure_port()
+        return self._in_force
+
+    def close(self) -> None:
+        """Throw unsent bytes away, unlock and close. May take as long as the driver likes."""
+        fd, self.fd, self.is_open = self.fd, None, False
+        if fd is None:
+            return
+        with contextlib.suppress(OSError):
+            ioctls.flush(fd, Purge.TX)
+        with contextlib.suppress(OSError):
+            # The flag stays with the tty as long as anybody has it open.
+            ioctls.set_exclusive(fd, False)
+        os.close(fd)
+
+    def _reconfigure_port(self, force_update: bool = False) -> None:
+        # pyserial calls this from open (with force_update) and after each property that is set.
+        fd = self.fd
+        if fd is None:
+            raise serial.PortNotOpenError
+        wanted = self._from_fields()
+        if force_update:
+            self._begin(fd, wanted)
+        elif wanted != self._applied:
+            self._apply(fd, wanted)
+
+    def _begin(self, fd: int, wanted: LineSettings) -> None:
+        self._lock(fd)
+        try:
+            self._set_outputs(fd)
+            self._apply(fd, wanted)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                ioctls.set_exclusive(fd, False)
+            raise
+
+    def _apply(self, fd: int, wanted: LineSettings) -> None:
+        self._in_force = termios2.apply(fd, wanted)
+        self._applied = wanted
+
+    def _update_dtr_state(self) -> None:
+        """DTR and RTS move by the policies and by `ioctls.set_signals`, not by pyserial."""
+
+    _update_rts_state = _update_dtr_state
+
+    def _lock(self, fd: int) -> None:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise self._busy(fd) from error
+        # Root is not stopped by the flag, so look. It may also be left over from a process that
+        # died while yet another one had the tty open: then nobody is found.
+        if ioctls.is_exclusive(fd) and describe_holder(self.path) is not None:
+            raise self._busy(fd)
+        ioctls.set_exclusive(fd, True)
+
+    def _busy(self, fd: int) -> DeviceBusyError:
+        holder = describe_holder(self.path, fd) or "another process"
+        return DeviceBusyError(f"{self.path} is in use by {holder}")
+
+    def _set_outputs(self, fd: int) -> None:
+        """Put DTR and RTS where a policy wants them, as soon after open as can be."""
+        policies = ((Signal.DTR, self.policies.dtr), (Signal.RTS, self.policies.rts))
+        on = off = Signal.NONE
+        for signal, policy in policies:
+            if policy is SignalPolicy.ON:
+                on |= signal
+            elif policy is SignalPolicy.OFF:
+                off |= signal
+        try:
+            ioctls.set_signals(fd, on, off)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTTY):
+                raise
+
+    def _set_fields(self, settings: LineSettings) -> None:
+        # pyserial's fields, not its properties: each of those would apply at once.
+        self._baudrate = settings.baudrate
+        self._bytesize = settings.bytesize
+        self._parity = settings.parity.value
+        self._stopbits = settings.stopbits.value
+        self._xonxoff = settings.ixon and settings.ixoff
+        self._ixon_alone = settings.ixon and not settings.ixoff
+        self._ixoff_alone = settings.ixoff and not settings.ixon
+        self._rtscts = settings.rtscts
+
+    def _from_fields(self) -> LineSettings:
+        return LineSettings(
+            baudrate=self._baudrate,
+            bytesize=self._bytesize,
+            parity=Parity(self._parity),
+            stopbits=StopBits(self._stopbits),
+            ixon=self._xonxoff or self._ixon_alone,
+            ixoff=self._xonxoff or self._ixoff_alone,
+            rtscts=self._rtscts,
+        )
+
+    def _close_pipes(self) -> None:
+        # They end a blocking read or write of pyserial, and would be four descriptors a port.
+        for name in (
+            "pipe_abort_read_r",
+            "pipe_abort_read_w",
+            "pipe_abort_write_r",
+            "pipe_abort_write_w",
+        ):
+            os.close(getattr(self, name))
+            setattr(self, name, None)

@@ -1,0 +1,243 @@
+"""Output to a tty, bounded in time, and the wait until it has left.
+
+When the UART will be idle is reckoned from the baud rate, so that a write normally costs no ioctl.
+Only when the reckoning says that the bound is reached is the driver's queue asked (TIOCOUTQ): the
+device may be faster (a USB gadget has no baud rate) or slower (flow control) than the reckoning.
+A PTY has no wire: there only what the kernel has not taken counts, and its speed means nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from gatewayd.line import ioctls
+from gatewayd.line.model import LineSettings, Purge
+
+BOUND_SECONDS: Final = 0.25
+BOUND_BYTES_MIN: Final = 256
+BOUND_BYTES_MAX: Final = 65536
+_FIRST_LOOK_SECONDS: Final = 0.005
+_LAST_LOOK_SECONDS: Final = 0.25
+_SHORTEST_SECONDS: Final = 0.0005
+
+
+class Output(Protocol):
+    """The part of LineTransport that writes."""
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Take all of `data`."""
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes that the driver has not taken."""
+        ...
+
+    def discard(self) -> None:
+        """Drop them."""
+
+
+def bound_bytes(settings: LineSettings) -> int:
+    """How much may wait for the UART: 250 ms of its speed, 256 bytes to 64 KiB."""
+    bound = int(settings.bytes_per_second * BOUND_SECONDS)
+    return min(max(bound, BOUND_BYTES_MIN), BOUND_BYTES_MAX)
+
+
+class Transmitter:
+    """The sending side of one open tty."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        fd: int,
+        output: Output,
+        writable: Callable[[], None],
+        failed: Callable[[OSError], None],
+        *,
+        has_wire: bool,
+    ) -> None:
+        """`writable` may be called after a short write, `failed` by any method, with an errno."""
+        self._loop = loop
+        self._fd = fd
+        self._output = output
+        self._writable = writable
+        self._failed = failed
+        self._has_wire = has_wire
+        self._tells_empty = has_wire
+        self._bound = BOUND_BYTES_MAX
+        self._byte_seconds = self._bound_seconds = 0.0
+        self._idle_at = self._found_idle_at = 0.0
+        self._backlog = False
+        self._blocked = False
+        self._patience = _FIRST_LOOK_SECONDS
+        self._last_waiting = 0
+        self._look_timer: asyncio.TimerHandle | None = None
+        self._drained: Callable[[], None] | None = None
+        self._drain_patience = 0.0
+        self._drain_waiting = 0
+        self._drain_timer: asyncio.TimerHandle | None = None
+
+    def set_speed(self, settings: LineSettings) -> None:
+        """Reckon with the speed of `settings` from now on."""
+        if self._has_wire:
+            self._bound = bound_bytes(settings)
+            self._byte_seconds = 1 / max(settings.bytes_per_second, 1.0)
+            self._bound_seconds = self._bound * self._byte_seconds
+
+    def write(self, data: bytes | memoryview) -> int:
+        """See `api.Line.write`."""
+        size = len(data)
+        now = time.monotonic()
+        idle_at = self._idle_at
+        idle_at = (idle_at if idle_at > now else now) + size * self._byte_seconds
+        if self._backlog or size > self._bound or idle_at - now > self._bound_seconds:
+            return self._write_bounded(data)
+        self._idle_at = idle_at
+        self._output.write(data)
+        return size
+
+    def unsent(self) -> int:
+        """See `api.Line.unsent`."""
+        return self._output.get_write_buffer_size() + self._queued()
+
+    def drain(self, drained: Callable[[], None]) -> None:
+        """See `api.Line.drain`. Raises RuntimeError while another drain waits."""
+        if self._drained is not None:
+            raise RuntimeError("one drain at a time")
+        self._drained = drained
+        self._drain_patience = 0.0
+        self._look_drained()
+
+    def purge(self) -> None:
+        """Throw away what waits; who waits for room or for the drain is called soon."""
+        drained, self._drained = self._drained, None
+        blocked, self._blocked = self._blocked, False
+        self._cancel_timers()
+        self._output.discard()
+        try:
+            ioctls.flush(self._fd, Purge.TX)
+        except OSError as error:
+            self._failed(error)
+        self._idle_at = time.monotonic()
+        if blocked:
+            self._loop.call_soon(self._writable)
+        if drained is not None:
+            self._loop.call_soon(drained)
+
+    def paused(self) -> None:
+        """The output holds bytes that the driver has not taken."""
+        self._backlog = True
+
+    def resumed(self) -> None:
+        """The driver has taken all that the output held."""
+        self._backlog = False
+        if self._blocked:
+            self._look_for_room()
+        if self._drained is not None:
+            self._look_drained()
+
+    def stop(self) -> Callable[[], None] | None:
+        """Forget who waits; return the pending `drained`, if there is one."""
+        drained, self._drained = self._drained, None
+        self._blocked = False
+        self._cancel_timers()
+        return drained
+
+    def _cancel_timers(self) -> None:
+        for timer in (self._look_timer, self._drain_timer):
+            if timer is not None:
+                timer.cancel()
+        self._look_timer = self._drain_timer = None
+
+    def _queued(self) -> int:
+        try:
+            return ioctls.queued(self._fd)
+        except OSError as error:
+            self._failed(error)
+            return 0
+
+    def _true_up(self) -> int:
+        """Ask the driver, correct the reckoning by the answer, return what waits."""
+        waiting = self.unsent()
+        self._idle_at = time.monotonic() + waiting * self._byte_seconds
+        return waiting
+
+    def _write_bounded(self, data: bytes | memoryview) -> int:
+        waiting = self._true_up()
+        room = min(max(self._bound - waiting, 0), len(data))
+        if room:
+            self._idle_at += room * self._byte_seconds
+            self._output.write(memoryview(data)[:room])
+        if room < len(data) and not self._blocked:
+            self._blocked = True
+            self._patience = _FIRST_LOOK_SECONDS
+            self._last_waiting = waiting + room
+            if not self._backlog:
+                self._look_in(self._room_due(waiting + room))
+        return room
+
+    def _room_due(self, waiting: int) -> float:
+        """Seconds until half of the bound is free, at the speed of the line."""
+        return (waiting - self._bound // 2) * self._byte_seconds
+
+    def _look_in(self, due: float) -> None:
+        # Sooner than reckoned at first, since the device may know no baud rate.
+        delay = max(min(due, self._patience), _SHORTEST_SECONDS)
+        self._look_timer = self._loop.call_later(delay, self._look_for_room)
+
+    def _look_for_room(self) -> None:
+        if self._look_timer is not None:
+            self._look_timer.cancel()
+            self._look_timer = None
+        if self._backlog or not self._blocked:
+            return
+        waiting = self._true_up()
+        if waiting <= self._bound // 2:
+            self._blocked = False
+            self._writable()
+            return
+        self._patience = min(self._patience * 2, _LAST_LOOK_SECONDS)
+        stalled = waiting >= self._last_waiting
+        self._last_waiting = waiting
+        self._look_in(self._patience if stalled else self._room_due(waiting))
+
+    def _look_drained(self) -> None:
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+            self._drain_timer = None
+        drained = self._drained
+        if drained is None or self._backlog:
+            return
+        waiting = self._queued()
+        due = waiting * self._byte_seconds if waiting else self._wire_due()
+        if not waiting and due <= 0:
+            self._drained = None
+            drained()
+            return
+        if waiting < self._drain_waiting:
+            self._drain_patience = 0.0
+        self._drain_waiting = waiting
+        delay = max(due, self._drain_patience, _SHORTEST_SECONDS)
+        self._drain_patience = min(2 * max(self._drain_patience, delay), _LAST_LOOK_SECONDS)
+        self._drain_timer = self._loop.call_later(
+            min(delay, _LAST_LOOK_SECONDS), self._look_drained
+        )
+
+    def _wire_due(self) -> float:
+        """Seconds until FIFO and shift register are empty too, once the driver's queue is."""
+        if not self._has_wire or self._idle_at == self._found_idle_at:
+            return 0.0
+        due = self._idle_at - time.monotonic()
+        if self._tells_empty:
+            try:
+                due = 0.0 if ioctls.transmitter_empty(self._fd) else max(due, self._byte_seconds)
+            except OSError as error:
+                # Without the ioctl the reckoning has to do.
+                self._tells_empty = False
+                if error.errno != errno.ENOTTY:
+                    self._failed(error)
+        if due <= 0:
+            self._found_idle_at = self._idle_at
+        return due

@@ -1,0 +1,199 @@
+"""pyserial-asyncio's transport, on the bare descriptor.
+
+The base class reads and writes through pyserial, whose `write` spins on a full tty and whose `read`
+fails at descriptors of 1024 and more; it waits for the output in the event loop when it closes.
+Here every byte goes by `os.read` and `os.write`, and closing happens in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import serial_asyncio
+
+from gatewayd.line.serial_port import SerialPort
+
+_READ_SIZE = 65536
+
+
+class TransportUser(Protocol):
+    """Who reads and writes through a LineTransport: an asyncio protocol, in short."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The transport works; called from the loop."""
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came. Not empty."""
+
+    def pause_writing(self) -> None:
+        """More than the high water mark waits in the buffer."""
+
+    def resume_writing(self) -> None:
+        """No more than the low water mark waits in the buffer."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The device is closed; called once."""
+
+
+class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
+    """Bytes to and from the tty of an open SerialPort.
+
+    `exc` of `connection_lost` is None after `close` and `abort`, else the OSError that ended it.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        user: TransportUser,
+        port: SerialPort,
+        before_close: Callable[[], None] | None = None,
+    ) -> None:
+        """`before_close` runs in the closing thread, right before the descriptor is closed."""
+        self._reading_paused = False
+        self._losing = False
+        self._before_close = before_close
+        self._fd = port.fileno()
+        self.deliver = user.data_received
+        """What is called with the bytes; changeable, to save a call per event."""
+        super().__init__(loop, user, port)
+        self._write_buffer = bytearray()
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes that the driver has not taken yet."""
+        return len(self._write_buffer)
+
+    def peek_write_buffer(self) -> bytes:
+        """A copy of what the driver has not taken yet."""
+        return bytes(self._write_buffer)
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Write now what the driver takes, and the rest once it can. Ignored while closing."""
+        if self._closing:
+            return
+        buffer = self._write_buffer
+        if not buffer:
+            try:
+                taken = os.write(self._fd, data)
+            except BlockingIOError:
+                taken = 0
+            except OSError as error:
+                self._abort(error)
+                return
+            if taken == len(data):
+                return
+            data = memoryview(data)[taken:]
+            self._ensure_writer()
+        buffer += data
+        self._maybe_pause_protocol()
+
+    def pause_reading(self) -> None:
+        """Read no more until `resume_reading`; also before the transport has begun to read."""
+        self._reading_paused = True
+        self._remove_reader()
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        self._reading_paused = False
+        self._ensure_reader()
+
+    def discard(self) -> None:
+        """Throw away what the driver has not taken yet."""
+        self._remove_writer()
+        self._write_buffer.clear()
+        self._maybe_resume_protocol()
+        if self._closing:
+            self._lose(None)
+
+    def fail(self, error: OSError) -> None:
+        """End at once, as after a read that failed with `error`; a second end changes nothing."""
+        self._abort(error)
+
+    def detach(self) -> int:
+        """Give the open descriptor away. No callback follows; unsent bytes of ours are dropped."""
+        self._closing = self._losing = True
+        self._remove_reader()
+        self._remove_writer()
+        self._write_buffer.clear()
+        return self._serial.detach()  # type: ignore[no-any-return]
+
+    def flush(self) -> None:
+        """As `discard`; the base class has it under this name."""
+        self.discard()
+
+    def _ensure_reader(self) -> None:
+        if not self._reading_paused:
+            super()._ensure_reader()
+
+    def _read_ready(self) -> None:
+        try:
+            data = os.read(self._fd, _READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._abort(error)
+            return
+        if data:
+            self.deliver(data)
+        else:
+            self._abort(OSError(errno.EIO, "the device hung up"))
+
+    def _write_ready(self) -> None:
+        buffer = self._write_buffer
+        try:
+            taken = os.write(self._fd, buffer)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._abort(error)
+            return
+        del buffer[:taken]
+        if not buffer:
+            self._remove_writer()
+        self._maybe_resume_protocol()
+        if self._closing and not buffer:
+            self._lose(None)
+
+    def _close(self, exc: Exception | None = None) -> None:
+        self._closing = True
+        self._remove_reader()
+        if not self._write_buffer:
+            self._lose(exc)
+
+    def _abort(self, exc: Exception | None) -> None:
+        self._closing = True
+        self._remove_reader()
+        self._remove_writer()
+        self._write_buffer.clear()
+        self._lose(exc)
+
+    def _lose(self, exc: Exception | None) -> None:
+        if not self._losing:
+            self._losing = True
+            self._remove_writer()
+            self._loop.call_soon(self._call_connection_lost, exc)
+
+    def _call_connection_lost(self, exc: Exception | None) -> None:
+        # No descriptor, no loop callback and no lock is left when the user hears of it.
+        try:
+            released = self._loop.run_in_executor(None, self._release)
+        except RuntimeError:
+            # The loop's executor has been shut down: the program is ending, nobody else waits.
+            self._release()
+            self._protocol.connection_lost(exc)
+        else:
+            released.add_done_callback(lambda done: self._lost(done, exc))
+
+    def _release(self) -> None:
+        try:
+            if self._before_close is not None:
+                self._before_close()
+        finally:
+            self._serial.close()
+
+    def _lost(self, released: asyncio.Future[Any], exc: Exception | None) -> None:
+        error = None if released.cancelled() else released.exception()
+        self._protocol.connection_lost(exc or (error if isinstance(error, OSError) else None))
