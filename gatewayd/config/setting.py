@@ -1,0 +1,147 @@
+"""Settings: the keys of a mapping as a table, and how a mapping is read by it.
+
+The kind of a setting reads its value, says how it is written, and describes it to an editor: the
+judge, the reference and the JSON Schema cannot disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+from gatewayd.config.problem import ConfigError, Problem, alternatives, did_you_mean, quoted
+from gatewayd.config.tree import Mapping, Node, Scalar, noun
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+Json = dict[str, Any]
+
+
+class Kind(Protocol[T_co]):
+    """How the value of a setting is written."""
+
+    @property
+    def syntax(self) -> str:
+        """The forms of the value, such as `true | false`; capitals are to be filled in."""
+        ...
+
+    @property
+    def schema(self) -> Json:
+        """The value in JSON Schema (draft 7)."""
+        ...
+
+    def read(self, node: Node, name: str) -> T_co:
+        """The value of `node`, which is that of the setting `name`. Raises ConfigError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Setting(Generic[T]):
+    """One key of a mapping: the table of these is the definition of the configuration."""
+
+    key: str
+    kind: Kind[T]
+    doc: str
+    """One sentence."""
+    example: str
+    """A value as it is written."""
+    default: str | None = None
+    """The value when the key is left out, as it would be written; None if no text says it."""
+    fallback: T | None = None
+    """The same where no text says it. With neither of the two the key is required."""
+
+    @property
+    def required(self) -> bool:
+        """Whether the key must be there."""
+        return self.default is None and self.fallback is None
+
+
+class Values:
+    """The values of a mapping by setting, as far as they are right, and what is wrong."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.problems: list[Problem] = []
+        self.nodes: dict[str, Node] = {}
+        self._values: dict[str, object] = {}
+
+    def __getitem__(self, setting: Setting[T]) -> T:
+        """The value or its default. Raises ConfigError when it was wrong or missing."""
+        if setting.key in self._values:
+            return cast(T, self._values[setting.key])
+        if setting.key in self.nodes or setting.required:
+            raise ConfigError(self.problems)
+        if setting.default is None:
+            return cast(T, setting.fallback)
+        return setting.kind.read(Scalar(self.node.place, setting.default), setting.key)
+
+    def read(self, setting: Setting[T], node: Node, name: str) -> None:
+        """Take `node` as the value of `setting`."""
+        self.nodes[setting.key] = node
+        try:
+            self._values[setting.key] = setting.kind.read(node, name)
+        except ConfigError as error:
+            self.problems.extend(error.problems)
+
+
+def wrong(node: Node, name: str, text: str) -> ConfigError:
+    """The error that the value of `name` is not right."""
+    return ConfigError([Problem(node.place, f"{name}: {text}" if name else text)])
+
+
+def entries(node: Mapping, name: str, problems: list[Problem]) -> list[tuple[Scalar, Node]]:
+    """The entries of a mapping, without those whose key is no text or was there before."""
+    found: dict[str, tuple[Scalar, Node]] = {}
+    for key, value in node.entries:
+        if not isinstance(key, Scalar):
+            problems.extend(wrong(key, name, f"a key is {noun(key)}; write a word").problems)
+        elif key.text in found:
+            line = found[key.text][0].place.line
+            text = f"duplicate key {quoted(key.text)}, first on line {line}; leave one of them out"
+            problems.extend(wrong(key, name, text).problems)
+        elif key.text == "<<" and key.plain:
+            text = "merge keys are not supported; write the settings out"
+            problems.extend(wrong(key, name, text).problems)
+        else:
+            found[key.text] = key, value
+    return list(found.values())
+
+
+def read_settings(
+    node: Node, name: str, settings: tuple[Setting[Any], ...], owner: Node | None = None
+) -> Values:
+    """Read a mapping whose keys are `settings`; what is missing is told at `owner`, its key."""
+    values = Values(node)
+    prefix = f"{name}." if name else ""
+    if not isinstance(node, Mapping):
+        text = f"found {noun(node)}; write a mapping with {alternatives(s.key for s in settings)}"
+        values.problems.extend(wrong(node, name, text).problems)
+        return values
+    by_key = {setting.key: setting for setting in settings}
+    for key, value in entries(node, name, values.problems):
+        setting = by_key.get(key.text)
+        if setting is None:
+            text = f"unknown key {quoted(key.text)}; {did_you_mean(key.text, by_key)}"
+            values.problems.extend(wrong(key, name, text).problems)
+        else:
+            values.read(setting, value, prefix + setting.key)
+    for setting in settings:
+        if setting.required and setting.key not in values.nodes:
+            text = f"{setting.key} is missing; write {setting.key}: {setting.example}"
+            values.problems.extend(wrong(owner or node, name, text).problems)
+    return values
+
+
+def mapping_schema(settings: tuple[Setting[Any], ...]) -> Json:
+    """The JSON Schema of a mapping with `settings`."""
+    return {
+        "type": "object",
+        "properties": {setting.key: _property(setting) for setting in settings},
+        "required": [setting.key for setting in settings if setting.required],
+        "additionalProperties": False,
+    }
+
+
+def _property(setting: Setting[Any]) -> Json:
+    default = "" if setting.default is None else f" Default: {setting.default or 'empty'}."
+    return {**setting.kind.schema, "description": setting.doc + default}
