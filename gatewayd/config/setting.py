@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from gatewayd.config.problem import ConfigError, Problem, alternatives, did_you_mean, quoted
+from gatewayd.config.problem import ConfigError, Problem, did_you_mean, quoted
 from gatewayd.config.tree import Mapping, Node, Scalar, noun
 
 T = TypeVar("T")
@@ -114,7 +114,9 @@ def read_settings(
     values = Values(node)
     prefix = f"{name}." if name else ""
     if not isinstance(node, Mapping):
-        text = f"found {noun(node)}; write a mapping with {alternatives(s.key for s in settings)}"
+        needed = [setting for setting in settings if setting.required] or settings
+        hint = " and ".join(f"{setting.key}: {setting.example}" for setting in needed)
+        text = f"found {noun(node)}; write a mapping, as in {hint}"
         values.problems.extend(wrong(node, name, text).problems)
         return values
     by_key = {setting.key: setting for setting in settings}

@@ -283,8 +283,6 @@ class Version(ScalarKind[int]):
         return {"const": 1}
 
     def parse(self, scalar: Scalar) -> int:
-        if scalar.text != "1":
-            raise ValueError(
-                f"version {quoted(scalar.text)} is not known to this gatewayd; write 1"
-            )
+        if scalar.text != "1" or not scalar.plain:
+            raise ValueError(f"found {quoted(scalar.text)}, and this gatewayd knows 1; write 1")
         return 1
