@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.gateway import Gateway, free_ports
+from tests.interop.gateway import ROOT, Gateway, free_ports
 from tests.interop.instrument import Instrument, bare_line, socat_line
 
 HERE = Path(__file__).parent
+FETCHED = ROOT / ".venv/fetched"
+"""Where `./dev test` puts foreign sources and programs."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this directory is an interop test; what its `needs` lacks is skipped."""
+    """Everything in this directory is an interop test."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.interop)
@@ -56,9 +58,11 @@ def served_pty() -> Iterator[Served]:
         yield from serve(device, instrument)
 
 
-def program(name: str) -> str:
-    """The path of a program; without it the test is skipped."""
-    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+def program(name: str, directory: Path | None = None) -> str:
+    """The path of a program, in PATH or in `directory`; without it the test is skipped."""
+    path = shutil.which(name)
+    if path is None and directory is not None:
+        path = shutil.which(name, path=directory)
     if path is None:
         pytest.skip(f"{name} is not installed; ./dev test installs it")
     return path

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import array
 import contextlib
+import fcntl
 import os
 import selectors
 import subprocess
@@ -75,6 +77,12 @@ class Instrument:
     def termios(self) -> list[object]:
         """The line's settings in the kernel; only a PTY's master sees those of its other end."""
         return list(termios.tcgetattr(self.descriptor))
+
+    def baudrate(self) -> int:
+        """The line's speed in the kernel, seen like `termios`, non-standard speeds too."""
+        settings = array.array("I", bytes(44))  # struct termios2; its last word is c_ospeed
+        fcntl.ioctl(self.descriptor, 0x802C542A, settings)  # TCGETS2
+        return settings[10]
 
     def close(self) -> None:
         """Hang up."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import array
-import fcntl
 import hashlib
 import random
 import termios
@@ -48,7 +46,7 @@ def test_every_byte_value_passes_with_each_form_of_the_url(served: Served, query
 def test_baudrate_is_set_in_the_kernel(served_pty: Served, baudrate: int) -> None:
     with connected(served_pty) as port:
         port.baudrate = baudrate
-        assert kernel_baudrate(served_pty) == baudrate
+        assert served_pty.instrument.baudrate() == baudrate
         exchange(port, served_pty)
 
 
@@ -172,9 +170,9 @@ def test_a_second_client_is_told_who_holds_the_port(served: Served) -> None:
 
 def test_settings_are_as_configured_again_in_the_next_session(served_pty: Served) -> None:
     with connected(served_pty, baudrate=2400, stopbits=2):
-        assert kernel_baudrate(served_pty) == 2400
+        assert served_pty.instrument.baudrate() == 2400
     served_pty.gateway.wait_for_log("left|closed|gone")
-    assert kernel_baudrate(served_pty) == 9600
+    assert served_pty.instrument.baudrate() == 9600
 
 
 def test_raw_face_passes_a_megabyte_of_every_byte_value(served: Served) -> None:
@@ -188,10 +186,3 @@ def test_raw_face_passes_a_megabyte_of_every_byte_value(served: Served) -> None:
         assert arrived.result() == up
         written.result()
         sent.result()
-
-
-def kernel_baudrate(served: Served) -> int:
-    """The speed of the PTY, from the kernel itself (TCGETS2 of Linux)."""
-    settings = array.array("I", bytes(44))  # struct termios2
-    fcntl.ioctl(served.instrument.descriptor, 0x802C542A, settings)
-    return settings[10]
