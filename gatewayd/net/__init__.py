@@ -1,0 +1,1 @@
+"""Listeners and connections: the asyncio shell around the sessions."""

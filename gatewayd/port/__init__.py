@@ -1,0 +1,1 @@
+"""A port: one line, who holds it, and what moves between them. No sockets, no asyncio."""

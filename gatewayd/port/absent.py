@@ -1,0 +1,47 @@
+"""What stands for a line while its device is away."""
+
+from __future__ import annotations
+
+from gatewayd.line.model import LineErrors, LineSettings, Purge, Signal
+
+
+class AbsentLine:
+    """Remembers what a client sets, for the device that comes back.
+
+    DSR, CD and CTS are off: so a client of Com Port Control sees that nobody is there.
+    """
+
+    def __init__(self, settings: LineSettings) -> None:
+        self._settings = settings
+        self._outputs = Signal.NONE
+
+    def settings(self) -> LineSettings:
+        """What the line had, or was set to since."""
+        return self._settings
+
+    def configure(self, wanted: LineSettings) -> LineSettings:
+        """Remember."""
+        self._settings = wanted
+        return wanted
+
+    def signals(self) -> Signal:
+        """DTR and RTS as set since the device went."""
+        return self._outputs
+
+    def set_signals(self, on: Signal, off: Signal) -> None:
+        """Remember."""
+        self._outputs = (self._outputs | on) & ~off
+
+    def set_break(self, on: bool) -> None:
+        """Nothing: the session remembers it."""
+
+    def errors(self) -> LineErrors:
+        """None."""
+        return LineErrors()
+
+    def unsent(self) -> int:
+        """Nothing waits for a line that is not there."""
+        return 0
+
+    def purge(self, which: Purge) -> None:
+        """Nothing to throw away."""

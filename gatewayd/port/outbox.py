@@ -1,0 +1,165 @@
+"""What waits for the line, in stream order: bytes, and actions that come after them.
+
+An action runs when every byte before it has left the UART. That makes Com Port Control requests,
+breaks and timing marks act at their place in the stream, and a round trip a drain barrier.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from gatewayd.line.api import Clock, Line, Timer
+
+Action = Callable[[], float | None]
+"""What to do after the bytes before it; returns seconds for which the queue then stands still."""
+
+ACTION_WEIGHT: Final = 64
+"""What a waiting action counts in `load`, so that a flood of requests is bounded like bytes."""
+
+
+class Outbox:
+    """The queue of one port; it outlives sessions and lines.
+
+    `discarded(count)` is told of bytes that can go nowhere; `room()` is called each time that less
+    waits than before.
+    """
+
+    def __init__(
+        self, clock: Clock, *, discarded: Callable[[int], None], room: Callable[[], None]
+    ) -> None:
+        self._clock = clock
+        self._discarded = discarded
+        self._room = room
+        self._queue: deque[bytes | memoryview | Action] = deque()
+        self._line: Line | None = None
+        self._actions = 0
+        self._pumping = False
+        self._standing = False
+        self._drained = True
+        self._hold: Timer | None = None
+        self.waiting = 0
+        """Bytes in the queue, those that the line has taken not counted."""
+
+    @property
+    def load(self) -> int:
+        """What waits, in bytes, actions counted as `ACTION_WEIGHT`."""
+        return self.waiting + ACTION_WEIGHT * self._actions
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits here: no byte and no action."""
+        return not self._queue and not self._standing
+
+    def attach(self, line: Line) -> None:
+        """There is a line now."""
+        self._line = line
+        self._drained = False
+        self._pump()
+
+    def detach(self) -> None:
+        """The line is gone: bytes are discarded, actions run."""
+        self._line = None
+        self._stop_standing()
+        self.drop_bytes()
+        self._pump()
+
+    def write(self, data: bytes) -> bool:
+        """Queue bytes for the line; return whether it took all of them at once."""
+        line = self._line
+        if line is None:
+            self._discarded(len(data))
+            return True
+        if not self._queue:
+            self._drained = False
+            taken = line.write(data)
+            if taken == len(data):
+                return True
+            self._queue.append(memoryview(data)[taken:])
+            self.waiting += len(data) - taken
+            return False
+        self._queue.append(data)
+        self.waiting += len(data)
+        return False
+
+    def then(self, action: Action) -> None:
+        """Queue an action; within the call when nothing is before it."""
+        self._queue.append(action)
+        self._actions += 1
+        if len(self._queue) == 1:
+            self._pump()
+
+    def line_writable(self) -> None:
+        """The line takes bytes again."""
+        self._pump()
+
+    def drop_bytes(self) -> int:
+        """Throw away the bytes that wait, not the actions; return how many there were."""
+        dropped = self.waiting
+        if dropped:
+            kept = [item for item in self._queue if not isinstance(item, bytes | memoryview)]
+            self._queue.clear()
+            self._queue.extend(kept)
+            self.waiting = 0
+            self._discarded(dropped)
+            self._room()
+        return dropped
+
+    def _pump(self) -> None:
+        # A drain may end within the call, and an action may queue more: one loop serves them all.
+        if self._pumping:
+            return
+        before = self.load
+        self._pumping = True
+        try:
+            while self._queue and not self._standing:
+                head = self._queue[0]
+                if isinstance(head, bytes | memoryview):
+                    if not self._write_head(head):
+                        break
+                elif self._drained or self._line is None:
+                    self._queue.popleft()
+                    self._actions -= 1
+                    seconds = head()
+                    if seconds:
+                        self._standing = True
+                        self._hold = self._clock.call_later(seconds, self._go_on)
+                else:
+                    self._standing = True
+                    self._line.drain(partial(self._has_drained, self._line))
+        finally:
+            self._pumping = False
+        if self.load < before:
+            self._room()
+
+    def _write_head(self, head: bytes | memoryview) -> bool:
+        line = self._line
+        if line is None:
+            taken = len(head)
+            self._discarded(taken)
+        else:
+            self._drained = False
+            taken = line.write(head)
+        self.waiting -= taken
+        if taken == len(head):
+            self._queue.popleft()
+            return True
+        self._queue[0] = memoryview(head)[taken:]
+        return False
+
+    def _has_drained(self, line: Line) -> None:
+        if line is self._line:
+            self._drained = True
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self._stop_standing()
+        self._pump()
+
+    def _stop_standing(self) -> None:
+        self._standing = False
+        if self._hold is not None:
+            self._hold.cancel()
+            self._hold = None

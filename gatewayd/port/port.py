@@ -1,0 +1,392 @@
+"""A port: what an operator names. It outlives its device, its sessions and its first settings.
+
+The port decides who holds the line and what becomes of the line between sessions and while the
+device is away. Opening the device is its keeper's work (`gatewayd.service.keeper`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from gatewayd.config.schema import BetweenSessions, PortConfig
+from gatewayd.line.api import Clock, Line, Timer
+from gatewayd.line.model import LineErrors, LineSettings, Purge, Signal
+from gatewayd.log import Happening, note
+from gatewayd.port.absent import AbsentLine
+from gatewayd.port.gate import Gate, Hold
+from gatewayd.port.outbox import Outbox
+from gatewayd.port.phase import TABLE, Cue, Phase
+
+WINDOW_S: Final = 0.25
+"""What may wait for the UART, in seconds of its speed."""
+WINDOW_BYTES: Final = (256, 65536)
+STALL_S: Final = 5.0
+"""After a session, what it left unsent is dropped when nothing of it moved for so long."""
+
+
+class Holder(Protocol):
+    """A session, as its port uses it; see `gatewayd.port.session`."""
+
+    face: str
+    number: int
+    peername: str
+    since: datetime
+    bytes_in: int
+    bytes_out: int
+    leaving: bool
+
+    def admitted(self) -> None:
+        """The line is yours."""
+
+    def refuse(self, reason: str) -> None:
+        """The line is not to be had."""
+
+    def bump(self, reason: str) -> None:
+        """Somebody else takes the line over."""
+
+    def tell(self, text: str) -> None:
+        """Something for a person to read; on a face for machines nothing."""
+
+    def end(self) -> None:
+        """Leave, with everything sent."""
+
+    def line_data(self, data: bytes) -> None:
+        """Bytes from the device."""
+
+    def line_signals(self, signals: Signal) -> None:
+        """A modem line changed."""
+
+    def line_errors(self, errors: LineErrors) -> None:
+        """The receiver found errors."""
+
+    def line_lost(self) -> None:
+        """The device is gone, the session stays."""
+
+    def line_back(self, line: Line) -> None:
+        """The device is there again."""
+
+    def outbox_room(self) -> None:
+        """Less waits for the line."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a port has seen since it began. Bytes as the line has them, without Telnet's escapes."""
+
+    from_device: int = 0
+    discarded_from_device: int = 0
+    """Came while nobody was there to take them."""
+    discarded_to_device: int = 0
+    """Went nowhere: the device was away, or did not take them in time."""
+    sessions: int = 0
+    refused: int = 0
+    losses: int = 0
+    """How often the device went away."""
+
+
+class Port:
+    """One configured device with its listeners and at most one session."""
+
+    def __init__(self, config: PortConfig, clock: Clock) -> None:
+        self.config = config
+        self.clock = clock
+        self.phase = Phase.ABSENT
+        self.cause = "not looked for yet"
+        """Why the device is not ready, in words."""
+        self.line: Line | None = None
+        self.owner: Holder | None = None
+        self.counters = Counters()
+        self.outbox = Outbox(clock, discarded=self._discarded, room=self._room)
+        self.line_gate = Gate(self._pause_line, self._resume_line)
+        self.window = WINDOW_BYTES[0]
+        self.on_lost: Callable[[], None] | None = None
+        """Called when the open device went away."""
+        self._absent = AbsentLine(config.line)
+        self._hold_timer: Timer | None = None
+        self._stall_timer: Timer | None = None
+        self._stalled_at = -1
+        self._unreported = 0
+        self._reported_limits = False
+        self._window_for(config.line)
+
+    @property
+    def name(self) -> str:
+        """The name in the configuration."""
+        return self.config.name
+
+    @property
+    def control(self) -> Line | AbsentLine:
+        """What to set: the line, or what stands for it while the device is away."""
+        return self.line or self._absent
+
+    # ---- the device
+
+    def move(self, cue: Cue, cause: str = "") -> bool:
+        """Tell what happened to the device; return whether that changed the phase or its cause."""
+        after = TABLE[self.phase, cue]
+        changed = (after, cause) != (self.phase, self.cause)
+        self.phase, self.cause = after, cause
+        return changed
+
+    def opened(self, line: Line, *, same_device: bool = True, adopted: bool = False) -> None:
+        """There is a line, set as `wanted_settings` said.
+
+        `same_device` is whether it is certainly the device that the session had before; `adopted`
+        that the line was never closed.
+        """
+        self.line = line
+        self._window_for(line.settings())
+        self._report_limits(line)
+        if self._hold_timer is not None:
+            self._hold_timer.cancel()
+            self._hold_timer = None
+        if self.owner is not None and not same_device and not self.config.trust_path:
+            self._note(
+                Happening.SESSION_CLOSED,
+                "closing the session: the device that came back has no serial number, "
+                "it may be another one (trust_path: true goes on)",
+            )
+            self.owner.end()
+        if self.line_gate.held:
+            line.pause_reading()
+        if self.owner is not None and not adopted:
+            self.owner.line_back(line)
+        self.outbox.attach(line)
+
+    @property
+    def wanted_settings(self) -> LineSettings:
+        """What the device is to be opened with: the session's settings if there is one."""
+        return self._absent.settings()
+
+    def line_data(self, data: bytes) -> None:
+        """Bytes from the device."""
+        self.counters.from_device += len(data)
+        if self.owner is not None:
+            self.owner.line_data(data)
+        else:
+            self.counters.discarded_from_device += len(data)
+
+    def line_writable(self) -> None:
+        """The line takes bytes again."""
+        self.outbox.line_writable()
+
+    def line_signals(self, signals: Signal) -> None:
+        """A modem line changed."""
+        if self.owner is not None:
+            self.owner.line_signals(signals)
+
+    def line_errors(self, errors: LineErrors) -> None:
+        """The receiver found errors."""
+        if self.owner is not None:
+            self.owner.line_errors(errors)
+
+    def line_lost(self, cause: OSError | None) -> None:
+        """The device went away; the session stays as `on_unplug` says."""
+        line, self.line = self.line, None
+        if line is None:
+            return
+        self.counters.losses += 1
+        self._absent = AbsentLine(line.settings() if self.owner else self.config.line)
+        why = cause.strerror or str(cause) if cause else "hung up"
+        self.move(Cue.LOST, why)
+        self._note(Happening.DEVICE_LOST, "device lost: %s", why)
+        self.outbox.detach()
+        hold = self.config.on_unplug.hold
+        if self.owner is not None:
+            if hold <= 0:
+                self.owner.end()
+            else:
+                self.owner.line_lost()
+                if hold != float("inf"):
+                    self._hold_timer = self.clock.call_later(hold, self._held_long_enough)
+        if self.on_lost is not None:
+            self.on_lost()
+
+    def release(self, closed: Callable[[], None] | None = None) -> None:
+        """Give the device back: the port is going, or its device changed."""
+        line, self.line = self.line, None
+        self.outbox.detach()
+        if line is not None:
+            self._absent = AbsentLine(line.settings() if self.owner else self.config.line)
+            line.close(closed)
+        elif closed is not None:
+            closed()
+        self.phase, self.cause = Phase.ABSENT, "released"
+
+    def _held_long_enough(self) -> None:
+        self._hold_timer = None
+        if self.owner is not None and self.line is None:
+            self.owner.end()
+
+    def _report_limits(self, line: Line) -> None:
+        if self._reported_limits:
+            return
+        self._reported_limits = True
+        can = line.capabilities
+        lacks = [
+            text
+            for has, text in (
+                (can.modem_lines, "modem lines"),
+                (can.error_counts, "error counters"),
+                (can.framing, "parity and data bits"),
+            )
+            if not has
+        ]
+        if lacks:
+            self._note(Happening.LINE_LIMITED, "the line has no %s", ", no ".join(lacks))
+
+    # ---- sessions
+
+    def admit(self, session: Holder) -> None:
+        """A client came: it gets the line, or is told why not."""
+        owner = self.owner
+        if owner is not None and owner.leaving:
+            # Its client sends no more, and may be gone: who comes now wants the line.
+            owner.end()
+            owner = None
+        if self.phase is not Phase.READY:
+            self._refuse(session, f"{self.name}: device is {self.phase.value}, {self.cause}")
+        elif owner is None:
+            self._seat(session)
+        elif self.config.takeover:
+            self._take_over(session, owner)
+        else:
+            since = owner.since.strftime("%Y-%m-%d %H:%M:%S %Z").rstrip()
+            reason = f"{self.name}: in use by {owner.peername} since {since}"
+            self._refuse(session, reason)
+
+    def _seat(self, session: Holder) -> None:
+        self.owner = session
+        self.counters.sessions += 1
+        self._note_session(Happening.SESSION_OPENED, session, "%s session from %s", session.face)
+        session.admitted()
+
+    def _take_over(self, session: Holder, owner: Holder) -> None:
+        self._note_session(
+            Happening.SESSION_TAKEN_OVER, owner, "%s session of %s taken over", owner.face
+        )
+        owner.bump(f"{self.name}: taken over by {session.peername}")
+        self.leave(owner)
+        self._seat(session)
+        session.tell(f"{self.name}: taken over from {owner.peername}")
+
+    def _refuse(self, session: Holder, reason: str) -> None:
+        self.counters.refused += 1
+        self._note_session(Happening.SESSION_REFUSED, session, "%s client %s refused", session.face)
+        session.refuse(reason)
+
+    def leave(self, session: Holder) -> None:
+        """A session is over. What it sent still goes to the line, then the line is restored."""
+        if self.owner is not session:
+            return
+        self.owner = None
+        self.line_gate.release(Hold.CLIENT_SLOW | Hold.SUSPENDED)
+        if self._hold_timer is not None:
+            self._hold_timer.cancel()
+            self._hold_timer = None
+        if self.line is None:
+            self._absent = AbsentLine(self.config.line)
+        else:
+            self.line.watch(signals=False, errors=False)
+        self._note_session(
+            Happening.SESSION_CLOSED,
+            session,
+            "%s session from %s over, %d bytes in, %d out",
+            session.face,
+            session.bytes_in,
+            session.bytes_out,
+        )
+        self._report_discarded()
+        self.outbox.then(self._restore)
+        if not self.outbox.empty:
+            self._start_stall_timer()
+
+    def _restore(self) -> None:
+        if self.line is None:
+            return
+        try:
+            self.line.set_break(False)
+            if self.config.between_sessions is BetweenSessions.RESTORE:
+                self.line.configure(self.config.line)
+                self.settings_changed()
+        except OSError:
+            # The device is going; `line_lost` follows.
+            return
+
+    def settings_changed(self) -> None:
+        """The line was set: what may wait for it depends on its speed."""
+        if self.line is not None:
+            self._window_for(self.line.settings())
+
+    def _window_for(self, settings: LineSettings) -> None:
+        least, most = WINDOW_BYTES
+        self.window = min(most, max(least, int(settings.bytes_per_second * WINDOW_S)))
+
+    # ---- what is left unsent
+
+    def _start_stall_timer(self) -> None:
+        if self.outbox.empty or self.line is None:
+            return
+        self._stalled_at = self._unsent()
+        self._stall_timer = self.clock.call_later(STALL_S, self._check_stall)
+
+    def _check_stall(self) -> None:
+        self._stall_timer = None
+        if self.owner is not None or self.outbox.empty or self.line is None:
+            return
+        unsent = self._unsent()
+        if unsent < self._stalled_at:
+            self._start_stall_timer()
+            return
+        self._discarded(unsent - self.outbox.waiting)
+        self.outbox.drop_bytes()
+        self.line.purge(Purge.TX)
+        self._report_discarded()
+
+    def _unsent(self) -> int:
+        return self.outbox.waiting + (self.line.unsent() if self.line else 0)
+
+    def _discarded(self, count: int) -> None:
+        self.counters.discarded_to_device += count
+        self._unreported += count
+
+    def _report_discarded(self) -> None:
+        count, self._unreported = self._unreported, 0
+        if count:
+            self._note(Happening.LINE_DISCARDED, "%d bytes for the device were discarded", count)
+
+    # ---- gates
+
+    def _room(self) -> None:
+        if self.owner is not None:
+            self.owner.outbox_room()
+
+    def _pause_line(self) -> None:
+        if self.line is not None:
+            self.line.pause_reading()
+
+    def _resume_line(self) -> None:
+        if self.line is not None:
+            self.line.resume_reading()
+
+    # ---- the log
+
+    def _note(self, happening: Happening, message: str, *args: object) -> None:
+        note(happening, message, *args, port=self.name, device=str(self.config.device))
+
+    def _note_session(
+        self, happening: Happening, session: Holder, message: str, face: str, *args: object
+    ) -> None:
+        note(
+            happening,
+            message,
+            face,
+            session.peername,
+            *args,
+            port=self.name,
+            session=session.number,
+            peer=session.peername,
+        )

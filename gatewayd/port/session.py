@@ -1,0 +1,177 @@
+"""One client of a port: what every face has in common, and the raw face itself.
+
+A session stands between a peer (the connection, see `gatewayd.net.connection`) and a port. The port
+calls `line_*`, `refuse`, `bump` and `end`; the connection calls `start`, `receive` and `peer_*`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from gatewayd.config.schema import WhileAbsent
+from gatewayd.line.api import Line
+from gatewayd.line.model import LineErrors, Signal
+from gatewayd.port.gate import Gate, Hold
+from gatewayd.port.port import Port
+
+QUIET_S: Final = 1.0
+"""A half-closed client still gets the line's output until the line was quiet for so long."""
+
+
+class Peer(Protocol):
+    """A connection, as its session uses it."""
+
+    def write(self, data: bytes) -> None:
+        """Send; what the socket does not take is kept."""
+
+    def write_urgent(self, data: bytes) -> None:
+        """Send with the last byte as TCP urgent data."""
+
+    def backlog(self) -> int:
+        """Bytes kept because the socket did not take them."""
+        ...
+
+    def pause_reading(self) -> None:
+        """Read nothing from the client."""
+
+    def resume_reading(self) -> None:
+        """Read again."""
+
+    def close(self) -> None:
+        """Send what is kept, then close."""
+
+    def abort(self) -> None:
+        """Close at once."""
+
+
+class Session:
+    """A client of the raw face, and the common part of all faces.
+
+    `number` tells sessions apart in the log, `peername` is the client's address, `since` when it
+    came.
+    """
+
+    face = "raw"
+
+    def __init__(
+        self, port: Port, peer: Peer, *, number: int, peername: str, since: datetime
+    ) -> None:
+        self.port = port
+        self.number = number
+        self.peername = peername
+        self.since = since
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.leaving = False
+        """The client sends no more; it may still listen."""
+        self._peer = peer
+        self._outbox = port.outbox
+        self._client_gate = Gate(peer.pause_reading, peer.resume_reading)
+        self._seen_out = -1
+
+    # ---- from the connection
+
+    @property
+    def read_size(self) -> int:
+        """How many bytes to read from the client at once: on the raw face what the line can send
+        in its window, since nothing behind them could be of use before."""
+        return self.port.window
+
+    def start(self) -> None:
+        """The client is connected: ask the port for the line."""
+        self.port.admit(self)
+
+    def receive(self, data: bytes) -> None:
+        """Bytes from the client."""
+        self.bytes_in += len(data)
+        if not self._outbox.write(data):
+            self._client_gate.hold(Hold.LINE_FULL)
+
+    def peer_full(self) -> None:
+        """The client does not take what is sent."""
+        self.port.line_gate.hold(Hold.CLIENT_SLOW)
+
+    def peer_ready(self) -> None:
+        """The client takes it again."""
+        self.port.line_gate.release(Hold.CLIENT_SLOW)
+
+    def peer_eof(self) -> None:
+        """The client sends no more. It may have closed, or wait for the answer to what it sent."""
+        if self.port.owner is self:
+            self.leaving = True
+            self._linger()
+
+    def peer_gone(self) -> None:
+        """The connection is closed."""
+        self.port.leave(self)
+
+    def _linger(self) -> None:
+        if self.port.owner is not self:
+            return
+        if self._outbox.empty and self.bytes_out == self._seen_out:
+            self.end()
+            return
+        self._seen_out = self.bytes_out
+        self.port.clock.call_later(QUIET_S, self._linger)
+
+    # ---- from the port
+
+    def line_data(self, data: bytes) -> None:
+        """Bytes from the device."""
+        self.bytes_out += len(data)
+        self._peer.write(data)
+
+    def line_signals(self, signals: Signal) -> None:
+        """A modem line changed."""
+
+    def line_errors(self, errors: LineErrors) -> None:
+        """The receiver found errors."""
+
+    def line_lost(self) -> None:
+        """The device is gone and the session stays."""
+        if self.port.config.while_absent is WhileAbsent.REFUSE:
+            self._client_gate.hold(Hold.ABSENT)
+
+    def line_back(self, line: Line) -> None:
+        """The device is there again, with the settings that it had."""
+        self._client_gate.release(Hold.ABSENT)
+
+    def outbox_room(self) -> None:
+        """Less waits for the line than before."""
+        if not self._outbox.waiting:
+            self._client_gate.release(Hold.LINE_FULL)
+
+    def admitted(self) -> None:
+        """The line is this session's from now on."""
+
+    def tell(self, text: str) -> None:
+        """Nothing: a machine would read a text as data."""
+
+    def refuse(self, reason: str) -> None:
+        """The line is not to be had, or not any more: say why and close."""
+        self.tell(reason)
+        self._peer.close()
+
+    def bump(self, reason: str) -> None:
+        """Somebody else takes the line over."""
+        self.refuse(reason)
+
+    def end(self) -> None:
+        """Close the connection after what was sent, and give the line back."""
+        self._peer.close()
+        self.port.leave(self)
+
+    # ---- hand-over to another process
+
+    def snapshot(self) -> dict[str, Any]:
+        """What a successor needs to go on, as values that JSON can hold."""
+        return {
+            "face": self.face,
+            "number": self.number,
+            "peername": self.peername,
+            "since": self.since.isoformat(),
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+            "leaving": self.leaving,
+        }

@@ -1,0 +1,353 @@
+"""The RFC 2217 face: Telnet with the Com Port Control option.
+
+Requests of the client act at their place in the stream, so they go through the port's outbox. Three
+do not wait: PURGE-DATA, because a stuck line could never be purged otherwise, and SUSPEND and
+RESUME. Their answers still keep the order of the requests.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from gatewayd import __version__
+from gatewayd.comport.access import PURGES, AccessServer
+from gatewayd.comport.wire import Command as ComPort
+from gatewayd.comport.wire import Malformed, Request, decode_request
+from gatewayd.line.api import Line
+from gatewayd.line.model import LineErrors, Purge, Signal, SignalPolicy
+from gatewayd.log import Happening, note
+from gatewayd.port.gate import Hold
+from gatewayd.port.port import Port
+from gatewayd.port.session import Peer, Session
+from gatewayd.telnet.constants import IAC, Command, Option, Side
+from gatewayd.telnet.engine import TelnetEngine
+from gatewayd.telnet.events import (
+    ControlFunction,
+    Event,
+    OptionChanged,
+    Subnegotiation,
+    TimingMarkRequested,
+    Violation,
+)
+
+READ_BYTES: Final = 65536
+LOOK_AHEAD_BYTES: Final = 262144
+"""How far a client may be ahead of the line: far enough that a purge behind a stuck transfer is
+reached, since a purge must not wait for the line."""
+REPLY_BYTES: Final = 65536
+"""Answers that a client may leave untaken before it is not read any more."""
+BREAK_S: Final = 0.25
+"""The length of an IAC BRK on the line."""
+REPORTED_VIOLATIONS: Final = 5
+
+_CHARACTERS: Final = {
+    Command.IP: b"\x03",
+    Command.EC: b"\x7f",
+    Command.EL: b"\x15",
+    Command.EOF: b"\x04",
+    Command.SUSP: b"\x1a",
+    Command.ABORT: b"\x1c",
+}
+"""What a console behind the line expects for Telnet's functions: ^C, DEL, ^U, ^D, ^Z, ^\\."""
+
+
+class TelnetSession(Session):
+    """A client of the RFC 2217 face."""
+
+    face = "rfc2217"
+
+    def __init__(
+        self, port: Port, peer: Peer, *, number: int, peername: str, since: datetime
+    ) -> None:
+        super().__init__(port, peer, number=number, peername=peername, since=since)
+        self._engine = TelnetEngine(
+            local=(Option.BINARY, Option.SUPPRESS_GO_AHEAD, Option.STATUS, Option.LOGOUT),
+            remote=(Option.BINARY, Option.SUPPRESS_GO_AHEAD, Option.COM_PORT),
+        )
+        signals = port.config.signals
+        client = (Signal.DTR if signals.dtr is SignalPolicy.CLIENT else Signal.NONE) | (
+            Signal.RTS if signals.rts is SignalPolicy.CLIENT else Signal.NONE
+        )
+        self._access = AccessServer(
+            f"gatewayd {__version__} {port.name}",
+            lenient=port.config.lenient,
+            client_signals=client,
+        )
+        self._agreed = False
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._requests: list[Request] = []
+        self._violations = 0
+
+    # ---- from the connection
+
+    @property
+    def read_size(self) -> int:
+        """A client is read ahead of the line, to find what does not wait for it."""
+        return READ_BYTES
+
+    def admitted(self) -> None:
+        """Open with offers only: what clients refuse or leave unanswered does no harm."""
+        ask = self._engine.ask
+        ask(Side.LOCAL, Option.BINARY, enable=True)
+        ask(Side.REMOTE, Option.BINARY, enable=True)
+        ask(Side.LOCAL, Option.SUPPRESS_GO_AHEAD, enable=True)
+        ask(Side.REMOTE, Option.SUPPRESS_GO_AHEAD, enable=True)
+        ask(Side.REMOTE, Option.COM_PORT, enable=True)
+        self._flush()
+
+    def urgent(self) -> None:
+        """TCP urgent data is on its way: read up to it, whatever waits (RFC 854, Synch)."""
+        self._engine.urgent()
+        self._client_gate.release(Hold.LINE_FULL)
+
+    def receive(self, data: bytes) -> None:
+        """Bytes from the client."""
+        self.bytes_in += len(data)
+        for event in self._engine.receive_data(data):
+            if type(event) is bytes:
+                if self._requests:
+                    self._queue_requests()
+                if not self._outbox.write(event) and self._outbox.load > LOOK_AHEAD_BYTES:
+                    self._client_gate.hold(Hold.LINE_FULL)
+            else:
+                self._event(event)
+                if self.port.owner is not self:
+                    return
+        if self._requests:
+            self._queue_requests()
+        self._flush()
+
+    def peer_ready(self) -> None:
+        """The client takes what is sent."""
+        super().peer_ready()
+        self._client_gate.release(Hold.REPLIES)
+
+    def _event(self, event: Event) -> None:
+        match event:
+            case Subnegotiation(payload=payload):
+                self._subnegotiation(payload)
+                return
+            case Violation(reason=reason):
+                self._violation(reason)
+                return
+            case _:
+                # Everything else has its place behind the requests read so far.
+                self._queue_requests()
+        match event:
+            case OptionChanged(side=Side.REMOTE, option=Option.COM_PORT, enabled=enabled):
+                self._com_port(enabled)
+            case OptionChanged(side=Side.LOCAL, option=Option.LOGOUT, enabled=True):
+                self._outbox.then(self.end)
+            case TimingMarkRequested():
+                self._outbox.then(self._timing_mark)
+            case ControlFunction(command=command):
+                self._control(command)
+            case _:
+                pass
+
+    def _control(self, command: Command) -> None:
+        if command in _CHARACTERS:
+            self._outbox.write(_CHARACTERS[command])
+        elif command is Command.BRK:
+            self._outbox.then(self._break_on)
+            self._outbox.then(self._break_off)
+        elif command is Command.AYT:
+            self.tell(f"[{self.port.name}: yes]")
+        elif command is Command.AO:
+            self.port.control.purge(Purge.RX)
+            self._flush()
+            self._peer.write_urgent(IAC + bytes((Command.DM,)))
+
+    def _break_on(self) -> float:
+        self.port.control.set_break(True)
+        return BREAK_S
+
+    def _break_off(self) -> None:
+        self.port.control.set_break(self._access.breaking)
+
+    def _timing_mark(self) -> None:
+        self._engine.send_timing_mark()
+        self._flush()
+
+    def _violation(self, reason: str) -> None:
+        self._violations += 1
+        if self._violations <= REPORTED_VIOLATIONS:
+            self._note(Happening.PROTOCOL_VIOLATION, reason)
+
+    # ---- Com Port Control
+
+    def _com_port(self, enabled: bool) -> None:
+        self._agreed = enabled
+        if enabled:
+            self._reply(self._access.begin(self.port.control))
+        elif self._access.suspended:
+            self._resume()
+        self._watch()
+
+    def _subnegotiation(self, payload: bytes) -> None:
+        request = decode_request(payload)
+        if isinstance(request, Malformed):
+            self._violation(request.reason)
+            return
+        if request.command is ComPort.PURGE_DATA and request.value in PURGES:
+            self._purge(PURGES[request.value])
+        elif request.command is ComPort.FLOWCONTROL_SUSPEND:
+            self._suspend()
+        elif request.command is ComPort.FLOWCONTROL_RESUME:
+            self._resume()
+        self._requests.append(request)
+
+    def _purge(self, which: Purge) -> None:
+        if which & Purge.TX:
+            self._outbox.drop_bytes()
+        self.port.control.purge(which)
+
+    def _queue_requests(self) -> None:
+        """Requests that came together act together; see `AccessServer.perform`."""
+        if not self._requests:
+            return
+        requests, self._requests = self._requests, []
+        self._outbox.then(lambda: self._perform(requests))
+        if self._outbox.load > LOOK_AHEAD_BYTES:
+            self._client_gate.hold(Hold.LINE_FULL)
+
+    def _perform(self, requests: list[Request]) -> None:
+        if not self._agreed or self.port.owner is not self:
+            return
+        mask_before = (self._access.wants_signals, self._access.wants_errors)
+        try:
+            answers = self._access.perform(requests, self.port.control)
+        except OSError:
+            # The device went while it was being set; the port learns of it by itself.
+            return
+        for answer in answers:
+            self._reply(answer)
+        if (self._access.wants_signals, self._access.wants_errors) != mask_before:
+            self._watch()
+        self.port.settings_changed()
+        self._flush()
+
+    def _watch(self) -> None:
+        if self.port.line is not None:
+            self.port.line.watch(
+                signals=self._agreed and self._access.wants_signals,
+                errors=self._agreed and self._access.wants_errors,
+            )
+
+    def _suspend(self) -> None:
+        self._access.suspended = True
+        self.port.line_gate.hold(Hold.SUSPENDED)
+
+    def _resume(self) -> None:
+        if not self._access.suspended:
+            return
+        self._access.suspended = False
+        held, self._held, self._held_bytes = self._held, [], 0
+        for data in held:
+            self._write(data)
+        self.port.line_gate.release(Hold.SUSPENDED)
+
+    # ---- to the client
+
+    def _reply(self, payload: bytes) -> None:
+        self._engine.send_subnegotiation(Option.COM_PORT, payload)
+
+    def _flush(self) -> None:
+        data = self._engine.data_to_send()
+        if data:
+            self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        """Send, or keep while the client has suspended; what it leaves untaken is bounded."""
+        if self._access.suspended:
+            self._held.append(data)
+            self._held_bytes += len(data)
+            if self._held_bytes > REPLY_BYTES:
+                # Unread, its RESUME would never come: this client cannot be served.
+                self._note(Happening.PROTOCOL_VIOLATION, "asks on and on while suspended")
+                self._peer.abort()
+            return
+        self._peer.write(data)
+        if self._peer.backlog() > REPLY_BYTES:
+            self._client_gate.hold(Hold.REPLIES)
+
+    # ---- from the port
+
+    def line_data(self, data: bytes) -> None:
+        """Bytes from the device."""
+        self.bytes_out += len(data)
+        if self._access.suspended:
+            self._write(self._engine.encode(data))
+        else:
+            self._peer.write(self._engine.encode(data))
+
+    def line_signals(self, signals: Signal) -> None:
+        """A modem line changed."""
+        notification = self._access.signals_changed(signals) if self._agreed else None
+        if notification is not None:
+            self._reply(notification)
+            self._flush()
+
+    def line_errors(self, errors: LineErrors) -> None:
+        """The receiver found errors."""
+        notification = self._access.errors_changed(errors) if self._agreed else None
+        if notification is not None:
+            self._reply(notification)
+            self._flush()
+
+    def line_lost(self) -> None:
+        """Tell the client by its modem lines that the device is gone."""
+        super().line_lost()
+        self.line_signals(Signal.NONE)
+
+    def line_back(self, line: Line) -> None:
+        """Give the line what the client had made of it."""
+        outputs = self._access.outputs
+        if self._agreed:
+            on = outputs & self._access.client_signals
+            line.set_signals(on=on, off=self._access.client_signals & ~outputs)
+        if self._access.breaking:
+            line.set_break(True)
+        self._watch()
+        self.line_signals(line.signals())
+        super().line_back(line)
+
+    def outbox_room(self) -> None:
+        """Less waits for the line than before."""
+        if self._outbox.load <= LOOK_AHEAD_BYTES // 2:
+            self._client_gate.release(Hold.LINE_FULL)
+
+    def tell(self, text: str) -> None:
+        """A line of text for a person, among the data."""
+        self._flush()
+        self._write(self._engine.encode(f"\r\n{text}\r\n".encode()))
+
+    def refuse(self, reason: str) -> None:
+        """Say why and close."""
+        self._resume()
+        super().refuse(reason)
+
+    def end(self) -> None:
+        """Close the connection after what was sent, and give the line back."""
+        self._resume()
+        self._flush()
+        super().end()
+
+    def _note(self, happening: Happening, message: str, *args: object) -> None:
+        note(
+            happening, message, *args, port=self.port.name, session=self.number, peer=self.peername
+        )
+
+    # ---- hand-over to another process
+
+    def snapshot(self) -> dict[str, Any]:
+        """What a successor needs to go on, as values that JSON can hold."""
+        return {
+            **super().snapshot(),
+            "engine": self._engine.snapshot(),
+            "access": self._access.snapshot(),
+            "agreed": self._agreed,
+            "held": b"".join(self._held).hex(),
+        }

@@ -1,0 +1,125 @@
+"""Keeps a port's device open: finds it, opens it, and opens it again when it comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from gatewayd.device.match import find, has_identity, is_serial_number
+from gatewayd.device.scan import SerialDevice
+from gatewayd.device.watch import RETRY, DeviceWatch
+from gatewayd.errors import DeviceAbsentError, DeviceBusyError, DeviceError
+from gatewayd.line.opening import open_line
+from gatewayd.log import Happening, note
+from gatewayd.port.phase import Cue
+from gatewayd.port.port import Port
+
+RETRY_S: Final = (0.5, 10.0)
+"""First and last delay between two tries on a device that is there and cannot be opened; nothing
+tells when another process lets go of it."""
+
+_HAPPENINGS: Final = {
+    Cue.NOT_THERE: Happening.DEVICE_ABSENT,
+    Cue.HELD: Happening.DEVICE_BUSY,
+    Cue.REFUSED: Happening.DEVICE_FAILED,
+}
+
+
+class Keeper:
+    """Supplies one port with its line for as long as the port is served."""
+
+    def __init__(self, port: Port, watch: DeviceWatch) -> None:
+        self.port = port
+        self._watch = watch
+        self._task: asyncio.Task[None] | None = None
+        self._again = False
+        self._retry: asyncio.TimerHandle | None = None
+        self._delay = RETRY_S[0]
+        self._identity: tuple[str | None, ...] | None = None
+        port.on_lost = self._lost
+
+    def start(self) -> None:
+        """Look for the device now, and whenever something happens to it."""
+        self._watch.watch(self, self.port.config.device, self.look)
+        if self.port.line is None:
+            self.look()
+
+    def look(self) -> None:
+        """The device may be there by now."""
+        if self.port.line is not None:
+            return
+        if self._task is not None:
+            self._again = True
+            return
+        self._cancel_retry()
+        self.port.move(Cue.TRY, "being opened")
+        self._task = asyncio.get_running_loop().create_task(self._open())
+
+    async def stop(self) -> None:
+        """Give the device back."""
+        self._watch.forget(self)
+        self._cancel_retry()
+        self.port.on_lost = None
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        closed = asyncio.Event()
+        self.port.release(closed.set)
+        await closed.wait()
+
+    async def _open(self) -> None:
+        port = self.port
+        self._again = False
+        try:
+            found = find(port.config.device, self._watch.devices())
+            path = found.path if isinstance(found, SerialDevice) else found
+            line = await open_line(path, port.wanted_settings, port.config.signals, port)
+        except DeviceAbsentError as error:
+            self._failed(Cue.NOT_THERE, error)
+        except DeviceBusyError as error:
+            self._failed(Cue.HELD, error)
+        except DeviceError as error:
+            self._failed(Cue.REFUSED, error)
+        else:
+            self._task = None
+            self._delay = RETRY_S[0]
+            same = self._is_same(found)
+            port.move(Cue.OPENED)
+            self._note(Happening.DEVICE_READY, "%s open, %s", path, line.settings())
+            port.opened(line, same_device=same)
+
+    def _is_same(self, found: SerialDevice | str) -> bool:
+        """Whether this is certainly the device of last time."""
+        before = self._identity
+        self._identity = None
+        if isinstance(found, SerialDevice):
+            serial = found.serial if is_serial_number(found.serial) else None
+            self._identity = (found.vid, found.pid, serial, str(found.interface))
+        return has_identity(found) and before in (None, self._identity)
+
+    def _failed(self, cue: Cue, error: DeviceError) -> None:
+        self._task = None
+        if self.port.move(cue, str(error)):
+            self._note(_HAPPENINGS[cue], "%s", error, level=logging.WARNING)
+        if self._again:
+            self.look()
+        elif cue is not Cue.NOT_THERE or not self._watch.available:
+            delay = RETRY if cue is Cue.NOT_THERE else self._delay
+            self._delay = min(2 * self._delay, RETRY_S[1])
+            self._retry = asyncio.get_running_loop().call_later(delay, self.look)
+
+    def _lost(self) -> None:
+        # It may be back already, or never have gone: a hang-up is not an unplug.
+        self._retry = asyncio.get_running_loop().call_later(RETRY_S[0], self.look)
+
+    def _cancel_retry(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+
+    def _note(
+        self, happening: Happening, message: str, *args: object, level: int = logging.INFO
+    ) -> None:
+        device = str(self.port.config.device)
+        note(happening, message, *args, level=level, port=self.port.name, device=device)
