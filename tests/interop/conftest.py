@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.gateway import ROOT, Gateway, free_ports
+from tests.interop.gateway import ROOT, Gateway
 from tests.interop.instrument import Instrument, bare_line, socat_line
 
 HERE = Path(__file__).parent
@@ -36,11 +36,9 @@ class Served:
 
 def serve(device: Path, instrument: Instrument, *more: str) -> Iterator[Served]:
     """Serve `device` on both faces."""
-    rfc2217, raw = free_ports(2)
-    addresses = [f"127.0.0.1:{rfc2217}", f"127.0.0.1:{raw}"]
-    faces = ["--rfc2217", addresses[0], "--raw", addresses[1]]
-    with Gateway(["serve", "--device", str(device), *faces, *more], addresses) as gateway:
-        yield Served(rfc2217, raw, instrument, gateway)
+    faces = ["--rfc2217", "127.0.0.1:0", "--raw", "127.0.0.1:0"]
+    with Gateway("serve", "--device", str(device), *faces, *more, faces=2) as gateway:
+        yield Served(gateway.port("rfc2217"), gateway.port("raw"), instrument, gateway)
 
 
 @pytest.fixture

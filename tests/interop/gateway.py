@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -16,18 +15,22 @@ from types import TracebackType
 from tests.interop.instrument import PATIENCE
 
 ROOT = Path(__file__).parents[2]
+LISTENING = r"(\w+) on 127\.0\.0\.1:(\d+)"
+OPENED = r"device open"
+CLOSED = r"session from \S+ over"
 
 
 class Gateway:
     """Runs `gatewayd ARGUMENTS` for the length of a `with` block, ready when it is entered.
 
-    It is ready when it has logged each of `addresses`. The end of the block asks it to stop, and
-    fails unless it does, with status 0 and without a traceback.
+    It is ready when it listens on `faces` addresses and has opened `devices` devices. The end of the
+    block asks it to stop, and fails unless it does, with status 0 and without a traceback.
     """
 
-    def __init__(self, arguments: Sequence[str], addresses: Sequence[str]) -> None:
+    def __init__(self, *arguments: str, faces: int, devices: int = 1) -> None:
         self.arguments = arguments
-        self.addresses = addresses
+        self.faces = faces
+        self.devices = devices
         self.log: list[str] = []
         self._logged = threading.Condition()
         self._ended = False
@@ -44,8 +47,8 @@ class Gateway:
         self._reader = threading.Thread(target=self._read_log)
         self._reader.start()
         try:
-            for address in self.addresses:
-                self.wait_for_log(re.escape(address))
+            self.wait_for_log(LISTENING, self.faces)
+            self.wait_for_log(OPENED, self.devices)
         except BaseException:
             self.process.kill()
             self._finish()
@@ -74,13 +77,18 @@ class Gateway:
         """The log so far."""
         return "".join(self.log)
 
-    def wait_for_log(self, pattern: str, times: int = 1) -> None:
-        """Wait until `times` lines of the log match `pattern`. Fails when they do not come."""
+    def port(self, face: str) -> int:
+        """The TCP port of its first `rfc2217` or `raw` face."""
+        return int(self.wait_for_log(LISTENING.replace(r"\w+", face))[0][2])
+
+    def wait_for_log(self, pattern: str, times: int = 1) -> list[re.Match[str]]:
+        """Wait until `times` lines of the log match `pattern`; they must come."""
         deadline = monotonic() + PATIENCE
         with self._logged:
-            while sum(bool(re.search(pattern, line)) for line in self.log) < times:
+            while len(found := list(re.finditer(pattern, self.text))) < times:
                 if self._ended or not self._logged.wait(deadline - monotonic()):
                     raise AssertionError(f"{pattern!r} is not {times} times in:\n{self.text}")
+        return found
 
     def descriptors(self) -> int:
         """How many files the process has open."""

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
 
 import pytest
 
-from tests.interop.gateway import Gateway, free_ports
+from tests.interop.gateway import CLOSED, Gateway, free_ports
 from tests.interop.instrument import PATIENCE, Instrument, bare_line
 
 MEBIBYTE = 1 << 20
@@ -60,17 +59,17 @@ class Scene:
 
     def attacked_works_again(self) -> None:
         """The attacked line serves the next client, who finds nothing of the last one's."""
-        deadline = monotonic() + PATIENCE
-        while monotonic() < deadline:
-            with self.connect(self.raw) as client, contextlib.suppress(ConnectionError):
-                client.sendall(b"\n<next>")
-                if self.attacked.read_until(b"<next>"):
-                    self.attacked.write(b"<answer>")
-                    received = b""
-                    while not received.endswith(b"<answer>"):
-                        received += receive(client, 1)
-                    return
-        raise AssertionError("the attacked port serves nobody any more")
+        with self.connect(self.raw) as client:
+            client.sendall(b"<next>")
+            assert self.attacked.read_until(b"<next>")
+            self.attacked.write(b"<answer>")
+            received = b""
+            while not received.endswith(b"<answer>"):
+                received += receive(client, 1)
+
+    def session_over(self, count: int = 1) -> None:
+        """Wait until `count` sessions have ended."""
+        self.gateway.wait_for_log(CLOSED, count)
 
 
 @pytest.fixture
@@ -88,9 +87,8 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
                 other=other,
             )
         )
-        addresses = [f"127.0.0.1:{port}" for port in (telnet, raw, other)]
         with (
-            Gateway(["run", "-c", str(file)], addresses) as gateway,
+            Gateway("run", "-c", str(file), faces=3, devices=2) as gateway,
             socket.create_connection(("127.0.0.1", other), PATIENCE) as client,
         ):
             scene = Scene(gateway, telnet, raw, attacked, bystander, client)

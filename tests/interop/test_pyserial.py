@@ -15,6 +15,7 @@ import serial
 import serial.rfc2217
 
 from tests.interop.conftest import Served
+from tests.interop.gateway import CLOSED
 
 EVERY_BYTE = bytes(range(256))
 MEGABYTE = 1 << 20
@@ -171,7 +172,7 @@ def test_a_second_client_is_told_who_holds_the_port(served: Served) -> None:
 def test_settings_are_as_configured_again_in_the_next_session(served_pty: Served) -> None:
     with connected(served_pty, baudrate=2400, stopbits=2):
         assert served_pty.instrument.baudrate() == 2400
-    served_pty.gateway.wait_for_log("left|closed|gone")
+    served_pty.gateway.wait_for_log(CLOSED)
     assert served_pty.instrument.baudrate() == 9600
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.conftest import FETCHED, program
-from tests.interop.gateway import Gateway, free_ports
+from tests.interop.gateway import Gateway
 from tests.interop.instrument import socat
 
 SUITE = FETCHED / "pyserial-3.5/test"
@@ -45,11 +45,9 @@ def looped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a port that sends back what it gets."""
     program("socat")
     line = tmp_path_factory.mktemp("loop") / "line"
-    (port,) = free_ports(1)
-    address = f"127.0.0.1:{port}"
-    serve = ["serve", "--device", str(line), "--rfc2217", address]
-    with socat(f"PTY,rawer,link={line}", "PIPE"), Gateway(serve, [address]):
-        yield f"rfc2217://{address}"
+    serve = ["serve", "--device", str(line), "--rfc2217", "127.0.0.1:0"]
+    with socat(f"PTY,rawer,link={line}", "PIPE"), Gateway(*serve, faces=1) as gateway:
+        yield f"rfc2217://127.0.0.1:{gateway.port('rfc2217')}"
 
 
 @pytest.mark.skipif(not MODULES, reason="pyserial's sources are not here; ./dev test fetches them")
