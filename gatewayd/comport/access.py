@@ -100,7 +100,7 @@ class AccessServer:
     ) -> None:
         self._signature = signature.encode()
         self._lenient = lenient
-        self._client_signals = client_signals
+        self.client_signals = client_signals
         self.linestate_mask = DEFAULT_LINESTATE_MASK
         self.modemstate_mask = DEFAULT_MODEMSTATE_MASK
         self.suspended = False
@@ -243,7 +243,7 @@ class AccessServer:
         query, on, off = codes
         if value != query:
             raised = value == on
-            if signal & self._client_signals:
+            if signal & self.client_signals:
                 line.set_signals(
                     on=signal if raised else Signal.NONE, off=Signal.NONE if raised else signal
                 )

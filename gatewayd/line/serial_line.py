@@ -200,6 +200,13 @@ class SerialPortLine:
         except OSError as error:
             self._failed(error)
 
+    def errors(self) -> LineErrors:
+        """See `api.Line`."""
+        if not self._over and self._capabilities.error_counts:
+            with contextlib.suppress(OSError):
+                return ioctls.get_counts(self._fd).errors
+        return self._errors
+
     def watch(self, *, signals: bool, errors: bool) -> None:
         """See `api.Line`. Without modem lines or error counts nothing comes."""
         if self._over:
