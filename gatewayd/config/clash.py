@@ -89,13 +89,8 @@ def address_clashes(uses: Sequence[AddressUse]) -> list[Problem]:
 
 
 def _collide(one: Address, other: Address) -> bool:
-    """Whether both name a same address of this machine, wildcards included."""
-    a, b = _bound(one.host), _bound(other.host)
-    return a == b or (a.version == b.version and (a.is_unspecified or b.is_unspecified))
-
-
-def _bound(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """The address that a bind to `host` takes: ::ffff:127.0.0.1 is one of IPv4."""
-    address = ipaddress.ip_address(host)
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
+    """Whether both name a same address of this machine. `::` is bound for IPv4 as well."""
+    a, b = ipaddress.ip_address(one.host), ipaddress.ip_address(other.host)
+    if a.version == b.version:
+        return a == b or a.is_unspecified or b.is_unspecified
+    return (a if a.version == 6 else b).is_unspecified

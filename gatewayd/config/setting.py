@@ -46,14 +46,14 @@ class Setting(Generic[T]):
     example: str
     """A value as it is written."""
     default: str | None = None
-    """The value when the key is left out, as it would be written; None if no text says it."""
+    """The value when the key is left out, as it would be written; None when it is required."""
     fallback: T | None = None
-    """The same where no text says it. With neither of the two the key is required."""
+    """That value itself, where `default` is a word for people, such as `none`."""
 
     @property
     def required(self) -> bool:
         """Whether the key must be there."""
-        return self.default is None and self.fallback is None
+        return self.default is None
 
 
 class Values:
@@ -71,9 +71,9 @@ class Values:
             return cast(T, self._values[setting.key])
         if setting.key in self.nodes or setting.required:
             raise ConfigError(self.problems)
-        if setting.default is None:
-            return cast(T, setting.fallback)
-        return setting.kind.read(Scalar(self.node.place, setting.default), setting.key)
+        if setting.fallback is not None:
+            return setting.fallback
+        return setting.kind.read(Scalar(self.node.place, str(setting.default)), setting.key)
 
     def read(self, setting: Setting[T], node: Node, name: str) -> None:
         """Take `node` as the value of `setting`."""
@@ -145,5 +145,5 @@ def mapping_schema(settings: tuple[Setting[Any], ...]) -> Json:
 
 
 def _property(setting: Setting[Any]) -> Json:
-    default = "" if setting.default is None else f" Default: {setting.default or 'empty'}."
+    default = "" if setting.required else f" Default: {setting.default}."
     return {**setting.kind.schema, "description": setting.doc + default}

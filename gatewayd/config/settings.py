@@ -22,13 +22,19 @@ from gatewayd.device.match import DeviceMatch
 from gatewayd.line.model import LineSettings, Parity, SignalPolicies, SignalPolicy, StopBits
 
 SERIAL: Setting[str] = Setting(
-    "serial", Text("SERIAL NUMBER"), "USB serial number of the adapter.", "A50285BI", fallback=""
+    "serial",
+    Text("SERIAL NUMBER"),
+    "USB serial number of the adapter.",
+    "A50285BI",
+    "any",
+    fallback="",
 )
 USB_PATH: Setting[str] = Setting(
     "usb_path",
     Text("BUS-PORT[.PORT...]"),
     "USB socket that the adapter is plugged into, for adapters without a serial number.",
     "1-1.2",
+    "any",
     fallback="",
 )
 INTERFACE: Setting[int] = Setting(
@@ -36,10 +42,11 @@ INTERFACE: Setting[int] = Setting(
     Whole(0, 255),
     "USB interface number, where one adapter has several ports.",
     "0",
+    "any",
     fallback=-1,
 )
-VID: Setting[str] = Setting("vid", HexId(), "USB vendor.", "0403", fallback="")
-PID: Setting[str] = Setting("pid", HexId(), "USB product.", "6001", fallback="")
+VID: Setting[str] = Setting("vid", HexId(), "USB vendor.", "0403", "any", fallback="")
+PID: Setting[str] = Setting("pid", HexId(), "USB product.", "6001", "any", fallback="")
 MATCH: tuple[Setting[Any], ...] = (SERIAL, USB_PATH, INTERFACE, VID, PID)
 
 BAUDRATE: Setting[int] = Setting(
@@ -129,6 +136,7 @@ DESCRIPTION: Setting[str] = Setting(
     Text(),
     "What is connected, for people: shown in status and to clients that are refused.",
     "bench supply, rack 2",
+    "empty",
     fallback="",
 )
 DEVICE: Setting[str | DeviceMatch] = Setting(
@@ -149,6 +157,7 @@ RFC2217: Setting[tuple[Address, ...]] = Setting(
     OneOrList(AddressKind()),
     "Where to serve Telnet with the Com Port Control option; without a host on loopback only.",
     "7001",
+    "none",
     fallback=(),
 )
 RAW: Setting[tuple[Address, ...]] = Setting(
@@ -156,6 +165,7 @@ RAW: Setting[tuple[Address, ...]] = Setting(
     OneOrList(AddressKind()),
     "Where to serve plain TCP; without a host on loopback only.",
     "127.0.0.1:7101",
+    "none",
     fallback=(),
 )
 LENIENT: Setting[bool] = Setting(
@@ -178,6 +188,7 @@ SIGNALS_: Setting[SignalPolicies] = Setting(
     Group(SIGNALS, build_signals),
     "Who decides over DTR and RTS, so that connecting does not reset a board.",
     "{dtr: off, rts: keep}",
+    "{dtr: client, rts: client}",
     fallback=SignalPolicies(),
 )
 PEER_TIMEOUT: Setting[float] = Setting(

@@ -47,9 +47,13 @@ def _host(text: str) -> str:
     if text == "localhost":
         return LOOPBACK
     if text == "*":
-        raise ValueError("'*' is no address; write 0.0.0.0 for all of IPv4 or [::] for all of IPv6")
+        raise ValueError(
+            "'*' is no address; write 0.0.0.0 for all of IPv4, or '[::]' for IPv6 as well"
+        )
     bracketed = text.startswith("[") and text.endswith("]")
     try:
+        if not re.fullmatch(r"[\[\]0-9A-Za-z:.%_-]{1,64}", text):
+            raise ValueError
         host = ipaddress.ip_address(text[1:-1] if bracketed else text)
     except ValueError:
         raise ValueError(
@@ -59,6 +63,10 @@ def _host(text: str) -> str:
     if bracketed != (host.version == 6):
         form = f"[{host}]:PORT" if host.version == 6 else f"{host}:PORT"
         raise ValueError(f"{quoted(text)} is an IPv{host.version} address; write {form}")
+    if isinstance(host, ipaddress.IPv6Address) and host.ipv4_mapped:
+        raise ValueError(f"{host} is an IPv4 address in disguise; write {host.ipv4_mapped}:PORT")
+    if isinstance(host, ipaddress.IPv6Address) and host.is_link_local and not host.scope_id:
+        raise ValueError(f"{host} is on every link; write its interface too: [{host}%eth0]:PORT")
     if host.is_multicast:
         raise ValueError(f"{host} is a multicast address; write one of this machine's own")
     return str(host)
