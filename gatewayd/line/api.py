@@ -85,7 +85,8 @@ class Line(Protocol):
     def drain(self, drained: Callable[[], None]) -> None:
         """Call `drained` once all bytes taken so far have left; within the call if they have.
 
-        One at a time (RuntimeError otherwise). A purge of TX, and loss of the line, count as having left.
+        One at a time, RuntimeError otherwise. A purge of TX and loss of the line count as having
+        left.
         """
         ...
 

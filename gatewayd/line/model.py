@@ -96,6 +96,11 @@ class LineSettings:
         """Characters per second at full speed."""
         return self.baudrate / self.bits_per_character
 
+    @property
+    def unsent_limit(self) -> int:
+        """Bytes that may wait for the UART: 250 ms of its speed, but 256 bytes to 64 KiB."""
+        return min(max(int(self.bytes_per_second * 0.25), 256), 65536)
+
     def __str__(self) -> str:
         """The short form, as in the configuration: `9600 8N1`, and flow control behind it."""
         flow = " rtscts" if self.rtscts else ""

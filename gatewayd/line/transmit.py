@@ -1,7 +1,7 @@
-"""Output to a tty, bounded in time, and the wait until it has left.
+"""Output to a tty, limited in time, and the wait until it has left.
 
 When the UART will be idle is reckoned from the baud rate, so that a write normally costs no ioctl.
-Only when the reckoning says that the bound is reached is the driver's queue asked (TIOCOUTQ): the
+Only when the reckoning says that the limit is reached is the driver's queue asked (TIOCOUTQ): the
 device may be faster (a USB gadget has no baud rate) or slower (flow control) than the reckoning.
 A PTY has no wire: there only what the kernel has not taken counts, and its speed means nothing.
 """
@@ -17,9 +17,7 @@ from typing import Final, Protocol
 from gatewayd.line import ioctls
 from gatewayd.line.model import LineSettings, Purge
 
-BOUND_SECONDS: Final = 0.25
-BOUND_BYTES_MIN: Final = 256
-BOUND_BYTES_MAX: Final = 65536
+_PTY_LIMIT: Final = 65536
 _FIRST_LOOK_SECONDS: Final = 0.005
 _LAST_LOOK_SECONDS: Final = 0.25
 _SHORTEST_SECONDS: Final = 0.0005
@@ -37,12 +35,6 @@ class Output(Protocol):
 
     def discard(self) -> None:
         """Drop them."""
-
-
-def bound_bytes(settings: LineSettings) -> int:
-    """How much may wait for the UART: 250 ms of its speed, 256 bytes to 64 KiB."""
-    bound = int(settings.bytes_per_second * BOUND_SECONDS)
-    return min(max(bound, BOUND_BYTES_MIN), BOUND_BYTES_MAX)
 
 
 class Transmitter:
@@ -66,8 +58,8 @@ class Transmitter:
         self._failed = failed
         self._has_wire = has_wire
         self._tells_empty = has_wire
-        self._bound = BOUND_BYTES_MAX
-        self._byte_seconds = self._bound_seconds = 0.0
+        self._limit = _PTY_LIMIT
+        self._byte_seconds = self._limit_seconds = 0.0
         self._idle_at = self._found_idle_at = 0.0
         self._backlog = False
         self._blocked = False
@@ -82,9 +74,9 @@ class Transmitter:
     def set_speed(self, settings: LineSettings) -> None:
         """Reckon with the speed of `settings` from now on."""
         if self._has_wire:
-            self._bound = bound_bytes(settings)
+            self._limit = settings.unsent_limit
             self._byte_seconds = 1 / max(settings.bytes_per_second, 1.0)
-            self._bound_seconds = self._bound * self._byte_seconds
+            self._limit_seconds = self._limit * self._byte_seconds
 
     def write(self, data: bytes | memoryview) -> int:
         """See `api.Line.write`."""
@@ -92,7 +84,7 @@ class Transmitter:
         now = time.monotonic()
         idle_at = self._idle_at
         idle_at = (idle_at if idle_at > now else now) + size * self._byte_seconds
-        if self._backlog or size > self._bound or idle_at - now > self._bound_seconds:
+        if self._backlog or size > self._limit or idle_at - now > self._limit_seconds:
             return self._write_bounded(data)
         self._idle_at = idle_at
         self._output.write(data)
@@ -166,7 +158,7 @@ class Transmitter:
 
     def _write_bounded(self, data: bytes | memoryview) -> int:
         waiting = self._true_up()
-        room = min(max(self._bound - waiting, 0), len(data))
+        room = min(max(self._limit - waiting, 0), len(data))
         if room:
             self._idle_at += room * self._byte_seconds
             self._output.write(memoryview(data)[:room])
@@ -179,8 +171,8 @@ class Transmitter:
         return room
 
     def _room_due(self, waiting: int) -> float:
-        """Seconds until half of the bound is free, at the speed of the line."""
-        return (waiting - self._bound // 2) * self._byte_seconds
+        """Seconds until half of the limit is free, at the speed of the line."""
+        return (waiting - self._limit // 2) * self._byte_seconds
 
     def _look_in(self, due: float) -> None:
         # Sooner than reckoned at first, since the device may know no baud rate.
@@ -194,7 +186,7 @@ class Transmitter:
         if self._backlog or not self._blocked:
             return
         waiting = self._true_up()
-        if waiting <= self._bound // 2:
+        if waiting <= self._limit // 2:
             self._blocked = False
             self._writable()
             return
