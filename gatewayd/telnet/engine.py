@@ -70,6 +70,7 @@ class TelnetEngine:
         self._welcome = {Side.LOCAL: frozenset(local), Side.REMOTE: frozenset(remote)}
         self._states: dict[tuple[Side, int], Q] = {}
         self._max_subnegotiation = max_subnegotiation
+        self._mirrored: set[int] = set()
         self._out: list[bytes] = []
         self._events: list[Event] = []
         self._tail = b""
@@ -212,6 +213,8 @@ class TelnetEngine:
             self._too_long = False
             return
         side, positive = _VERBS[Command(command)]
+        if command == _DO and self._states.get((Side.REMOTE, option)) is Q.WANTYES:
+            self._mirrored.add(option)
         if option == Option.TIMING_MARK:
             self._timing_mark(command)
         elif not positive:
@@ -257,6 +260,10 @@ class TelnetEngine:
         return stop + 2
 
     def _subnegotiated(self, option: int, payload: bytes) -> None:
+        if option in self._mirrored and self._states[Side.REMOTE, option] is Q.WANTYES:
+            # pyserial sends its WILL only if our DO has not come yet when it gets round to it;
+            # else it takes the two for answers to each other and goes on. Its own DO tells it.
+            self._turn(Side.REMOTE, option, Cue.RECEIVED_YES)
         if not (self.is_enabled(Side.LOCAL, option) or self.is_enabled(Side.REMOTE, option)):
             self._events.append(Violation(f"subnegotiation of option {option}, which is off"))
         elif option == Option.STATUS:
@@ -320,6 +327,7 @@ class TelnetEngine:
             "options": [
                 [side.value, option, state.name] for (side, option), state in self._states.items()
             ],
+            "mirrored": sorted(self._mirrored),
             "tail": self._tail.hex(),
             "subnegotiation": None if unfinished is None else unfinished.hex(),
             "too_long": self._too_long,
@@ -333,6 +341,7 @@ class TelnetEngine:
         self._states = {
             (Side(side), int(option)): Q[state] for side, option, state in snapshot["options"]
         }
+        self._mirrored = {int(option) for option in snapshot["mirrored"]}
         self._tail = bytes.fromhex(snapshot["tail"])
         unfinished = snapshot["subnegotiation"]
         self._subnegotiation = None if unfinished is None else bytearray.fromhex(unfinished)

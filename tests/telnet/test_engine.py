@@ -159,6 +159,24 @@ def test_com_port_is_the_peers_option_only() -> None:
     assert engine.data_to_send() == DO_COM_PORT
 
 
+def test_a_client_that_asks_for_com_port_and_uses_it_has_agreed() -> None:
+    engine = server()
+    engine.ask(Side.REMOTE, Option.COM_PORT, enable=True)
+    query = b"\xff\xfa\x2c\x01\0\0\0\0\xff\xf0"
+    (violation,) = engine.receive_data(query)
+    assert isinstance(violation, Violation)
+    agreed, request = engine.receive_data(DO_COM_PORT + query)
+    assert agreed == OptionChanged(Side.REMOTE, Option.COM_PORT, True)
+    assert request == Subnegotiation(Option.COM_PORT, b"\x01\0\0\0\0")
+
+
+def test_a_client_that_refused_com_port_has_not_agreed() -> None:
+    engine = server()
+    engine.ask(Side.REMOTE, Option.COM_PORT, enable=True)
+    events = engine.receive_data(DO_COM_PORT + b"\xff\xfc\x2c\xff\xfa\x2c\x01\xff\xf0")
+    assert [type(event) for event in events] == [Violation]
+
+
 def test_status_lists_what_is_on() -> None:
     engine = binary()
     engine.receive_data(b"\xff\xfd\x05")
