@@ -1,0 +1,85 @@
+"""The virtual machine as fixtures; where it cannot run, its tests are skipped with the reason."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests.vm.gateway import Gateway
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+TOOLS = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-img": "qemu-utils",
+    "mmdebstrap": "mmdebstrap",
+    "depmod": "kmod",
+    "mke2fs": "e2fsprogs",
+    "cc": "gcc libc6-dev",
+}
+
+
+def _obstacle() -> str | None:
+    """Why there can be no virtual machine here."""
+    if platform.machine() != "x86_64":
+        return f"the virtual machine is an x86-64 one, and this is {platform.machine()}"
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    missing = [package for tool, package in TOOLS.items() if not shutil.which(tool, path=path)]
+    if missing:
+        return f"the virtual machine needs: apt-get install {' '.join(missing)}"
+    return None
+
+
+@pytest.fixture(scope="session")
+def cache() -> Path:
+    """Where the image is kept, outside of the tree."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    path = Path(os.environ.get("GATEWAYD_VM_CACHE") or Path(home) / "gatewayd-vm")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def image(cache: Path) -> Path:
+    """The guest, made by build-image where it is not current."""
+    obstacle = _obstacle()
+    if obstacle:
+        pytest.skip(obstacle)
+    command = [str(HERE / "build-image"), str(cache)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode and os.geteuid():
+        pytest.skip(f"root has to make the virtual machine's image: sudo {' '.join(command)}")
+    assert done.returncode == 0, done.stderr
+    return cache / f"image-{os.environ.get('SUITE', 'bookworm')}"
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory, image: Path) -> Path:
+    """The Debian package: $GATEWAYD_DEB, else built from this tree."""
+    if built := os.environ.get("GATEWAYD_DEB"):
+        return Path(built)
+    folder = tmp_path_factory.mktemp("package")
+    subprocess.run([str(ROOT / "packaging" / "build-deb"), str(folder)], check=True)
+    (package,) = folder.glob("gatewayd_*.deb")
+    return package
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Function,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the gateway in the machine logged when its test failed."""
+    report = yield
+    gateway = item.funcargs.get("gateway")
+    if report.failed and isinstance(gateway, Gateway):
+        log = gateway.vm.run(
+            "journalctl -u gatewayd -o short-monotonic -n 50; dmesg | tail", check=False
+        )
+        report.sections.append(("log of the guest", log.stdout))
+    return report

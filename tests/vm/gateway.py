@@ -1,0 +1,65 @@
+"""gatewayd in the guest, installed from its package, as its service."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from tests.vm.client import Client
+from tests.vm.machine import Machine
+
+CONFIGURATION = "/etc/gatewayd/gatewayd.yaml"
+GUEST = "10.0.2.15"
+
+
+class Gateway:
+    """The service in `vm`. Its ports have to listen on `GUEST` to be reached from here."""
+
+    def __init__(self, vm: Machine) -> None:
+        self.vm = vm
+
+    def install(self, package: Path) -> None:
+        """Install the package as a user would; all that it depends on is there."""
+        self.vm.copy(package, "/tmp/gatewayd.deb")
+        self.vm.run(
+            "DEBIAN_FRONTEND=noninteractive apt-get install -y /tmp/gatewayd.deb", timeout=120
+        )
+
+    def configure(self, ports: str) -> None:
+        """Write a configuration with these `ports:`, the lines of which begin with two spaces."""
+        self.vm.write(CONFIGURATION, f"version: 1\nports:\n{ports}")
+
+    def systemctl(self, *arguments: str) -> None:
+        """Do something with the service; raises MachineError where systemd says that it failed."""
+        self.vm.run(["systemctl", *arguments, "gatewayd.service"], timeout=90)
+
+    def start(self, ports: str) -> None:
+        """Run with these ports, from a stop: no session or descriptor of before is left."""
+        self.systemctl("stop")
+        self.vm.run("systemctl reset-failed gatewayd.service", check=False)
+        self.configure(ports)
+        self.systemctl("start")
+
+    def shown(self, name: str) -> str:
+        """A property of the unit, by `systemctl show`."""
+        show = ["systemctl", "show", "--value", f"--property={name}", "gatewayd.service"]
+        return self.vm.run(show).stdout.strip()
+
+    def connect(self, port: int) -> Client:
+        """A Telnet client of one of the guest's TCP ports."""
+        return Client(self.vm.address(port))
+
+    def connect_raw(self, port: int) -> socket.socket:
+        """A plain TCP client of one of the guest's TCP ports."""
+        return socket.create_connection(self.vm.address(port), 20)
+
+    def wait_logged(self, *matches: str, since: str = "", timeout: float = 30.0) -> None:
+        """Wait until the journal has an entry with these fields, after the cursor `since`."""
+        after = f"--after-cursor='{since}'" if since else ""
+        fields = " ".join(f"'{match}'" for match in matches)
+        self.vm.wait_for(f"journalctl -q -n 1 {after} {fields} | grep -q .", timeout)
+
+    def cursor(self) -> str:
+        """Where the journal ends now."""
+        shown = self.vm.run("journalctl --sync; journalctl -q -n 0 --show-cursor").stdout
+        return shown.split("cursor: ", 1)[1].strip()
