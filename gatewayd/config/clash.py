@@ -79,13 +79,18 @@ def address_clashes(uses: Sequence[AddressUse]) -> list[Problem]:
         first = next((other for other in others if _collide(use.address, other.address)), None)
         others.append(use)
         if first is not None and use.address.port:
-            whose = "this port" if first.port == use.port else first.port
-            text = (
-                f"ports.{use.port}.{use.key}: {use.address} cannot be beside {first.address}, the "
-                f"{first.key} of {whose} on line {first.place.line}; take another number"
-            )
-            problems.append(Problem(use.place, text))
+            text = f"{use.address} cannot be beside {first.address}, {_origin(first, use)}"
+            label = f"ports.{use.port}.{use.key}: " if use.place.line else ""
+            problems.append(Problem(use.place, f"{label}{text}; take another number"))
     return problems
+
+
+def _origin(first: AddressUse, use: AddressUse) -> str:
+    """Where the earlier of two addresses comes from, for a message at the later one."""
+    if not first.place.line:
+        return f"which {first.place} has"
+    whose = "this port" if first.port == use.port else first.port
+    return f"the {first.key} of {whose} on line {first.place.line}"
 
 
 def _collide(one: Address, other: Address) -> bool:

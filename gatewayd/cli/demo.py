@@ -1,0 +1,94 @@
+"""`gatewayd demo`: a simulated instrument, served on both faces, and how to talk to it."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+
+from gatewayd.config.problem import ConfigError, Place, Problem
+from gatewayd.config.schema import Address, Config, PortConfig
+from gatewayd.config.values import parse_address
+from gatewayd.demo.instrument import Instrument
+from gatewayd.demo.terminal import InstrumentTerminal
+from gatewayd.errors import GatewayError
+from gatewayd.service import daemon
+
+HELP = "serve a simulated instrument, to try without hardware"
+
+RFC2217, RAW = Address("127.0.0.1", 7001), Address("127.0.0.1", 7101)
+TRIES = 50
+"""Ports that are tried from the wanted one upwards."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `gatewayd demo`."""
+    for option, address in (("--rfc2217", RFC2217), ("--raw", RAW)):
+        parser.add_argument(
+            option,
+            metavar="ADDRESS",
+            help=f"PORT, HOST:PORT or [v6]:PORT (default: {address}, or the next that is free)",
+        )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT. Raises ConfigError for a wrong option."""
+    rfc2217 = _chosen("--rfc2217", args.rfc2217) or next_free(RFC2217)
+    raw = _chosen("--raw", args.raw) or next_free(RAW)
+    try:
+        terminal = InstrumentTerminal(Instrument())
+    except OSError as error:
+        raise GatewayError(f"no pseudo terminal for the instrument: {error.strerror}") from None
+    with terminal:
+        port = PortConfig(
+            name="demo",
+            description="simulated instrument",
+            device=terminal.path,
+            rfc2217=(rfc2217,),
+            raw=(raw,),
+        )
+
+        async def instrument() -> None:
+            print(instructions(rfc2217, raw), flush=True)
+            await terminal.serve()
+
+        return daemon.run(Config(ports=(port,)), verbose=args.verbose, also=instrument)
+
+
+def _chosen(option: str, text: str | None) -> Address | None:
+    try:
+        return None if text is None else parse_address(text)
+    except ValueError as error:
+        raise ConfigError([Problem(Place(option), str(error))]) from None
+
+
+def next_free(wanted: Address) -> Address:
+    """`wanted`, or the next port above it that nobody listens on. Raises GatewayError."""
+    for port in range(wanted.port, wanted.port + TRIES):
+        with socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                sock.bind((wanted.host, port))
+                sock.listen()
+            except OSError:
+                continue
+            return Address(wanted.host, port)
+    raise GatewayError(f"no free port from {wanted} on; name one with --rfc2217 and --raw")
+
+
+def instructions(rfc2217: Address, raw: Address) -> str:
+    """What to type to talk to the instrument, as a text."""
+    script = (
+        f"import serial; s = serial.serial_for_url('rfc2217://{rfc2217}', timeout=3); "
+        "s.write(b'*IDN?\\n'); print(s.readline())"
+    )
+    return f"""
+A simulated bench supply is served now. Try, in another terminal:
+
+  telnet {rfc2217.host} {rfc2217.port}
+      then type *IDN? and Enter; Ctrl-] and quit to leave
+  python3 -c "{script}"
+  printf '*IDN?\\n' | nc -N {raw.host} {raw.port}
+
+It knows *IDN? *RST *OPC? *ESR? SYST:ERR? MEAS:VOLT? VOLT 1.5 VOLT? CURV?
+One client at a time. Ctrl-C ends it.
+"""

@@ -1,0 +1,103 @@
+"""`gatewayd COMMAND`: finds the command's module, and tells errors without a traceback.
+
+Only the module of the command that was given is imported: help and completion must be quick on a
+small board.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import keyword
+import os
+import sys
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+from gatewayd import __version__
+from gatewayd.errors import GatewayError
+
+COMMANDS = {
+    "run": "serve the ports of a configuration",
+    "check": "judge a configuration without starting anything",
+    "serve": "serve one device without a configuration",
+    "demo": "serve a simulated instrument, to try without hardware",
+    "devices": "list the serial devices of this machine, "
+    "with an entry for the configuration for each",
+}
+"""What can be done, with the `HELP` of its module in `gatewayd.cli`."""
+
+
+class CommandModule(Protocol):
+    """The module of a command."""
+
+    HELP: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Say what arguments the command takes."""
+
+    def main(self, args: argparse.Namespace) -> int:
+        """Do it, and return the exit status. Raises GatewayError."""
+
+
+def command_module(name: str) -> CommandModule:
+    """The module of the command `name`, imported now if it was not yet."""
+    name = f"{name}_" if keyword.iskeyword(name) else name
+    return cast(CommandModule, importlib.import_module(f"gatewayd.cli.{name}"))
+
+
+class CommandParser(argparse.ArgumentParser):
+    """The parser of one command; gets its arguments from the command's module when needed."""
+
+    command: str | None = None
+
+    def fill(self) -> None:
+        """Get the arguments."""
+        if self.command is not None:
+            command_module(self.command).add_arguments(self)
+            self.command = None
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        self.fill()
+        return super().parse_known_args(args, namespace)
+
+
+def build_parser(*, complete: bool = False) -> argparse.ArgumentParser:
+    """The parser of the command line; `complete` with the arguments of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="gatewayd", description="Serial devices as Telnet (RFC 2217) and raw TCP ports."
+    )
+    parser.add_argument("--version", action="version", version=f"gatewayd {__version__}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log more")
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=CommandParser
+    )
+    for name, text in COMMANDS.items():
+        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        sub.command = name
+        sub.add_argument(
+            "-v", "--verbose", action="store_true", default=argparse.SUPPRESS, help="log more"
+        )
+        if complete:
+            sub.fill()
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; returns 0 when done, 1 when refused or failed, 2 on wrong usage."""
+    args = build_parser().parse_args(argv)
+    try:
+        status = command_module(args.command).main(args)
+        sys.stdout.flush()
+    except GatewayError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has had enough. What is left must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status

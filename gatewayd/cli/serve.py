@@ -1,0 +1,125 @@
+"""`gatewayd serve`: serves one device without a configuration, for programs that start a gateway.
+
+The options are the settings of a port, judged as those in a file are; beyond that, TCP port 0 takes
+any free one, which the log then names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from gatewayd.config.clash import AddressUse, address_clashes
+from gatewayd.config.document import PORT_NAME, check_name
+from gatewayd.config.problem import ConfigError, Place, Problem
+from gatewayd.config.schema import Address, Config, PortConfig
+from gatewayd.config.tree import Scalar
+from gatewayd.config.values import DevicePath, parse_address, parse_line
+from gatewayd.line.model import LineSettings, SignalPolicies, SignalPolicy
+from gatewayd.service import daemon
+
+HELP = "serve one device without a configuration"
+
+T = TypeVar("T")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `gatewayd serve`."""
+    policies = [policy.value for policy in SignalPolicy]
+    add = parser.add_argument
+    add("--device", metavar="PATH", required=True, help="the serial device")
+    add("--line", metavar="LINE", default=str(LineSettings()), help="default: %(default)s")
+    add(
+        "--rfc2217",
+        metavar="ADDRESS",
+        action="append",
+        default=[],
+        help="serve Telnet with Com Port Control at PORT, HOST:PORT or [v6]:PORT; may come again; "
+        "without a host on loopback only, port 0 is any free one",
+    )
+    add(
+        "--raw",
+        metavar="ADDRESS",
+        action="append",
+        default=[],
+        help="serve plain TCP, likewise",
+    )
+    add("--name", help="what the log calls it (default: from the device)")
+    add("--lenient", action="store_true", help="answer clients with what they asked for")
+    add("--takeover", action="store_true", help="let a second client replace the first")
+    add("--dtr", choices=policies, default="client", help="who decides over DTR")
+    add("--rts", choices=policies, default="client", help="who decides over RTS")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT. Raises ConfigError with all that is wrong in the options."""
+    return daemon.run(Config(ports=(port_of(args),)), verbose=args.verbose)
+
+
+def port_of(args: argparse.Namespace) -> PortConfig:
+    """The port that the options say. Raises ConfigError."""
+    options = _Options()
+    device = options.read("--device", args.device, _device)
+    name = args.name or _name_for(args.device)
+    options.read("--name", name, check_name)
+    line = options.read("--line", args.line, parse_line)
+    rfc2217 = options.addresses("rfc2217", args.rfc2217)
+    raw = options.addresses("raw", args.raw)
+    if not args.rfc2217 and not args.raw:
+        text = "no address to serve it at; add --rfc2217 7001, or --raw 7101, or both"
+        options.problems.append(Problem(Place("gatewayd serve"), text))
+    options.problems += address_clashes(options.uses)
+    if options.problems or device is None or line is None:
+        raise ConfigError(options.problems)
+    return PortConfig(
+        name=name,
+        device=device,
+        line=line,
+        rfc2217=rfc2217,
+        raw=raw,
+        lenient=args.lenient,
+        takeover=args.takeover,
+        signals=SignalPolicies(SignalPolicy(args.dtr), SignalPolicy(args.rts)),
+    )
+
+
+class _Options:
+    """Reads options as far as they are right, and collects what is wrong."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.uses: list[AddressUse] = []
+
+    def read(self, option: str, text: str, parse: Callable[[str], T]) -> T | None:
+        """The value of an option; None when it is wrong. `parse` raises ValueError."""
+        try:
+            return parse(text)
+        except ValueError as error:
+            self.problems.append(Problem(Place(option), str(error)))
+        return None
+
+    def addresses(self, key: str, texts: Iterable[str]) -> tuple[Address, ...]:
+        """The addresses of a face."""
+        option = f"--{key}"
+        found = [self.read(option, text, _address) for text in texts]
+        addresses = tuple(address for address in found if address is not None)
+        self.uses += [AddressUse("", Place(option), key, address) for address in addresses]
+        return addresses
+
+
+def _address(text: str) -> Address:
+    return parse_address(text, any_port=True)
+
+
+def _device(text: str) -> str:
+    path = text if "://" in text or not text else os.path.abspath(text)
+    return DevicePath().parse(Scalar(Place("--device"), path))
+
+
+def _name_for(device: str) -> str:
+    """A port name made of the last part of a path."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", os.path.basename(device))[:64]
+    return name if re.fullmatch(PORT_NAME, name) else "device"

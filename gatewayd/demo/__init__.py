@@ -1,0 +1,1 @@
+"""A simulated instrument on a pseudo terminal, to try gatewayd without hardware."""
