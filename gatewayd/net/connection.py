@@ -1,191 +1,261 @@
-"""A TCP connection as the peer of a session."""
+"""A TCP connection as the peer of a session, straight on the socket.
+
+asyncio's transports keep what the socket did not take to themselves, cannot give a socket away and
+know no urgent data; so this is an event loop's reader and writer and one buffer.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
+import os
 import socket
 import struct
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final
 
-from gatewayd.net.urgent import UrgentWatch
+from gatewayd.log import Happening, note
+from gatewayd.net.watch import SocketWatch
 from gatewayd.port.session import Session
 from gatewayd.port.telnet_session import TelnetSession
 
-WRITE_LIMITS: Final = (65536, 16384)
-"""Bytes that wait for a client: above the first the line is not read, below the second again."""
+HIGH_BYTES: Final = 65536
+LOW_BYTES: Final = 16384
+"""What waits for a client: above the first the line is not read, below the second it is again."""
 CLOSE_S: Final = 2.0
-"""How long a connection that we close may take to say so itself; data that came unread would make
-the kernel reset it, and the client lose our last words."""
-READ_BYTES: Final = 65536
+"""How long a client may take to see that we closed; data that came unread would make the kernel
+reset the connection, and the client lose our last words."""
+DISCARD_BYTES: Final = 65536
 
 _SIOCATMARK: Final = 0x8905
-_NO_MARK: Final = struct.pack("i", 0)
-
-# One for all connections: what was read is copied out before the loop reads again.
-_buffer = memoryview(bytearray(READ_BYTES))
-
-SessionFactory = Callable[["Connection", str], Session]
+_INT: Final = struct.pack("i", 0)
 
 
-class Connection(asyncio.BufferedProtocol):
-    """Feeds one session. Each callback does the same: take the bytes, let the session act."""
+class Connection:
+    """One connected, non-blocking socket; it belongs to this object from now on.
+
+    Call `begin` with the session that it serves. `closed` is called once, when the socket is.
+    """
 
     def __init__(
         self,
-        new_session: SessionFactory,
-        peer_timeout: float,
-        urgent: UrgentWatch,
+        sock: socket.socket,
+        watch: SocketWatch,
         closed: Callable[[Connection], None],
     ) -> None:
-        self._new_session = new_session
-        self._peer_timeout = peer_timeout
-        self._urgent = urgent
+        self._loop = asyncio.get_running_loop()
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._watch = watch
         self._closed = closed
         self._session: Session | None = None
         self._telnet: TelnetSession | None = None
-        self._transport: asyncio.Transport | None = None
-        self._fd = -1
+        self._unsent = bytearray()
+        self._full = False
+        self._reading = False
+        self._eof = False
         self._closing: asyncio.TimerHandle | None = None
 
-    # ---- from the transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client is there."""
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(*WRITE_LIMITS)
-        sock: socket.socket = transport.get_extra_info("socket")
-        self._fd = sock.fileno()
-        expect_peer(sock, self._peer_timeout)
-        session = self._new_session(self, peer_name(transport.get_extra_info("peername")))
+    def begin(self, session: Session, peer_timeout: float) -> None:
+        """Serve `session`; `peer_timeout` is in seconds, see `expect_peer`."""
         self._session = session
+        expect_peer(self._sock, peer_timeout)
         if isinstance(session, TelnetSession):
             self._telnet = session
             # The DM of a Synch stays in the stream, and ends up nowhere else.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
-            self._urgent.add(self._fd, session.urgent)
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+        self._watch.add(self._fd, self._announced, self._hung_up)
+        self.resume_reading()
         session.start()
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Where to read to, as much as the session can use."""
-        size = self._session.read_size if self._session is not None else READ_BYTES
-        return _buffer[:size]
+    # ---- from the loop
 
-    def buffer_updated(self, nbytes: int) -> None:
-        """Bytes came."""
-        if self._closing is not None:
+    def _readable(self) -> None:
+        session = self._session
+        if session is None or self._closing is not None:
+            self._discard()
             return
-        data = bytes(_buffer[:nbytes])
-        if self._telnet is None:
-            if self._session is not None:
-                self._session.receive(data)
+        try:
+            data = self._sock.recv(session.read_size)
+        except (BlockingIOError, InterruptedError):
             return
-        # The kernel ends a read at the urgent mark: what came then stands before it.
-        if fcntl.ioctl(self._fd, _SIOCATMARK, _NO_MARK) != _NO_MARK:
+        except OSError:
+            self._end()
+            return
+        if not data:
+            self._eof = True
+            self.pause_reading()
+            session.peer_eof()
+            return
+        try:
+            # The kernel ends a read at the urgent mark: what came then stands before it.
+            if self._telnet is not None and fcntl.ioctl(self._fd, _SIOCATMARK, _INT) != _INT:
+                self._telnet.urgent()
+            session.receive(data)
+        except Exception as error:  # noqa: BLE001 - our fault, and still this client's end alone
+            note(Happening.FAULT, "session failed", level=logging.ERROR, exc_info=error)
+            self._end()
+
+    def _writable(self) -> None:
+        try:
+            sent = self._sock.send(self._unsent)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self._end()
+            return
+        del self._unsent[:sent]
+        if not self._unsent:
+            self._loop.remove_writer(self._fd)
+            if self._closing is not None:
+                self._shut()
+        if self._full and len(self._unsent) < LOW_BYTES:
+            self._full = False
+            if self._session is not None and self._closing is None:
+                self._session.peer_ready()
+
+    def _discard(self) -> None:
+        """We have closed: wait for the client to close as well."""
+        try:
+            if self._sock.recv(DISCARD_BYTES):
+                return
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            pass
+        self._end()
+
+    def _announced(self) -> None:
+        if self._telnet is not None and self._closing is None:
             self._telnet.urgent()
-        self._telnet.receive(data)
 
-    def eof_received(self) -> bool:
-        """The client sends no more; keep the connection for what it may still hear."""
-        if self._closing is not None:
-            return False
-        if self._session is not None:
-            self._session.peer_eof()
-        return True
-
-    def pause_writing(self) -> None:
-        """The client does not take what is sent."""
-        if self._session is not None and self._closing is None:
-            self._session.peer_full()
-
-    def resume_writing(self) -> None:
-        """The client takes it again."""
-        if self._session is not None and self._closing is None:
-            self._session.peer_ready()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is over."""
-        if self._closing is not None:
-            self._closing.cancel()
-        self._urgent.remove(self._fd)
-        if self._session is not None:
-            self._session.peer_gone()
-            self._session = self._telnet = None
-        self._closed(self)
+    def _hung_up(self) -> None:
+        # Seen by the next read as well, unless nothing is read.
+        if not self._reading and not self._unsent:
+            self._end()
 
     # ---- from the session (`gatewayd.port.session.Peer`)
 
     def write(self, data: bytes) -> None:
         """Send; what the socket does not take is kept."""
-        if self._transport is not None and self._closing is None:
-            self._transport.write(data)
+        if self._closing is not None:
+            return
+        if not self._unsent:
+            try:
+                sent = self._sock.send(data)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError:
+                # Told in the next turn: the session is in the middle of something.
+                self._loop.call_soon(self._end)
+                return
+            if sent == len(data):
+                return
+            data = data[sent:]
+            self._loop.add_writer(self._fd, self._writable)
+        self._unsent += data
+        if not self._full and len(self._unsent) > HIGH_BYTES:
+            self._full = True
+            if self._session is not None:
+                self._session.peer_full()
 
     def write_urgent(self, data: bytes) -> None:
-        """Send with the last byte as TCP urgent data, if nothing waits before it."""
-        if self._transport is None or self._closing is not None:
-            return
-        if self._transport.get_write_buffer_size() == 0:
-            with socket.socket(fileno=socket.dup(self._fd)) as sock:
-                try:
-                    sent = sock.send(data, socket.MSG_OOB)
-                except (BlockingIOError, OSError):
-                    sent = 0
-            data = data[sent:]
+        """Send with the last byte as TCP urgent data; in its turn, when something waits before."""
+        if not self._unsent and self._closing is None:
+            try:
+                data = data[self._sock.send(data, socket.MSG_OOB) :]
+            except (BlockingIOError, InterruptedError):
+                pass
+            except OSError:
+                return
         if data:
-            self._transport.write(data)
+            self.write(data)
 
     def backlog(self) -> int:
         """Bytes that wait for the client."""
-        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+        return len(self._unsent)
 
     def pause_reading(self) -> None:
         """Read nothing from the client."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.pause_reading()
+        if self._reading:
+            self._reading = False
+            self._loop.remove_reader(self._fd)
 
     def resume_reading(self) -> None:
         """Read again."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+        if not self._reading and self._fd >= 0 and not self._eof:
+            self._reading = True
+            self._loop.add_reader(self._fd, self._readable)
 
     def close(self) -> None:
         """Send what is kept, say that nothing follows, and wait for the client to close."""
-        transport = self._transport
-        if transport is None or self._closing is not None:
-            return
-        loop = asyncio.get_running_loop()
-        self._closing = loop.call_later(CLOSE_S, transport.abort)
-        if transport.can_write_eof():
-            transport.write_eof()
-            transport.resume_reading()
-        else:
-            transport.close()
+        if self._closing is None and self._fd >= 0:
+            self._closing = self._loop.call_later(CLOSE_S, self._end)
+            if not self._unsent:
+                self._shut()
 
     def abort(self) -> None:
         """Close at once."""
-        if self._transport is not None:
-            self._transport.abort()
+        self._end()
+
+    # ---- the end
+
+    def _shut(self) -> None:
+        if self._eof:
+            self._loop.call_soon(self._end)
+            return
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._loop.call_soon(self._end)
+            return
+        self.resume_reading()
+
+    def _end(self) -> None:
+        if self._fd < 0:
+            return
+        self._release()
+        self._sock.close()
+
+    def _release(self) -> None:
+        """Let go of the loop, the watch and the session."""
+        self.pause_reading()
+        if self._unsent:
+            self._loop.remove_writer(self._fd)
+        if self._closing is not None:
+            self._closing.cancel()
+        self._watch.remove(self._fd)
+        self._fd = -1
+        session, self._session, self._telnet = self._session, None, None
+        if session is not None:
+            session.peer_gone()
+        self._closed(self)
+
+    # ---- hand-over to another process
+
+    def detach(self) -> tuple[int, bytes]:
+        """A copy of the socket that outlives this process, and what waits for the client.
+
+        The session is not told; call `abort` afterwards, which does not close the copy.
+        """
+        self.pause_reading()
+        return os.dup(self._fd), bytes(self._unsent)
 
 
 def expect_peer(sock: socket.socket, timeout: float) -> None:
     """Send small writes at once, and end the connection when the peer was silent on the network for
     `timeout` seconds: idle by keepalive probes, in mid transfer by unacknowledged data."""
-    idle = max(1, int(timeout / 2))
-    interval = max(1, int(timeout / 6))
+    probe = max(1, int(timeout / 6))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, interval)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, int(timeout / 2)))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, probe)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(timeout * 1000))
 
 
-def peer_name(address: object) -> str:
-    """A client's address as people write it."""
-    if not isinstance(address, tuple):
-        return str(address) if address else "unknown"
-    host, port = str(address[0]), address[1]
-    if host.startswith("::ffff:"):
-        host = host.removeprefix("::ffff:")
+def peer_name(address: tuple[object, ...]) -> str:
+    """A client's address, from `accept`, as people write it."""
+    host, port = str(address[0]).removeprefix("::ffff:"), address[1]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

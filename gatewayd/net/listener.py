@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -14,13 +15,15 @@ from typing import Final
 from gatewayd.config.schema import Address, Face
 from gatewayd.errors import GatewayError
 from gatewayd.log import Happening, note
-from gatewayd.net.connection import Connection
-from gatewayd.net.urgent import UrgentWatch
+from gatewayd.net.connection import Connection, peer_name
+from gatewayd.net.watch import SocketWatch
 from gatewayd.port.port import Port
 from gatewayd.port.session import Session
 from gatewayd.port.telnet_session import TelnetSession
 
 BACKLOG: Final = 64
+RETRY_S: Final = 1.0
+_IP_FREEBIND: Final = 15
 _FACES: Final[dict[Face, type[Session]]] = {Face.RFC2217: TelnetSession, Face.RAW: Session}
 
 
@@ -49,9 +52,6 @@ def bind(address: Address) -> socket.socket:
     return sock
 
 
-_IP_FREEBIND: Final = 15
-
-
 def _why(error: OSError, address: Address) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"the address is in use; who has it is told by: ss -ltnp sport = :{address.port}"
@@ -75,45 +75,70 @@ class Listener:
         sock: socket.socket,
         *,
         next_number: Callable[[], int],
-        urgent: UrgentWatch,
+        watch: SocketWatch,
     ) -> None:
         self.port = port
         self.face = face
         self.socket = sock
-        name = sock.getsockname()
-        self.address = Address(str(name[0]), int(name[1]))
+        host, number = sock.getsockname()[:2]
+        self.address = Address(str(host), int(number))
         self.connections: set[Connection] = set()
         self._next_number = next_number
-        self._urgent = urgent
-        self._server: asyncio.Server | None = None
+        self._watch = watch
+        self._loop = asyncio.get_running_loop()
+        self._pause: asyncio.TimerHandle | None = None
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Accept clients from now on."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._connection, sock=self.socket)
-        text = "%s on %s, for this machine only"
+        self._loop.add_reader(self.socket.fileno(), self._accept)
+        text, happening = "%s on %s, for this machine only", Happening.LISTENING
         if exposed(self.address.host):
-            text = "%s on %s, in clear text for whoever can reach it"
-        happening = Happening.EXPOSED if exposed(self.address.host) else Happening.LISTENING
+            text = "%s on %s, in clear text and without login for whoever can reach it"
+            happening = Happening.EXPOSED
         note(happening, text, self.face.value, self.address, port=self.port.name)
 
     def stop(self) -> None:
-        """Accept no more; sessions go on."""
-        if self._server is not None:
-            self._server.close()
+        """Accept no more and close the socket; sessions go on."""
+        if self._pause is not None:
+            self._pause.cancel()
+        self._loop.remove_reader(self.socket.fileno())
+        self.socket.close()
 
-    def _connection(self) -> Connection:
-        connection = Connection(
-            self._session, self.port.config.peer_timeout, self._urgent, self.connections.discard
-        )
+    def _accept(self) -> None:
+        for _ in range(BACKLOG):
+            try:
+                sock, address = self.socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._hold_off(error)
+                return
+            sock.setblocking(False)
+            self._serve(sock, peer_name(address))
+
+    def _serve(self, sock: socket.socket, peername: str) -> None:
+        connection = Connection(sock, self._watch, self.connections.discard)
         self.connections.add(connection)
-        return connection
-
-    def _session(self, connection: Connection, peername: str) -> Session:
-        return _FACES[self.face](
+        session = _FACES[self.face](
             self.port,
             connection,
             number=self._next_number(),
             peername=peername,
             since=datetime.now().astimezone(),
         )
+        try:
+            connection.begin(session, self.port.config.peer_timeout)
+        except OSError:
+            # It was gone again before its options could be set.
+            connection.abort()
+
+    def _hold_off(self, error: OSError) -> None:
+        """Out of descriptors or memory: clients wait in the backlog for a while."""
+        text = "cannot accept clients: %s; trying again in %g s"
+        note(Happening.FAULT, text, error, RETRY_S, port=self.port.name, level=logging.WARNING)
+        self._loop.remove_reader(self.socket.fileno())
+        self._pause = self._loop.call_later(RETRY_S, self._resume)
+
+    def _resume(self) -> None:
+        self._pause = None
+        self._loop.add_reader(self.socket.fileno(), self._accept)

@@ -46,7 +46,7 @@ async def _serve(config: Config, config_path: str | None, also: Companion | None
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     gateway = Gateway()
-    await gateway.start(config)
+    gateway.start(config)
     note(Happening.SERVICE_READY, "gatewayd %s serves %d ports", __version__, len(config.ports))
     systemd.notify(READY=1)
     companion = loop.create_task(_companion(also)) if also is not None else None

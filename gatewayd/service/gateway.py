@@ -13,7 +13,7 @@ from typing import Final
 from gatewayd.config.schema import Address, Config, Face, PortConfig
 from gatewayd.device.watch import DeviceWatch
 from gatewayd.net.listener import Listener, bind
-from gatewayd.net.urgent import UrgentWatch
+from gatewayd.net.watch import SocketWatch
 from gatewayd.port.port import Port
 from gatewayd.service.keeper import Keeper
 
@@ -37,12 +37,12 @@ class Gateway:
         self.loop = asyncio.get_running_loop()
         self.served: dict[str, Served] = {}
         self.watch = DeviceWatch(self.loop)
-        self._urgent = UrgentWatch(self.loop)
+        self._sockets = SocketWatch(self.loop)
         self._numbers = count(1)
         self.passed: dict[str, list[socket.socket]] = {}
         """Listening sockets from the service manager, by the name of their port."""
 
-    async def start(self, config: Config) -> None:
+    def start(self, config: Config) -> None:
         """Serve all ports of `config`. Raises BindError, and serves nothing then."""
         bound: list[tuple[PortConfig, list[tuple[Face, socket.socket]]]] = []
         try:
@@ -57,24 +57,24 @@ class Gateway:
                     sock.close()
             raise
         for port, sockets in bound:
-            await self.add(port, sockets)
+            self.add(port, sockets)
 
-    async def add(self, config: PortConfig, sockets: Iterable[tuple[Face, socket.socket]]) -> None:
+    def add(self, config: PortConfig, sockets: Iterable[tuple[Face, socket.socket]]) -> None:
         """Serve one more port on sockets that listen already."""
         port = Port(config, self.loop)
         served = Served(port, Keeper(port, self.watch))
         self.served[config.name] = served
         for face, sock in sockets:
-            await self.listen(served, face, sock)
+            self.listen(served, face, sock)
         served.keeper.start()
 
-    async def listen(self, served: Served, face: Face, sock: socket.socket) -> None:
+    def listen(self, served: Served, face: Face, sock: socket.socket) -> None:
         """Accept clients of `face` on a socket that listens already."""
         listener = Listener(
-            served.port, face, sock, next_number=self._numbers.__next__, urgent=self._urgent
+            served.port, face, sock, next_number=self._numbers.__next__, watch=self._sockets
         )
         served.listeners.append(listener)
-        await listener.start()
+        listener.start()
 
     async def remove(self, name: str) -> None:
         """Serve a port no more: end its session, give its device back."""
@@ -92,9 +92,7 @@ class Gateway:
     async def stop(self) -> None:
         """End everything; bytes that lines still take go to them, within `STOP_S`."""
         await asyncio.gather(*(self.remove(name) for name in tuple(self.served)))
-        # The callbacks of the connections just closed run in the next turns of the loop.
-        await asyncio.sleep(0)
-        self._urgent.close()
+        self._sockets.close()
         self.watch.close()
 
     async def _drained(self, port: Port) -> None:
