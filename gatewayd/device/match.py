@@ -51,7 +51,7 @@ class DeviceMatch:
     def __str__(self) -> str:
         """A YAML flow mapping: `{usb_path: 1-1.2, interface: 0}`."""
         values = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return "{" + ", ".join(f"{k}: {_scalar(v)}" for k, v in values if v is not None) + "}"
+        return "{" + ", ".join(f"{k}: {yaml_scalar(v)}" for k, v in values if v is not None) + "}"
 
     def fits(self, device: SerialDevice) -> bool:
         """Whether `device` has all these properties."""
@@ -156,11 +156,11 @@ def udev_text(text: str) -> str:
     return re.sub(r"[^\w#+\-.:=@]", "_", re.sub(r"\s+", "_", text.strip()))
 
 
-def _scalar(value: str | int) -> str:
+def yaml_scalar(value: str | int) -> str:
     """`value` as YAML 1.1 and 1.2 both read it: quoted where it could be taken for a number."""
     if isinstance(value, int) or USB_PATH.fullmatch(value):
         return str(value)
-    if re.fullmatch(r"[A-Za-z][\w.-]*", value, re.ASCII) and not re.fullmatch(
+    if re.fullmatch(r"[A-Za-z][\w.-]*|/[\w./:-]*\w", value, re.ASCII) and not re.fullmatch(
         r"y|n|yes|no|on|off|true|false|null", value, re.IGNORECASE
     ):
         return value
