@@ -8,7 +8,7 @@ from typing import NamedTuple
 from gatewayd.device.scan import SerialDevice
 from gatewayd.device.watch import RETRY, DeviceWatch
 
-QUIET = 0.5
+QUIET = 0.3
 """Seconds without another event after which an adapter with several ports is there with all."""
 
 Devices = tuple[SerialDevice, ...]
@@ -22,8 +22,8 @@ class Change(NamedTuple):
     come: Devices
 
 
-async def next_change(watch: DeviceWatch, before: Devices) -> Change:
-    """Wait until other devices than `before` are there, and no more are coming or going."""
+async def next_change(watch: DeviceWatch, before: Devices, *, quiet: float = QUIET) -> Change:
+    """Wait until other devices than `before` are there and none came or went for `quiet` seconds."""
     stirred = asyncio.Event()
     key = object()
     watch.watch(key, None, stirred.set)
@@ -33,7 +33,8 @@ async def next_change(watch: DeviceWatch, before: Devices) -> Change:
             now = watch.devices()
             gone = tuple(device for device in before if not _among(device, now))
             come = tuple(device for device in now if not _among(device, before))
-            if await _stirs(stirred, watch, changed=bool(gone or come)):
+            retry = None if watch.available else RETRY
+            if await _set_within(stirred, quiet if gone or come else retry):
                 continue
             if gone or come:
                 return Change(now, gone, come)
@@ -41,12 +42,10 @@ async def next_change(watch: DeviceWatch, before: Devices) -> Change:
         watch.forget(key)
 
 
-async def _stirs(stirred: asyncio.Event, watch: DeviceWatch, *, changed: bool) -> bool:
-    """Whether something happens before it is time to look again, or to believe what was seen."""
-    patience = QUIET if changed else None if watch.available else RETRY
+async def _set_within(event: asyncio.Event, seconds: float | None) -> bool:
     try:
-        async with asyncio.timeout(patience):
-            return await stirred.wait()
+        async with asyncio.timeout(seconds):
+            return await event.wait()
     except TimeoutError:
         return False
 

@@ -7,10 +7,12 @@ import os
 import resource
 from collections.abc import Awaitable, Callable
 
-from gatewayd.device import plug
 from gatewayd.device.plug import next_change
 from gatewayd.device.watch import DeviceWatch
 from tests.device.machine import Machine
+
+QUIET = 0.15
+"""Seconds; time enough for what a test does at once, and a busy machine besides."""
 
 
 def run(machine: Machine, body: Callable[[DeviceWatch], Awaitable[None]]) -> None:
@@ -31,10 +33,10 @@ def test_all_ports_of_an_adapter_come_together(machine: Machine) -> None:
 
     async def body(watch: DeviceWatch) -> None:
         before = watch.devices()
-        change = asyncio.create_task(next_change(watch, before))
+        change = asyncio.create_task(next_change(watch, before, quiet=QUIET))
         for number in range(1, 5):
             # The kernel makes the ports one after the other.
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(QUIET / 3)
             machine.usb_serial(f"ttyUSB{number}", "1-2", interface=number - 1, serial="FT4")
         now, gone, come = await change
         assert gone == ()
@@ -51,7 +53,7 @@ def test_what_is_pulled_is_told_as_it_was(machine: Machine) -> None:
     async def body(watch: DeviceWatch) -> None:
         before = watch.devices()
         machine.unplug("1-1")
-        now, gone, come = await next_change(watch, before)
+        now, gone, come = await next_change(watch, before, quiet=QUIET)
         assert (now, gone, come) == (before[1:], before[:1], ())
 
     run(machine, body)
@@ -64,7 +66,7 @@ def test_another_adapter_on_the_same_node_is_a_change(machine: Machine) -> None:
         before = watch.devices()
         machine.unplug("1-1")
         machine.usb_serial("ttyUSB0", "1-1", serial="B")
-        _now, gone, come = await next_change(watch, before)
+        _now, gone, come = await next_change(watch, before, quiet=QUIET)
         assert [device.serial for device in gone + come] == ["A", "B"]
 
     run(machine, body)
@@ -76,11 +78,11 @@ def test_a_contact_that_bounces_is_no_change(machine: Machine) -> None:
     async def body(watch: DeviceWatch) -> None:
         before = watch.devices()
         machine.unplug("1-1")
-        change = asyncio.create_task(next_change(watch, before))
-        await asyncio.sleep(plug.QUIET / 2)
+        change = asyncio.create_task(next_change(watch, before, quiet=QUIET))
+        await asyncio.sleep(QUIET / 2)
         machine.usb_serial("ttyUSB0", "1-1", serial="A")
         machine.udev_link("gatewayd/A-if00", "ttyUSB0")
-        await asyncio.sleep(plug.QUIET * 2)
+        await asyncio.sleep(QUIET * 2)
         assert not change.done()
         machine.unplug("1-1")
         _now, gone, _come = await change
@@ -100,7 +102,7 @@ def test_without_events_it_looks_again(machine: Machine) -> None:
             watch = DeviceWatch(loop, sysfs=str(machine.sysfs), dev=str(machine.dev))
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        change = asyncio.create_task(next_change(watch, ()))
+        change = asyncio.create_task(next_change(watch, (), quiet=QUIET))
         await asyncio.sleep(0)
         machine.usb_serial("ttyUSB0", "1-1", serial="A")
         async with asyncio.timeout(10):
