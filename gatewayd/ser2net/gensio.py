@@ -1,0 +1,74 @@
+"""The strings by which ser2net 4 names a stack of streams: `telnet(rfc2217),tcp,localhost,2000`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+FILTERS = {
+    *("certauth", "conacc", "delay", "kiss", "keepopen", "msgdelim", "mux", "perf", "ratelimit"),
+    *("relpkt", "script", "ssl", "telnet", "trace", "xlt"),
+}
+"""What stands on top of another stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One part of a stack and what stands in its parentheses."""
+
+    name: str
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The filters from the outside in, the stream at the bottom, and the words behind it."""
+
+    filters: tuple[Layer, ...]
+    bottom: Layer
+    words: tuple[str, ...]
+
+
+def parse(text: str) -> Stack:
+    """Take a stack apart. Raises ValueError for what is none."""
+    words = split(text, ",")
+    filters: list[Layer] = []
+    for at, word in enumerate(words):
+        # Up to 4.6.0 a bare port number was taken for a TCP port.
+        if word.isdecimal() and at == len(words) - 1:
+            return Stack(tuple(filters), Layer("tcp"), (word,))
+        layer = _layer(word)
+        if layer.name not in FILTERS:
+            return Stack(tuple(filters), layer, tuple(words[at + 1 :]))
+        filters.append(layer)
+    raise ValueError(f"{text!r} names no stream")
+
+
+def split(text: str, separators: str) -> list[str]:
+    """`text` at each of `separators` outside of parentheses and quotes, which are taken off."""
+    words, word, depth, quote = [], "", 0, ""
+    characters = iter(text)
+    for character in characters:
+        if character == "\\":
+            word += next(characters, "")
+        elif quote:
+            quote, word = ("", word) if character == quote else (quote, word + character)
+        elif character in "'\"" and depth == 0:
+            quote = character
+        elif character in separators and depth == 0:
+            words.append(word.strip())
+            word = ""
+        else:
+            depth += (character == "(") - (character == ")")
+            word += character
+    if quote or depth:
+        raise ValueError(f"{text!r} has a quote or a parenthesis that is not closed")
+    return [*words, word.strip()]
+
+
+def _layer(word: str) -> Layer:
+    form = re.fullmatch(r"([\w-]+)\s*(?:\((.*)\))?", word, re.DOTALL)
+    if form is None:
+        raise ValueError(f"{word!r} is no name of a stream")
+    options = [option for option in split(form[2] or "", ",") if option]
+    return Layer(form[1], tuple(options))

@@ -1,0 +1,54 @@
+"""Imported ports as the text of a configuration, each remark a comment where it belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from gatewayd.config.schema import Address, PortConfig
+from gatewayd.device.match import yaml_scalar
+from gatewayd.line.model import SignalPolicy
+from gatewayd.ser2net.convert import Imported
+from gatewayd.ser2net.model import Remark
+
+
+def configuration(ports: Iterable[Imported], remarks: Iterable[Remark], source: str) -> str:
+    """A whole file. `source` is the name of the file that was imported."""
+    ports = tuple(ports)
+    served = any(imported.enabled for imported in ports)
+    lines = [f"# Imported from {source} by gatewayd import.", "# Lost on the way:"]
+    lines += [f"#   {source}:{remark.line}: {remark.text}" for remark in remarks]
+    if len(lines) == 2:
+        del lines[1]
+    lines += ["version: 1", "ports:" if served else "ports: {}"]
+    for imported in ports:
+        lines += [f"  # {source}:{remark.line}: {remark.text}" for remark in imported.remarks]
+        if not imported.enabled:
+            lines.append("  # It was switched off:")
+        mark = "  " if imported.enabled else "  # "
+        lines += [mark + line for line in _port(imported.port)]
+    return "".join(f"{_visible(line)}\n" for line in lines)
+
+
+def _port(port: PortConfig) -> Iterator[str]:
+    yield f"{yaml_scalar(port.name)}:"
+    yield f"  device: {yaml_scalar(str(port.device))}"
+    yield f"  line: {port.line}"
+    for face, addresses in (("rfc2217", port.rfc2217), ("raw", port.raw)):
+        if addresses:
+            yield f"  {face}: {_addresses(addresses)}"
+    if port.takeover:
+        yield "  takeover: true"
+    both = (("dtr", port.signals.dtr), ("rts", port.signals.rts))
+    signals = [f"{key}: {policy.value}" for key, policy in both if policy != SignalPolicy.CLIENT]
+    if signals:
+        yield f"  signals: {{{', '.join(signals)}}}"
+
+
+def _addresses(addresses: tuple[Address, ...]) -> str:
+    written = [f"'{address}'" if ":" in address.host else str(address) for address in addresses]
+    return written[0] if len(written) == 1 else f"[{', '.join(written)}]"
+
+
+def _visible(line: str) -> str:
+    """`line` without what would end a comment: the file's name and words may hold anything."""
+    return "".join(character if character.isprintable() else "?" for character in line)
