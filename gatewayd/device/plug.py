@@ -23,7 +23,7 @@ class Change(NamedTuple):
 
 
 async def next_change(watch: DeviceWatch, before: Devices, *, quiet: float = QUIET) -> Change:
-    """Wait until other devices than `before` are there and none came or went for `quiet` seconds."""
+    """Wait until other devices than `before` are there and nothing stirs for `quiet` seconds."""
     stirred = asyncio.Event()
     key = object()
     watch.watch(key, None, stirred.set)
