@@ -16,15 +16,15 @@ from tests.interop.instrument import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 LISTENING = r"(\w+) on 127\.0\.0\.1:(\d+)"
-OPENED = r"device open"
+OPENED = r" open, \d+ "
 CLOSED = r"session from \S+ over"
 
 
 class Gateway:
     """Runs `gatewayd ARGUMENTS` for the length of a `with` block, ready when it is entered.
 
-    It is ready when it listens on `faces` addresses and has opened `devices` devices. The end of the
-    block asks it to stop, and fails unless it does, with status 0 and without a traceback.
+    It is ready when it listens on `faces` addresses and has opened `devices` devices. The end of
+    the block asks it to stop, and fails unless it does, with status 0 and without a traceback.
     """
 
     def __init__(self, *arguments: str, faces: int, devices: int = 1) -> None:

@@ -17,6 +17,9 @@ from tests.interop.conftest import FETCHED, Served, program
 from tests.interop.gateway import free_ports
 from tests.interop.instrument import Instrument
 
+# pyserial 3.5 calls deprecated methods of threads
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:serial.rfc2217")
+
 CONFIGURATION = """%YAML 1.1
 ---
 connection: &chained

@@ -56,12 +56,13 @@ def test_module_passes_but_for_what_is_listed(looped: str, module: str) -> None:
     done = subprocess.run(
         [sys.executable, RUNNER, module, looped],
         cwd=SUITE,
-        env={**os.environ, "PYTHONPATH": str(SUITE.parent)},
+        env={**os.environ, "PYTHONPATH": f"{SUITE}:{SUITE.parent}"},
         capture_output=True,
         text=True,
         timeout=120,
-        check=True,
+        check=False,
     )
+    assert done.returncode == 0, done.stderr
     outcomes: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
     failed = {name: said for name, said in outcomes.items() if said not in ("passed", "skipped")}
     listed = {name for name in FAILING if name.startswith(f"{module}.")}

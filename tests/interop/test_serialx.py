@@ -24,7 +24,7 @@ def test_opens_writes_flushes_reads_and_closes(served: Served) -> None:
         assert served.instrument.read(256) == EVERY_BYTE
         served.instrument.write(EVERY_BYTE[::-1])
         assert port.readexactly(256, timeout=10) == EVERY_BYTE[::-1]
-        port.baudrate = 38400
+        port.reconfigure_port(baudrate=38400)
         port.set_modem_pins(dtr=False, rts=True)
         pins = port.get_modem_pins()
         assert (pins.dtr, pins.rts) == (serialx.PinState.LOW, serialx.PinState.HIGH)
