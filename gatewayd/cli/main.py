@@ -22,6 +22,9 @@ COMMANDS = {
     "check": "judge a configuration without starting anything",
     "serve": "serve one device without a configuration",
     "demo": "serve a simulated instrument, to try without hardware",
+    "status": "show ports, devices and sessions of the running daemon",
+    "reload": "put the configuration file in force in the running daemon",
+    "kick": "end the session that holds a port",
     "devices": "list the serial devices of this machine, "
     "with an entry for the configuration for each",
 }

@@ -89,20 +89,24 @@ class Listener:
         self._pause: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Accept clients from now on."""
-        self._loop.add_reader(self.socket.fileno(), self._accept)
+        """Accept clients from now on, and say where."""
+        self.resume()
         text, happening = "%s on %s, for this machine only", Happening.LISTENING
         if exposed(self.address.host):
             text = "%s on %s, in clear text and without login for whoever can reach it"
             happening = Happening.EXPOSED
         note(happening, text, self.face.value, self.address, port=self.port.name)
 
-    def stop(self) -> None:
-        """Accept no more and close the socket; sessions go on."""
+    def resume(self) -> None:
+        """Accept clients again."""
+        self._pause = None
+        self._loop.add_reader(self.socket.fileno(), self._accept)
+
+    def pause(self) -> None:
+        """Accept no more; sessions go on, and the socket stays open."""
         if self._pause is not None:
             self._pause.cancel()
         self._loop.remove_reader(self.socket.fileno())
-        self.socket.close()
 
     def _accept(self) -> None:
         for _ in range(BACKLOG):
@@ -137,8 +141,4 @@ class Listener:
         text = "cannot accept clients: %s; trying again in %g s"
         note(Happening.FAULT, text, error, RETRY_S, port=self.port.name, level=logging.WARNING)
         self._loop.remove_reader(self.socket.fileno())
-        self._pause = self._loop.call_later(RETRY_S, self._resume)
-
-    def _resume(self) -> None:
-        self._pause = None
-        self._loop.add_reader(self.socket.fileno(), self._accept)
+        self._pause = self._loop.call_later(RETRY_S, self.resume)

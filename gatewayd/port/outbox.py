@@ -42,6 +42,8 @@ class Outbox:
         self._hold: Timer | None = None
         self.waiting = 0
         """Bytes in the queue, those that the line has taken not counted."""
+        self.taken = 0
+        """Bytes that lines have taken since the port began."""
 
     @property
     def load(self) -> int:
@@ -75,6 +77,7 @@ class Outbox:
         if not self._queue:
             self._drained = False
             taken = line.write(data)
+            self.taken += taken
             if taken == len(data):
                 return True
             self._queue.append(memoryview(data)[taken:])
@@ -142,6 +145,7 @@ class Outbox:
         else:
             self._drained = False
             taken = line.write(head)
+            self.taken += taken
         self.waiting -= taken
         if taken == len(head):
             self._queue.popleft()

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from gatewayd.config.schema import BetweenSessions, PortConfig
 from gatewayd.line.api import Clock, Line, Timer
-from gatewayd.line.model import LineErrors, LineSettings, Purge, Signal
+from gatewayd.line.model import LineErrors, LineSettings, Purge, Signal, SignalPolicy
 from gatewayd.log import Happening, note
 from gatewayd.port.absent import AbsentLine
 from gatewayd.port.gate import Gate, Hold
@@ -104,6 +104,8 @@ class Port:
         self.window = WINDOW_BYTES[0]
         self.on_lost: Callable[[], None] | None = None
         """Called when the open device went away."""
+        self.on_change: Callable[[], None] | None = None
+        """Called when the phase or the session changed."""
         self._absent = AbsentLine(config.line)
         self._hold_timer: Timer | None = None
         self._stall_timer: Timer | None = None
@@ -129,7 +131,13 @@ class Port:
         after = TABLE[self.phase, cue]
         changed = (after, cause) != (self.phase, self.cause)
         self.phase, self.cause = after, cause
+        if changed:
+            self._changed()
         return changed
+
+    def _changed(self) -> None:
+        if self.on_change is not None:
+            self.on_change()
 
     def opened(self, line: Line, *, same_device: bool = True, adopted: bool = False) -> None:
         """There is a line, set as `wanted_settings` said.
@@ -263,6 +271,7 @@ class Port:
         self.counters.sessions += 1
         self._note_session(Happening.SESSION_OPENED, session, "%s session from %s", session.face)
         session.admitted()
+        self._changed()
 
     def _take_over(self, session: Holder, owner: Holder) -> None:
         self._note_session(
@@ -300,6 +309,7 @@ class Port:
             session.bytes_out,
         )
         self._report_discarded()
+        self._changed()
         self.outbox.then(self._restore)
         if not self.outbox.empty:
             self._start_stall_timer()
@@ -320,6 +330,30 @@ class Port:
         """The line was set: what may wait for it depends on its speed."""
         if self.line is not None:
             self._window_for(self.line.settings())
+
+    def reconfigure(self, config: PortConfig) -> None:
+        """Put new settings in force, with the session and the device as they are.
+
+        A line that a client has set otherwise keeps that until the client goes.
+        """
+        before, self.config = self.config, config
+        if config.signals != before.signals and self.line is not None:
+            outputs = ((Signal.DTR, config.signals.dtr), (Signal.RTS, config.signals.rts))
+            for signal, policy in outputs:
+                if policy is SignalPolicy.ON:
+                    self.line.set_signals(on=signal, off=Signal.NONE)
+                elif policy is SignalPolicy.OFF:
+                    self.line.set_signals(on=Signal.NONE, off=signal)
+        if config.line != before.line and self.control.settings() == before.line:
+            self.outbox.then(self._set_line)
+
+    def _set_line(self) -> None:
+        try:
+            self.control.configure(self.config.line)
+        except OSError:
+            # The device is going; `line_lost` follows.
+            return
+        self.settings_changed()
 
     def _window_for(self, settings: LineSettings) -> None:
         least, most = WINDOW_BYTES

@@ -9,10 +9,15 @@ import signal
 from collections.abc import Awaitable, Callable
 
 from gatewayd import __version__
+from gatewayd.config.load import load
+from gatewayd.config.problem import ConfigError
 from gatewayd.config.schema import Config
+from gatewayd.control import standard_path
+from gatewayd.control.server import ControlError, ControlServer
 from gatewayd.errors import GatewayError
 from gatewayd.log import Happening, note
-from gatewayd.service import handlers, systemd
+from gatewayd.service import handlers, reload, status, systemd
+from gatewayd.service.commands import Commands
 from gatewayd.service.gateway import Gateway
 
 Companion = Callable[[], Awaitable[None]]
@@ -33,33 +38,120 @@ def run(
     handlers.install(verbose)
     _allow_descriptors()
     try:
-        asyncio.run(_serve(config, config_path, also))
+        asyncio.run(Daemon(config, config_path).serve(also))
     except GatewayError as error:
         note(Happening.FAULT, "%s", error, level=logging.ERROR)
         return 1
     return 0
 
 
-async def _serve(config: Config, config_path: str | None, also: Companion | None) -> None:
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    gateway = Gateway()
-    gateway.start(config)
-    note(Happening.SERVICE_READY, "gatewayd %s serves %d ports", __version__, len(config.ports))
-    systemd.notify(READY=1)
-    companion = loop.create_task(_companion(also)) if also is not None else None
-    await stop.wait()
-    note(Happening.SERVICE_STOPPING, "stopping")
-    systemd.notify(STOPPING=1)
-    if companion is not None:
-        companion.cancel()
-    await gateway.stop()
+class Daemon:
+    """One run of the gateway with what surrounds it: signals, control socket, service manager."""
 
+    def __init__(self, config: Config, config_path: str | None) -> None:
+        self._config = config
+        self._config_path = config_path
+        self._stopping = asyncio.Event()
+        self._reloading = asyncio.Lock()
+        self._tasks: set[asyncio.Task[object]] = set()
 
-async def _companion(also: Companion) -> None:
-    await also()
+    async def serve(self, also: Companion | None = None) -> None:
+        """Run until a signal says stop. Raises BindError and ControlError."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        gateway = self._gateway = Gateway()
+        control: ControlServer | None = None
+        try:
+            gateway.start(self._config)
+            control = await self._control()
+            note(
+                Happening.SERVICE_READY,
+                "gatewayd %s serves %s",
+                __version__,
+                status.summary(gateway),
+            )
+            systemd.notify(READY=1, STATUS=status.summary(gateway))
+            gateway.changed = self._tell_status
+            self._feed_watchdog()
+            if also is not None:
+                self._start(also())
+            await self._stopping.wait()
+            note(Happening.SERVICE_STOPPING, "stopping")
+            systemd.notify(STOPPING=1)
+        finally:
+            for task in tuple(self._tasks):
+                task.cancel()
+            if control is not None:
+                await control.stop()
+            await gateway.stop()
+
+    async def reload(self) -> str:
+        """Put the file in force; return what changed. Raises ConfigError or BindError; then
+        everything is as it was."""
+        assert self._config_path is not None
+        async with self._reloading:
+            systemd.notify(RELOADING=1)
+            try:
+                new = load(self._config_path)
+                text = await reload.apply(self._gateway, self._config, new)
+                self._config = new
+                return text
+            except GatewayError as error:
+                lines = error.problems if isinstance(error, ConfigError) else (error,)
+                for line in lines:
+                    note(Happening.CONFIG_REJECTED, "%s", line, level=logging.ERROR)
+                raise
+            finally:
+                systemd.notify(READY=1, STATUS=status.summary(self._gateway))
+
+    async def _control(self) -> ControlServer | None:
+        path = self._config.control
+        wanted = path is not None
+        if path is None and self._config_path is not None:
+            path = standard_path()
+        if not path:
+            return None
+        has_file = self._config_path is not None
+        commands = Commands(self._gateway, self.reload if has_file else None)
+        server = ControlServer(path, commands.methods)
+        try:
+            await server.start()
+        except ControlError as error:
+            if wanted:
+                raise
+            note(Happening.FAULT, "no control: %s", error, level=logging.WARNING)
+            return None
+        return server
+
+    def _hang_up(self) -> None:
+        if self._config_path is None:
+            note(Happening.CONFIG_REJECTED, "there is no configuration file to read again")
+            return
+        self._start(self._reload_logged())
+
+    async def _reload_logged(self) -> None:
+        try:
+            await self.reload()
+        except GatewayError:
+            # The log has it, and everything goes on as before.
+            return
+
+    def _start(self, work: Awaitable[object]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _tell_status(self) -> None:
+        systemd.notify(STATUS=status.summary(self._gateway))
+
+    def _feed_watchdog(self) -> None:
+        # From the loop itself: a loop that hangs must be seen to hang.
+        interval = systemd.watchdog_interval()
+        if interval is not None:
+            systemd.notify(WATCHDOG=1)
+            asyncio.get_running_loop().call_later(interval, self._feed_watchdog)
 
 
 def _allow_descriptors() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
@@ -16,6 +16,8 @@ from gatewayd.net.listener import Listener, bind
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.port import Port
 from gatewayd.service.keeper import Keeper
+
+Listening = tuple[Face, Address]
 
 STOP_S: Final = 1.0
 """How long a stop waits for bytes that clients sent and lines have not taken."""
@@ -41,6 +43,8 @@ class Gateway:
         self._numbers = count(1)
         self.passed: dict[str, list[socket.socket]] = {}
         """Listening sockets from the service manager, by the name of their port."""
+        self.changed: Callable[[], None] | None = None
+        """Called when a session came or went, or a device changed its state."""
 
     def start(self, config: Config) -> None:
         """Serve all ports of `config`. Raises BindError, and serves nothing then."""
@@ -62,6 +66,7 @@ class Gateway:
     def add(self, config: PortConfig, sockets: Iterable[tuple[Face, socket.socket]]) -> None:
         """Serve one more port on sockets that listen already."""
         port = Port(config, self.loop)
+        port.on_change = self._port_changed
         served = Served(port, Keeper(port, self.watch))
         self.served[config.name] = served
         for face, sock in sockets:
@@ -76,11 +81,24 @@ class Gateway:
         served.listeners.append(listener)
         listener.start()
 
-    async def remove(self, name: str) -> None:
-        """Serve a port no more: end its session, give its device back."""
+    def _port_changed(self) -> None:
+        if self.changed is not None:
+            self.changed()
+
+    def order(self, names: list[str]) -> None:
+        """Have the ports in this order, that of the configuration."""
+        self.served = {name: self.served[name] for name in names}
+
+    async def remove(self, name: str, *, keep: Container[Listening] = ()) -> None:
+        """Serve a port no more: end its session, give its device back.
+
+        Sockets of listeners in `keep` stay open, for another port or the same.
+        """
         served = self.served.pop(name)
         for listener in served.listeners:
-            listener.stop()
+            listener.pause()
+            if (listener.face, listener.address) not in keep:
+                listener.socket.close()
         if served.port.owner is not None:
             served.port.owner.end()
         await self._drained(served.port)

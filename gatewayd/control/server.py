@@ -1,0 +1,170 @@
+"""The control socket's listening end.
+
+Reading and writing rights of the socket decide who may call: its owner and its group. Who called
+what is in the log, by the credentials that the kernel tells.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pwd
+import socket
+import stat
+import struct
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from gatewayd import __version__
+from gatewayd.control import interface, varlink
+from gatewayd.control.varlink import Call, CallError
+from gatewayd.errors import GatewayError
+from gatewayd.log import Happening, note
+
+URL: Final = "https://github.com/gatewayd/gatewayd"
+READ_BYTES: Final = 65536
+IDLE_S: Final = 60.0
+"""A caller that says nothing for so long is closed."""
+
+Method = Callable[[Call], Awaitable[Mapping[str, Any]]]
+
+
+class ControlError(GatewayError):
+    """The control socket cannot be made, or nobody answers on it."""
+
+
+class ControlServer:
+    """Answers calls of `methods`, by their names without the interface's."""
+
+    def __init__(self, path: str, methods: Mapping[str, Method]) -> None:
+        self.path = path
+        self._methods = methods
+        self._server: asyncio.Server | None = None
+        self._callers: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Listen. Raises ControlError."""
+        sock = listening_socket(self.path)
+        self._server = await asyncio.start_unix_server(self._serve, sock=sock)
+
+    async def stop(self) -> None:
+        """Close all callers, and the socket; the path goes."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for caller in tuple(self._callers):
+            caller.cancel()
+        await asyncio.gather(*self._callers, return_exceptions=True)
+        with contextlib.suppress(OSError):
+            os.unlink(self.path)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._callers.add(task)
+        who = caller(writer.get_extra_info("socket"))
+        framer = varlink.Framer()
+        try:
+            while True:
+                async with asyncio.timeout(IDLE_S):
+                    data = await reader.read(READ_BYTES)
+                if not data:
+                    break
+                for message in framer.feed(data):
+                    call = varlink.call_of(message)
+                    reply = await self._reply(call, who)
+                    if not call.oneway:
+                        writer.write(reply)
+                async with asyncio.timeout(IDLE_S):
+                    await writer.drain()
+        except (varlink.FramingError, TimeoutError, ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            self._callers.discard(task)
+            writer.close()
+
+    async def _reply(self, call: Call, who: str) -> bytes:
+        try:
+            return varlink.answer(await self._perform(call, who))
+        except CallError as error:
+            return varlink.refusal(error)
+
+    async def _perform(self, call: Call, who: str) -> Mapping[str, Any]:
+        name, _, method = call.method.rpartition(".")
+        if name == varlink.SERVICE:
+            return _standard(call, method)
+        if name != interface.NAME:
+            raise CallError(f"{varlink.SERVICE}.InterfaceNotFound", {"interface": name})
+        perform = self._methods.get(method)
+        if perform is None:
+            raise CallError(f"{varlink.SERVICE}.MethodNotFound", {"method": call.method})
+        note(Happening.CONTROL_CALLED, "%s by %s", method, who)
+        return await perform(call)
+
+
+def _standard(call: Call, method: str) -> Mapping[str, Any]:
+    if method == "GetInfo":
+        return {
+            "vendor": "gatewayd",
+            "product": "gatewayd",
+            "version": __version__,
+            "url": URL,
+            "interfaces": [varlink.SERVICE, interface.NAME],
+        }
+    if method == "GetInterfaceDescription":
+        name = varlink.argument(call, "interface", str)
+        if name == varlink.SERVICE:
+            return {"description": varlink.SERVICE_DESCRIPTION}
+        if name == interface.NAME:
+            return {"description": interface.DESCRIPTION}
+        raise CallError(f"{varlink.SERVICE}.InterfaceNotFound", {"interface": name})
+    raise CallError(f"{varlink.SERVICE}.MethodNotFound", {"method": call.method})
+
+
+def listening_socket(path: str) -> socket.socket:
+    """A unix socket at `path`, for its owner and group. What a dead daemon left there goes.
+
+    Raises ControlError, also when a living one answers there.
+    """
+    with contextlib.suppress(OSError):
+        os.mkdir(os.path.dirname(path), 0o750)
+    _clear(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    before = os.umask(0o117)
+    try:
+        sock.bind(path)
+        sock.listen(16)
+    except OSError as error:
+        sock.close()
+        raise ControlError(f"control socket {path}: {os.strerror(error.errno or 0)}") from error
+    finally:
+        os.umask(before)
+    return sock
+
+
+def _clear(path: str) -> None:
+    try:
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            raise ControlError(f"control socket {path}: something else is there")
+    except OSError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        else:
+            raise ControlError(f"control socket {path}: another gatewayd answers there")
+
+
+def caller(sock: socket.socket) -> str:
+    """Who is at the other end: user and process, from SO_PEERCRED."""
+    packed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    pid, uid, _ = struct.unpack("3i", packed)
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        user = str(uid)
+    return f"{user} (pid {pid})"

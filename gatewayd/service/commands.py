@@ -1,0 +1,63 @@
+"""What the control socket's methods do; see `gatewayd.control.interface` for their contract."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from gatewayd import __version__
+from gatewayd.config.problem import ConfigError
+from gatewayd.control import interface
+from gatewayd.control.server import Method
+from gatewayd.control.varlink import Call, CallError, argument
+from gatewayd.errors import GatewayError
+from gatewayd.service import status
+from gatewayd.service.gateway import Gateway
+
+
+class Commands:
+    """The methods, on one gateway. `reload` reads the file again; None where there is no file."""
+
+    def __init__(self, gateway: Gateway, reload: Callable[[], Awaitable[str]] | None) -> None:
+        self._gateway = gateway
+        self._reload = reload
+        self._since = datetime.now().astimezone()
+
+    @property
+    def methods(self) -> Mapping[str, Method]:
+        """By their names in the interface."""
+        return {"Status": self.status, "Reload": self.reload, "Kick": self.kick}
+
+    async def status(self, call: Call) -> Mapping[str, Any]:
+        """What is served."""
+        return {
+            "version": __version__,
+            "since": self._since.isoformat(timespec="seconds"),
+            "ports": status.ports(self._gateway),
+        }
+
+    async def reload(self, call: Call) -> Mapping[str, Any]:
+        """Put the file in force."""
+        if self._reload is None:
+            raise CallError(interface.NO_CONFIG)
+        try:
+            return {"summary": await self._reload()}
+        except ConfigError as error:
+            problems = [str(problem) for problem in error.problems]
+            raise CallError(interface.CONFIG_REJECTED, {"problems": problems}) from error
+        except GatewayError as error:
+            raise CallError(interface.CONFIG_REJECTED, {"problems": [str(error)]}) from error
+
+    async def kick(self, call: Call) -> Mapping[str, Any]:
+        """End a session."""
+        name = argument(call, "port", str)
+        port = status.find_port(self._gateway, name)
+        if port is None:
+            raise CallError(interface.NO_SUCH_PORT, {"port": name})
+        session = port.owner
+        if session is None:
+            raise CallError(interface.NOT_HELD, {"port": name})
+        session.bump(f"{name}: ended by the operator")
+        port.leave(session)
+        return {"peer": session.peername}

@@ -1,0 +1,119 @@
+"""Putting a new configuration in force: the difference to the old one, and nothing else."""
+
+from __future__ import annotations
+
+import socket
+
+from gatewayd.config.diff import Change, Plan, plan
+from gatewayd.config.schema import Address, Config
+from gatewayd.log import Happening, note
+from gatewayd.net.listener import BindError, Listener, bind
+from gatewayd.service.gateway import Gateway, Listening, Served
+
+
+async def apply(gateway: Gateway, old: Config, new: Config) -> str:
+    """Get from `old` to `new`; return what was done, in words.
+
+    New addresses are bound before anything else is touched. Raises BindError, and nothing has
+    changed then.
+    """
+    steps = plan(old, new)
+    sockets = _Sockets(gateway, steps)
+    sockets.bind()
+    for port in steps.removed:
+        await gateway.remove(port.name)
+    for change in steps.changed:
+        await _change(gateway, change, sockets)
+    for port in steps.added:
+        gateway.add(port, [(face, sockets.take(at)) for face, at in port.listeners])
+    for port in steps.unchanged:
+        gateway.served[port.name].port.config = port
+    gateway.order([port.name for port in new.ports])
+    text = (
+        f"{len(steps.added)} added, {len(steps.removed)} removed, {len(steps.changed)} changed, "
+        f"{len(steps.unchanged)} unchanged"
+    )
+    note(Happening.CONFIG_RELOADED, "configuration in force: %s", text)
+    return text
+
+
+async def _change(gateway: Gateway, change: Change, sockets: _Sockets) -> None:
+    served = gateway.served[change.new.name]
+    if change.restart:
+        await gateway.remove(change.new.name, keep=change.new.listeners)
+        kept = {
+            (listener.face, listener.address): listener.socket
+            for listener in served.listeners
+            if (listener.face, listener.address) in change.new.listeners
+        }
+        gateway.add(
+            change.new,
+            [(face, kept.get((face, at)) or sockets.take(at)) for face, at in change.new.listeners],
+        )
+        return
+    served.port.reconfigure(change.new)
+    for face, address in change.opened:
+        gateway.listen(served, face, sockets.take(address))
+
+
+class _Sockets:
+    """The listening sockets of a plan: kept where the address was ours before, new elsewhere."""
+
+    def __init__(self, gateway: Gateway, steps: Plan) -> None:
+        self._wanted: list[Address] = []
+        closing: list[tuple[Served, Listening]] = []
+        for port in steps.removed:
+            closing += [(gateway.served[port.name], at) for at in port.listeners]
+        for change in steps.changed:
+            closing += [(gateway.served[change.old.name], at) for at in change.closed]
+            self._wanted += [address for _, address in change.opened]
+        for port in steps.added:
+            self._wanted += [address for _, address in port.listeners]
+        self._closing = [
+            (served, listener)
+            for served, at in closing
+            for listener in served.listeners
+            if (listener.face, listener.address) == at
+        ]
+        self._bound: dict[Address, socket.socket] = {}
+
+    def bind(self) -> None:
+        """Have a socket for each address that is new. Raises BindError with nothing changed."""
+        closed: list[tuple[Served, Listener]] = []
+        try:
+            for served, listener in self._closing:
+                served.listeners.remove(listener)
+                listener.pause()
+                closed.append((served, listener))
+                if listener.address in self._wanted:
+                    self._bound[listener.address] = listener.socket
+            # What moves between faces or ports keeps its socket; a wider or narrower address on
+            # the same port number needs the old one closed.
+            ports = {address.port for address in self._wanted if address not in self._bound}
+            for _, listener in closed:
+                if listener.socket not in self._bound.values() and listener.address.port in ports:
+                    listener.socket.close()
+            for address in self._wanted:
+                if address not in self._bound:
+                    self._bound[address] = bind(address)
+        except BindError:
+            self._undo(closed)
+            raise
+        for _, listener in closed:
+            if listener.socket not in self._bound.values():
+                listener.socket.close()
+
+    def _undo(self, closed: list[tuple[Served, Listener]]) -> None:
+        ours = {listener.socket for _, listener in closed}
+        for sock in self._bound.values():
+            if sock not in ours:
+                sock.close()
+        for served, listener in closed:
+            if listener.socket.fileno() < 0:
+                listener.socket = bind(listener.address)
+            listener.resume()
+            served.listeners.append(listener)
+
+    def take(self, address: Address) -> socket.socket:
+        """The socket for an address of the plan."""
+        return self._bound.pop(address)

@@ -1,0 +1,75 @@
+"""What the gateway tells of itself: one snapshot of plain values for everybody who asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gatewayd.port.phase import Phase
+from gatewayd.port.port import Holder, Port
+from gatewayd.service.gateway import Gateway, Served
+
+
+def ports(gateway: Gateway) -> list[dict[str, Any]]:
+    """All ports, as `type Port` of the control interface has them."""
+    return [_port(served) for served in gateway.served.values()]
+
+
+def summary(gateway: Gateway) -> str:
+    """One line for the service manager: `3 ports, 1 session, absent: psu1`."""
+    all_ports = [served.port for served in gateway.served.values()]
+    sessions = sum(port.owner is not None for port in all_ports)
+    parts = [_count(len(all_ports), "port"), _count(sessions, "session")]
+    for phase in (Phase.ABSENT, Phase.BUSY, Phase.FAILED):
+        names = [port.name for port in all_ports if port.phase is phase]
+        if names:
+            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+            parts.append(f"{phase.value}: {' '.join(names[:5])}{more}")
+    return ", ".join(parts)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _port(served: Served) -> dict[str, Any]:
+    port, counters = served.port, served.port.counters
+    errors = port.control.errors()
+    return {
+        "name": port.name,
+        "description": port.config.description,
+        "device": str(port.config.device),
+        "state": port.phase.value,
+        "cause": port.cause,
+        "line": str(port.control.settings()),
+        "listeners": [f"{listener.face.value} {listener.address}" for listener in served.listeners],
+        "session": _session(port.owner) if port.owner is not None else None,
+        "sessions": counters.sessions,
+        "refused": counters.refused,
+        "received": counters.from_device,
+        "sent": port.outbox.taken,
+        "received_discarded": counters.discarded_from_device,
+        "sent_discarded": counters.discarded_to_device,
+        "losses": counters.losses,
+        "breaks": errors.break_,
+        "framing_errors": errors.framing,
+        "parity_errors": errors.parity,
+        "overruns": errors.overrun,
+    }
+
+
+def _session(session: Holder) -> dict[str, Any]:
+    return {
+        "number": session.number,
+        "face": session.face,
+        "peer": session.peername,
+        "since": session.since.isoformat(timespec="seconds"),
+        "leaving": session.leaving,
+        "bytes_in": session.bytes_in,
+        "bytes_out": session.bytes_out,
+    }
+
+
+def find_port(gateway: Gateway, name: str) -> Port | None:
+    """The port of that name."""
+    served = gateway.served.get(name)
+    return served.port if served is not None else None
