@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,7 @@ struct port {
 static struct port *ports;
 static unsigned port_count, connected;
 static bool spoken, sampling;
+static bool courting; /* a session is being opened: data that nobody sent is a refusal in words */
 static int poller;
 static enum content kind = RANDOM;
 static clockid_t gateway_clock = CLOCK_PROCESS_CPUTIME_ID;
@@ -201,8 +203,9 @@ static bool sock_read(struct port *p)
         p->telnet.reply_len = 0;
         flush_out(p);
     }
-    if (telnet_ready(&p->telnet))
-        check(p, &p->up, buf, data);
+    if (courting && p->up.seen + data > p->up.written)
+        return false;
+    check(p, &p->up, buf, data);
     return true;
 }
 
@@ -319,28 +322,52 @@ static bool open_session(struct port *p, int tcp_port, bool com_port)
     return true;
 }
 
+/* A gateway may open and flush the line after it has accepted: only a byte that went through shows that it is
+ * open. False when the gateway turns the client away instead. */
+static bool pass_a_byte(struct port *p, struct flow *f)
+{
+    struct pollfd both[] = {{.fd = p->far, .events = POLLIN}, {.fd = p->sock, .events = POLLIN}};
+    while (f->seen < f->written) {
+        if (poll(both, 2, PATIENCE * 1000) < 1)
+            return false;
+        if (both[1].revents && !sock_read(p))
+            return false;
+        if (both[0].revents)
+            far_read(p);
+    }
+    return true;
+}
+
+static bool court(struct port *p, int tcp_port)
+{
+    if (!open_session(p, tcp_port, false))
+        return false;
+    fcntl(p->sock, F_SETFL, O_NONBLOCK);
+    write_down(p, 1);
+    if (pass_a_byte(p, &p->down) && write_up(p, 1) && pass_a_byte(p, &p->up))
+        return true;
+    close(p->sock);
+    p->down.written = p->down.seen; /* it was dropped with the session */
+    p->up.written = p->up.seen;
+    return false;
+}
+
 static void command_connect(char *args)
 {
     char *word;
+    courting = true;
     for (connected = 0; connected < port_count && (word = strtok_r(args, " \n", &args)); connected++) {
         struct port *p = ports + connected;
         uint64_t deadline = now() + PATIENCE * SECOND;
-        while (!open_session(p, atoi(word), false)) {
+        while (!court(p, atoi(word))) {
             if (now() > deadline)
                 fail("port %u: no session on TCP port %s", connected, word);
             nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
         }
-        fcntl(p->sock, F_SETFL, O_NONBLOCK);
         watch(p, false, false, EPOLL_CTL_ADD);
         watch(p, true, false, EPOLL_CTL_ADD);
     }
-    /* A gateway may open and flush the line after it has accepted: only what went through shows that it is open. */
-    for (unsigned i = 0; i < connected; i++) {
-        write_down(ports + i, 1);
-        wait_for(&ports[i].down);
-        write_up(ports + i, 1);
-        wait_for(&ports[i].up);
-    }
+    courting = false;
     printf("{\"connected\": %u}\n", connected);
 }
 
@@ -356,11 +383,10 @@ static void command_disconnect(void)
 
 static void command_rtt(size_t size, uint64_t rounds, double seconds)
 {
-    enum { WARM_UP = 20 };
+    enum { WARM_UP = 10 };
     struct port *p = ports;
     uint64_t done = 0;
-    begin();
-    for (int64_t i = -WARM_UP; i < (int64_t)rounds && now() - wall_start < seconds * SECOND; i++) {
+    for (int64_t i = -WARM_UP; i < (int64_t)rounds && (i <= 0 || now() - wall_start < seconds * SECOND); i++) {
         if (i == 0)
             begin();
         uint64_t start = now();
@@ -477,6 +503,7 @@ static bool one_visit(struct port *p, int tcp_port)
 static void command_churn(int tcp_port, double seconds)
 {
     uint64_t visits = 0, refused = 0;
+    courting = true;
     begin();
     while (now() - wall_start < seconds * SECOND) {
         uint64_t start = now();
@@ -486,6 +513,7 @@ static void command_churn(int tcp_port, double seconds)
         } else
             refused++;
     }
+    courting = false;
     report(0, visits, refused, 0);
 }
 

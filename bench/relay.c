@@ -120,7 +120,7 @@ static void open_pair(struct pair *p, const char *path, int port)
 {
     struct termios tio;
     int one = 1;
-    *p = (struct pair){.listener.kind = LISTENER, .line.kind = LINE, .client.kind = CLIENT};
+    p->listener.kind = LISTENER, p->line.kind = LINE, p->client.kind = CLIENT;
     p->listener.pair = p->line.pair = p->client.pair = p;
     p->client.fd = -1;
     p->line.fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
@@ -141,9 +141,9 @@ int main(int argc, char **argv)
 {
     poller = epoll_create1(EPOLL_CLOEXEC);
     for (int i = 1; i + 1 < argc; i += 2) {
-        struct pair *p = malloc(sizeof *p);
+        struct pair *p = calloc(1, sizeof *p);
         if (!p)
-            err(1, "malloc");
+            err(1, "calloc");
         open_pair(p, argv[i], atoi(argv[i + 1]));
     }
     for (;;) {

@@ -1,0 +1,115 @@
+"""The command `bench/run`."""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import resource
+import sys
+import time
+from collections.abc import Sequence
+
+from bench import publish
+from bench.measure import Run
+from bench.profiling import profile
+from bench.subjects import Subject, gatewayd, relay, ser2net, system_python
+from bench.toolchain import BenchError, Tools, prepare
+from bench.work import FULL, QUICK, Work, catalogue
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmark or a profile. Exit status: 0 done, 1 not everything could be measured."""
+    options = _parser().parse_args(argv)
+    effort = QUICK if options.quick else FULL
+    chosen = [work for work in catalogue(effort) if _wanted(work, options.only)]
+    if options.list:
+        for work in chosen:
+            print(f"{work.key:22} {work.title}")
+        return 0
+    _raise_descriptor_limit()
+    try:
+        tools = prepare()
+        if options.profile:
+            return _profile(options, tools)
+        return _compare(options, chosen, tools)
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bench/run",
+        description="Compare gatewayd with ser2net (as it comes, and tuned) and with a bare relay "
+        "in C, on PTYs. Prints a table; leaves it, the raw results and the plots in build/bench/.",
+    )
+    add = parser.add_argument
+    add("--quick", action="store_true", help="one short repetition, for a first look")
+    add("--repetitions", type=int, metavar="N", help="default 5, with --quick 1")
+    add("--only", action="append", default=[], metavar="ROW", help="rows to run, as a pattern")
+    add("--list", action="store_true", help="list the rows and stop")
+    add("--subjects", default="", metavar="A,B", help="only these subjects")
+    add("--python", default=system_python(), help="interpreter for gatewayd (%(default)s)")
+    add("--uvloop", action="store_true", help="measure gatewayd on uvloop as well")
+    add("--publish", action="store_true", help="put the table and the plots into the docs")
+    add("--profile", metavar="ROW", help="profile gatewayd in one row: py-spy, perf, strace")
+    return parser
+
+
+def _wanted(work: Work, patterns: Sequence[str]) -> bool:
+    return not patterns or any(fnmatch.fnmatch(work.key, pattern) for pattern in patterns)
+
+
+def _raise_descriptor_limit() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 8192 if hard == resource.RLIM_INFINITY else min(8192, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _subjects(options: argparse.Namespace, tools: Tools) -> list[Subject]:
+    every = [gatewayd(options.python)]
+    if options.uvloop:
+        every.append(gatewayd(options.python, uvloop=True))
+    every += [ser2net(tuned=False), ser2net(tuned=True), relay(tools)]
+    names = [name for name in options.subjects.split(",") if name]
+    unknown = set(names) - {subject.name for subject in every}
+    if unknown:
+        raise BenchError(f"no such subject: {', '.join(sorted(unknown))}")
+    return [subject for subject in every if not names or subject.name in names]
+
+
+def _compare(options: argparse.Namespace, chosen: Sequence[Work], tools: Tools) -> int:
+    if not chosen:
+        raise BenchError("no row has such a name; --list shows them")
+    subjects = _subjects(options, tools)
+    repetitions = options.repetitions or (1 if options.quick else 5)
+    started = time.monotonic()
+    run = Run(subjects, tools, lambda text: print(text, file=sys.stderr, flush=True))
+    run.measure(chosen, repetitions)
+    minutes = (time.monotonic() - started) / 60
+    about = f"Medians of {repetitions}; {publish.machine(options.python)}."
+    texts = publish.tables(chosen, run.results, subjects, about)
+    drawings = publish.plots(run.results, subjects)
+    path = publish.keep(texts, drawings, run.results, about, run.failures)
+    print(texts["all"])
+    print(texts["must"])
+    if options.publish:
+        for changed in publish.put_into_docs(texts, drawings):
+            print(f"wrote {changed}", file=sys.stderr)
+    print(f"{minutes:.1f} minutes; raw results in {path}", file=sys.stderr)
+    for failure in run.failures:
+        print(f"failed: {failure}", file=sys.stderr)
+    return 1 if run.failures else 0
+
+
+def _profile(options: argparse.Namespace, tools: Tools) -> int:
+    rows = {work.key: work for work in catalogue(FULL)}
+    work = rows.get(options.profile)
+    if work is None or not work.command:
+        raise BenchError(f"no row to profile: {options.profile}; --list shows them")
+    subjects = {subject.name: subject for subject in _subjects(options, tools)}
+    chosen = "gatewayd-uvloop" if options.uvloop else "gatewayd"
+    print(profile(subjects[chosen], work, tools, options.python))
+    return 0

@@ -1,0 +1,105 @@
+"""The run: every subject does every piece of work, in turn, several times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+from bench.rig import Rig, idle_together
+from bench.subjects import Subject
+from bench.table import Results
+from bench.toolchain import BenchError, Tools
+from bench.work import IDLE_SECONDS, Work, figures_of
+
+Note = Callable[[str], None]
+
+SETTLE_SECONDS = 1.0
+"""How long connected ports are left alone before idleness is measured."""
+
+
+class Run:
+    """One run of the benchmark; `results` and `failures` grow while it goes on."""
+
+    def __init__(self, subjects: Sequence[Subject], tools: Tools, note: Note) -> None:
+        self.results: Results = {}
+        self.failures: list[str] = []
+        self._subjects = subjects
+        self._tools = tools
+        self._note = note
+
+    def measure(self, catalogue: Sequence[Work], repetitions: int) -> None:
+        """Do all the work, as often as told; A B C D, A B C D, ... within each group of rigs."""
+        groups: dict[tuple[str, int], list[Work]] = {}
+        for work in catalogue:
+            groups.setdefault((work.kind, work.ports), []).append(work)
+            self.results[work.key] = {subject.name: [] for subject in self._subjects}
+        for (kind, ports), works in groups.items():
+            self._note(f"{kind}, {ports} ports: {len(works)} rows")
+            if kind == "start":
+                self._starts(works[0], repetitions)
+            elif kind == "idle":
+                self._idleness(works[0], repetitions)
+            else:
+                self._side_by_side(works, repetitions)
+
+    def _side_by_side(self, works: Sequence[Work], repetitions: int) -> None:
+        """All subjects stay up, and one at a time has work to do."""
+        rigs: dict[str, Rig] = {}
+        with ExitStack() as stack:
+            for repetition in range(repetitions):
+                for work in works:
+                    for subject in self._subjects:
+                        if work.needs_telnet() and not subject.telnet:
+                            continue
+                        try:
+                            if subject.name not in rigs:
+                                rigs[subject.name] = self._rig(stack, subject, work)
+                            raw = self._do(rigs[subject.name], work)
+                        except BenchError as error:
+                            self._failed(work, error)
+                            failed = rigs.pop(subject.name, None)
+                            if failed:
+                                failed.close()
+                            continue
+                        self.results[work.key][subject.name].append(figures_of(work, raw))
+                self._note(f"  repetition {repetition + 1} of {repetitions}")
+
+    def _rig(self, stack: ExitStack, subject: Subject, work: Work) -> Rig:
+        rig = stack.enter_context(Rig(subject, self._tools, work.ports))
+        if work.kind in ("session", "idle"):
+            rig.connect()
+        return rig
+
+    @staticmethod
+    def _do(rig: Rig, work: Work) -> dict[str, float]:
+        return rig.do(work.command.format(tcp_port=rig.lines[0].tcp_port))
+
+    def _failed(self, work: Work, error: BenchError) -> None:
+        text = f"{work.title}: {error}"
+        self._note(f"  FAILED {text}")
+        self.failures.append(text)
+
+    def _idleness(self, work: Work, repetitions: int) -> None:
+        """All subjects do nothing at the same time."""
+        for _ in range(repetitions):
+            rigs = []
+            with ExitStack() as stack:
+                for subject in self._subjects:
+                    try:
+                        rigs.append(self._rig(stack, subject, work))
+                    except BenchError as error:
+                        self._failed(work, error)
+                idle_together(rigs, SETTLE_SECONDS)
+                for rig, raw in zip(rigs, idle_together(rigs, IDLE_SECONDS), strict=True):
+                    self.results[work.key][rig.subject.name].append(figures_of(work, raw))
+
+    def _starts(self, work: Work, repetitions: int) -> None:
+        for _ in range(repetitions):
+            for subject in self._subjects:
+                try:
+                    with Rig(subject, self._tools, work.ports) as rig:
+                        figures = {"start_ms": rig.start_ms}
+                except BenchError as error:
+                    self._failed(work, error)
+                    continue
+                self.results[work.key][subject.name].append(figures)

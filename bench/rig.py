@@ -1,0 +1,174 @@
+"""One gateway on PTYs: its process, the load generator's process, and the talk between them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import select
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bench import process
+from bench.subjects import Line, Subject, environment
+from bench.toolchain import BUILD, BenchError, Tools
+
+PATIENCE = 120.0
+"""Seconds after which a command of the load generator is given up."""
+
+
+class Rig:
+    """A started gateway with `ports` lines. Use as a context manager; BenchError on any failure."""
+
+    def __init__(self, subject: Subject, tools: Tools, ports: int) -> None:
+        self.subject = subject
+        self.ports = ports
+        self.start_ms = 0.0
+        """Milliseconds from exec until the last line's port had accepted and greeted a client."""
+        BUILD.mkdir(parents=True, exist_ok=True)
+        self._directory = Path(tempfile.mkdtemp(prefix="rig-", dir=BUILD))
+        mode = "telnet" if subject.telnet else "raw"
+        self._load = subprocess.Popen(
+            [tools.load, str(ports), mode],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self._unread = b""
+        devices = [self._answer() for _ in range(ports)]
+        self.lines = [Line(*pair) for pair in zip(devices, free_ports(ports), strict=True)]
+        self._gateway: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """The gateway's process."""
+        assert self._gateway is not None
+        return self._gateway.pid
+
+    def _start(self) -> None:
+        argv = self.subject.command(self.lines, self._directory)
+        started = time.monotonic()
+        with open(self._directory / "log", "wb") as log:
+            self._gateway = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._directory,
+                env=environment(),
+            )
+        self._await_service(self.lines[-1].tcp_port, started)
+        self.start_ms = (time.monotonic() - started) * 1e3
+        self.do(f"pid {self.pid}")
+
+    def _await_service(self, tcp_port: int, started: float) -> None:
+        assert self._gateway is not None
+        while time.monotonic() < started + 30:
+            if self._gateway.poll() is not None:
+                raise BenchError(f"{self.subject.name} has ended: {self._log_end()}")
+            with contextlib.suppress(OSError), socket.socket() as client:
+                client.settimeout(5)
+                client.connect(("127.0.0.1", tcp_port))
+                if not self.subject.telnet or client.recv(1):
+                    return
+            time.sleep(0.001)  # a foreign process tells nobody that it listens now
+        raise BenchError(f"{self.subject.name} serves nothing: {self._log_end()}")
+
+    def _log_end(self) -> str:
+        return (self._directory / "log").read_text(errors="replace")[-2000:].strip()
+
+    def connect(self) -> None:
+        """Open a session on every line; a byte has passed each way when this returns."""
+        self.do("connect " + " ".join(str(line.tcp_port) for line in self.lines))
+
+    def do(self, command: str) -> dict[str, float]:
+        """Have the load generator do one command; gives what it measured."""
+        assert self._load.stdin is not None
+        try:
+            self._load.stdin.write(command.encode() + b"\n")
+            self._load.stdin.flush()
+        except BrokenPipeError:
+            raise BenchError("the load generator has ended") from None
+        answer = json.loads(self._answer())
+        if "error" in answer:
+            raise BenchError(f"{self.subject.name}: {command[:40]}: {answer['error']}")
+        return {key: float(value) for key, value in answer.items()}
+
+    def _answer(self) -> str:
+        assert self._load.stdout is not None
+        out = self._load.stdout.fileno()
+        while b"\n" not in self._unread:
+            if not select.select([out], [], [], PATIENCE)[0]:
+                raise BenchError(f"{self.subject.name}: no answer within {PATIENCE:.0f} s")
+            chunk = os.read(out, 65536)
+            if not chunk:
+                raise BenchError("the load generator has ended")
+            self._unread += chunk
+        line, _, self._unread = self._unread.partition(b"\n")
+        return line.decode()
+
+    def close(self) -> None:
+        """End both processes and remove the rig's files."""
+        if self._gateway is not None:
+            self._gateway.terminate()
+            try:
+                self._gateway.wait(5)
+            except subprocess.TimeoutExpired:
+                self._gateway.kill()
+                self._gateway.wait()
+        self._load.kill()
+        with self._load:  # closes the pipes
+            self._load.wait()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def idle_together(rigs: Sequence[Rig], seconds: float) -> list[dict[str, float]]:
+    """Leave connected rigs alone for a while, all at once; what each used meanwhile."""
+    before = [(process.wakeups(rig.pid), process.cpu_seconds(rig.pid)) for rig in rigs]
+    time.sleep(seconds)
+    return [
+        {
+            "wakeups": process.wakeups(rig.pid) - woken,
+            "cpu_s": process.cpu_seconds(rig.pid) - cpu,
+            "wall_s": seconds,
+            "pss_mb": process.pss_mb(rig.pid),
+        }
+        for rig, (woken, cpu) in zip(rigs, before, strict=True)
+    ]
+
+
+def free_ports(count: int) -> list[int]:
+    """TCP ports that nobody listens on, below those that the kernel gives to clients."""
+    found: list[int] = []
+    first = random.randrange(10000, 28000)
+    for port in range(first, 32700):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise BenchError(f"no {count} free TCP ports")

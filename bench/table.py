@@ -1,0 +1,105 @@
+"""The table: medians of the repetitions, ratios, and whether what must hold does."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.subjects import Subject
+from bench.work import Figure, Work
+
+Results = dict[str, dict[str, list[dict[str, float]]]]
+"""By work, by subject: the figures of each repetition that succeeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure of one piece of work, for all subjects."""
+
+    work: Work
+    figure: Figure
+    medians: dict[str, float]
+    """By subject; a subject that could not do the work is missing."""
+
+    def ratio(self, to: str, of: str = "gatewayd") -> float | None:
+        """gatewayd's figure by another subject's; None when either is missing or that is 0."""
+        if of not in self.medians or not self.medians.get(to):
+            return None
+        return self.medians[of] / self.medians[to]
+
+    def holds(self) -> bool | None:
+        """Whether the bound holds; None when there is none, or nothing to judge it by."""
+        must = self.figure.must
+        if must is None:
+            return None
+        value = self.ratio(must.to) if must.to else self.medians.get("gatewayd")
+        return None if value is None else must.holds(value)
+
+    def tells(self) -> bool:
+        """Whether it belongs into the short table: it has a bound, or it is a loss of bytes."""
+        if self.figure.key == "lost":
+            return self.holds() is False
+        return self.figure.must is not None
+
+
+def rows(catalogue: Sequence[Work], results: Results) -> list[Row]:
+    """The lines of the table, in the catalogue's order; work that was not run is left out."""
+    return [
+        Row(work, figure, medians(results[work.key], figure.key))
+        for work in catalogue
+        if work.key in results
+        for figure in work.figures
+    ]
+
+
+def medians(by_subject: dict[str, list[dict[str, float]]], figure: str) -> dict[str, float]:
+    """The median of a figure over the repetitions, by subject."""
+    return {
+        subject: statistics.median(run[figure] for run in runs)
+        for subject, runs in by_subject.items()
+        if runs
+    }
+
+
+def markdown(table: Sequence[Row], subjects: Sequence[Subject], only_musts: bool = False) -> str:
+    """The table as Markdown, one line a figure; with `only_musts` just what gatewayd must show."""
+    heads = ["work", "figure", *(subject.title for subject in subjects)]
+    heads += ["to tuned", "to ser2net", "must", "holds"]
+    numbers = range(2, len(heads) - 2)
+    lines = [heads, ["---:" if i in numbers else "---" for i in range(len(heads))]]
+    previous = ""
+    for row in table:
+        if only_musts and not row.tells():
+            continue
+        title = row.work.title if only_musts or row.work.title != previous else ""
+        previous = row.work.title
+        lines.append(
+            [
+                title,
+                row.figure.title,
+                *(number(row.medians.get(subject.name)) for subject in subjects),
+                number(row.ratio("tuned"), 2),
+                number(row.ratio("ser2net"), 2),
+                str(row.figure.must or ""),
+                {True: "yes", False: "**no**", None: ""}[row.holds()],
+            ]
+        )
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A figure with so many significant digits, no exponent; a dash for none."""
+    if value is None:
+        return "\N{EN DASH}"
+    if value == 0 or abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{float(f'{value:.{digits}g}'):g}"
+
+
+def verdict(table: Sequence[Row]) -> str:
+    """One sentence: how many of the bounds hold, and which do not."""
+    judged = [row for row in table if row.holds() is not None]
+    missed = [f"{row.work.title}: {row.figure.title}" for row in judged if not row.holds()]
+    text = f"{len(judged) - len(missed)} of {len(judged)} bounds hold"
+    return text + ("." if not missed else "; not: " + "; ".join(missed) + ".")

@@ -1,0 +1,208 @@
+"""What is measured: the pieces of work, the figures of each, and what gatewayd must show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.subjects import BAUDRATE
+
+MIB = 1 << 20
+IDLE_SECONDS = 10.0
+PIECES = {14: "1.2 ms", 29: "2.5 ms", 58: "5 ms", 115: "10 ms", 230: "20 ms"}
+"""Bytes of a piece, and how long 115200 baud takes for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Must:
+    """A bound on a figure of gatewayd: on its ratio to another subject's, or on itself."""
+
+    limit: float
+    to: Literal["tuned", "ser2net"] | None = None
+    at_least: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Whether a ratio (or, without `to`, a figure) is within the bound."""
+        return value >= self.limit if self.at_least else value <= self.limit
+
+    def __str__(self) -> str:
+        if self.limit == 0:
+            return "0"
+        sign = "≥" if self.at_least else "≤"
+        other = {
+            "tuned": " \N{MULTIPLICATION SIGN} tuned",
+            "ser2net": " \N{MULTIPLICATION SIGN} ser2net",
+            None: "",
+        }[self.to]
+        return f"{sign} {self.limit:g}{other}"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number of a piece of work: a line of the table."""
+
+    key: str
+    title: str
+    must: Must | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One piece of work. `command` is the load generator's; empty for what needs none."""
+
+    key: str
+    title: str
+    ports: int
+    figures: tuple[Figure, ...]
+    command: str = ""
+    kind: Literal["session", "churn", "idle", "start"] = "session"
+
+    def needs_telnet(self) -> bool:
+        """Whether a gateway without Telnet cannot do it."""
+        return self.kind == "churn"
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How long each piece of work takes."""
+
+    rounds: int
+    round_seconds: float
+    bulk_bytes: int
+    paced_seconds: float
+    churn_seconds: float
+
+
+FULL = Effort(3000, 2.0, 32 * MIB, 1.5, 1.5)
+QUICK = Effort(1000, 0.5, 8 * MIB, 0.5, 0.5)
+
+
+def catalogue(effort: Effort) -> list[Work]:
+    """All work in the order of the table."""
+    return [
+        *(_round_trip(effort, size) for size in (1, 16, 256, 4096)),
+        *(
+            _bulk(effort, way, content)
+            for way in ("up", "down", "both")
+            for content in ("text", "random", "ff")
+        ),
+        *(
+            _paced(effort, ports, piece, way)
+            for ports in (1, 16, 64, 256)
+            for piece in (14, 115)
+            for way in ("up", "both")
+        ),
+        *(_paced(effort, 16, piece, "up") for piece in (29, 58, 230)),
+        _IDLE,
+        _churn(effort),
+        *(_start(ports) for ports in (1, 64)),
+    ]
+
+
+def _round_trip(effort: Effort, size: int) -> Work:
+    musts = (Must(1.0, "tuned"), None, Must(1.1, "tuned")) if size == 1 else (None, None, None)
+    figures = (
+        Figure("p50_us", "p50, µs", musts[0]),
+        Figure("p99_us", "p99, µs", musts[1]),
+        Figure("cpu_ms", "CPU per 1000, ms", musts[2]),
+    )
+    command = f"rtt {size} {effort.rounds} {effort.round_seconds}"
+    return Work(f"rtt-{size}", f"round trip, {_bytes(size)}", 1, figures, command)
+
+
+def _bytes(size: int) -> str:
+    return "1 byte" if size == 1 else f"{size} bytes"
+
+
+_BULK_MUSTS = {
+    ("up", "text"): Must(0.7, "tuned"),
+    ("up", "random"): Must(0.8, "tuned"),
+    ("down", "random"): Must(1.2, "tuned"),
+    ("up", "ff"): Must(1.5, "tuned"),
+    ("down", "ff"): Must(1.5, "tuned"),
+}
+_CONTENTS = {"text": "text", "random": "random bytes", "ff": "nothing but 0xFF"}
+
+
+def _bulk(effort: Effort, way: str, content: str) -> Work:
+    figures = (
+        Figure("cpu_ms_per_mib", "CPU per MiB, ms", _BULK_MUSTS.get((way, content))),
+        Figure("mib_s", "MiB/s"),
+    )
+    ways = {"up": "line to client", "down": "client to line", "both": "both ways"}
+    title = f"bulk {ways[way]}, {_CONTENTS[content]}"
+    command = f"bulk {way} {content} {effort.bulk_bytes}"
+    return Work(f"bulk-{way}-{content}", title, 1, figures, command)
+
+
+def _paced(effort: Effort, ports: int, piece: int, way: str) -> Work:
+    cpu: Must | None = None
+    p99: Must | None = None
+    lost: Must | None = None
+    if way == "up" and (ports, piece) in ((16, 14), (64, 14), (64, 115)):
+        cpu = Must(0.6, "ser2net")
+        p99 = Must(3.0) if piece == 115 else Must(1.0, "ser2net")
+    if ports <= 64:
+        lost = Must(0)
+    figures = (
+        Figure("cpu_percent", "CPU of a core, %", cpu),
+        Figure("p99_ms", "p99 delivery, ms", p99),
+        Figure("lost", "bytes lost", lost),
+    )
+    title = f"{ports} port{'s' * (ports > 1)}, {BAUDRATE} baud in {PIECES[piece]} pieces, " + (
+        "both ways" if way == "both" else "line to client"
+    )
+    command = f"paced {piece} {BAUDRATE} {way} {effort.paced_seconds}"
+    return Work(f"paced-{ports}-{piece}-{way}", title, ports, figures, command)
+
+
+_IDLE = Work(
+    "idle-64",
+    "idle, 64 connected ports",
+    64,
+    (
+        Figure("wakeups", f"wake-ups in {IDLE_SECONDS:.0f} s", Must(0)),
+        Figure("cpu_ms", f"CPU in {IDLE_SECONDS:.0f} s, ms"),
+        Figure("pss_mb", "PSS, MB", Must(18)),
+    ),
+    kind="idle",
+)
+
+
+def _churn(effort: Effort) -> Work:
+    figures = (
+        Figure("per_s", "per second", Must(10, "ser2net", at_least=True)),
+        Figure("p50_us", "p50, µs"),
+    )
+    title = "connect, COM-PORT, SET-BAUDRATE, close"
+    return Work("churn", title, 1, figures, f"churn {{tcp_port}} {effort.churn_seconds}", "churn")
+
+
+def _start(ports: int) -> Work:
+    figure = Figure("start_ms", "ms")
+    title = f"start to first greeting on the last of {ports} port{'s' * (ports > 1)}"
+    return Work(f"start-{ports}", title, ports, (figure,), kind="start")
+
+
+def figures_of(work: Work, raw: Mapping[str, float]) -> dict[str, float]:
+    """The figures of a piece of work from what was measured, and the load generator's own use.
+
+    `raw` has seconds, bytes and microseconds as the load generator reports them.
+    """
+    figures = dict(raw)
+    wall, cpu = raw.get("wall_s", 0.0), raw.get("cpu_s", 0.0)
+    if "p99_us" in raw:
+        figures["p99_ms"] = raw["p99_us"] / 1e3
+    figures["cpu_ms"] = cpu * 1e3
+    if work.key.startswith("rtt") and raw["rounds"]:
+        figures["cpu_ms"] = cpu * 1e6 / raw["rounds"]
+    if wall:
+        figures["cpu_percent"] = cpu / wall * 100
+        figures["load_percent"] = raw.get("load_cpu_s", 0.0) / wall * 100
+        figures["per_s"] = raw.get("rounds", 0.0) / wall
+    if work.key.startswith("bulk"):
+        mib = raw["bytes"] / MIB
+        figures["mib_s"] = mib / wall
+        figures["cpu_ms_per_mib"] = cpu * 1e3 / mib
+    return figures
