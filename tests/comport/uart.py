@@ -1,0 +1,56 @@
+"""A simulated line that behaves as a UART where a setting is refused, and remembers its calls."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gatewayd.line.clock import FakeClock
+from gatewayd.line.model import LineErrors, LineSettings, Parity, Signal, StopBits
+from gatewayd.line.sim import SimLine
+
+TOO_FAST = 2**32 - 1
+CONNECTED = Signal.CTS | Signal.DSR | Signal.CD
+
+
+class Uart(SimLine):
+    """Refuses the rate `TOO_FAST`, 1.5 stop bits unless there are 5 data bits, and `refused`.
+
+    With 5 data bits it sends 1.5 stop bits for 2, as a 16550 does. The clock stands still, except
+    in `make_parity_errors`.
+    """
+
+    def __init__(self, *refused: Parity) -> None:
+        self._ticking = FakeClock()
+        super().__init__(self._ticking)
+        self.refused = {("baudrate", TOO_FAST), *(("parity", parity) for parity in refused)}
+        self.asked: list[LineSettings] = []
+        """What each call of `configure` wanted."""
+        self.moved = Signal.NONE
+        """The outputs that a call has named."""
+        self.breaking = False
+
+    def configure(self, wanted: LineSettings) -> LineSettings:
+        self.asked.append(wanted)
+        if wanted.bytesize == 5 and wanted.stopbits is StopBits.TWO:
+            wanted = replace(wanted, stopbits=StopBits.ONE_POINT_FIVE)
+        elif wanted.bytesize != 5 and wanted.stopbits is StopBits.ONE_POINT_FIVE:
+            half = self.settings().stopbits is StopBits.ONE_POINT_FIVE
+            wanted = replace(wanted, stopbits=StopBits.TWO if half else self.settings().stopbits)
+        return super().configure(wanted)
+
+    def set_signals(self, on: Signal, off: Signal) -> None:
+        self.moved |= on | off
+        super().set_signals(on, off)
+
+    def set_break(self, on: bool) -> None:
+        self.breaking = on
+        super().set_break(on)
+
+    def errors(self) -> LineErrors:
+        return self._receiver.errors
+
+    def make_parity_errors(self, count: int) -> None:
+        """Receive `count` characters with wrong parity."""
+        self.inject_parity_errors(count)
+        self.receive(b"x" * count)
+        self._ticking.advance(0)
