@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import socket
+import sys
 
 from gatewayd.config.problem import ConfigError, Place, Problem
 from gatewayd.config.schema import Address, Config, PortConfig
@@ -77,6 +79,7 @@ def next_free(wanted: Address) -> Address:
 
 def instructions(rfc2217: Address, raw: Address) -> str:
     """What to type to talk to the instrument, as a text."""
+    python = shlex.quote(sys.executable or "python3")  # which has pyserial, as we use it
     script = (
         f"import serial; s = serial.serial_for_url('rfc2217://{rfc2217}', timeout=3); "
         "s.write(b'*IDN?\\n'); print(s.readline())"
@@ -86,7 +89,7 @@ A simulated bench supply is served now. Try, in another terminal:
 
   telnet {rfc2217.host} {rfc2217.port}
       then type *IDN? and Enter; Ctrl-] and quit to leave
-  python3 -c "{script}"
+  {python} -c "{script}"
   printf '*IDN?\\n' | nc -N {raw.host} {raw.port}
 
 It knows *IDN? *RST *OPC? *ESR? SYST:ERR? MEAS:VOLT? VOLT 1.5 VOLT? CURV?

@@ -72,7 +72,7 @@ class Ports:
                 check_name(key.text)
             except ValueError as error:
                 problems.extend(wrong(key, name, str(error)).problems)
-            label = f"{name}.{key.text if key.text.isprintable() else '?'}"
+            label = f"{name}.{key.text[:64] if key.text.isprintable() else '?'}"
             values = read_settings(value, label, PORT, owner=key)
             if isinstance(value, Mapping) and not {RFC2217.key, RAW.key} & values.nodes.keys():
                 text = (

@@ -113,7 +113,8 @@ class _Tree:
             yield from yaml.parse(self.text, Loader=LOADER)
         except yaml.MarkedYAMLError as error:
             raise ConfigError([self._syntax_problem(error)]) from None
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError) as error:
+            # PyYAML without libyaml lets a ValueError through for some escapes and numbers.
             text = f"not YAML ({quoted(str(error))}); see the sample file"
             raise ConfigError([Problem(Place(self.name), text)]) from None
 

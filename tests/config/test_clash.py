@@ -1,0 +1,126 @@
+"""What two ports cannot share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatewayd.config.clash import AddressUse, DeviceUse, address_clashes, device_clashes
+from gatewayd.config.problem import Place
+from gatewayd.config.schema import Address
+from gatewayd.device.match import DeviceMatch
+
+
+def told(one: str | DeviceMatch, other: str | DeviceMatch) -> list[str]:
+    uses = [DeviceUse("a", Place("f", 3, 5), one), DeviceUse("b", Place("f", 9, 5), other)]
+    return [str(problem) for problem in device_clashes(uses)]
+
+
+def test_the_same_path() -> None:
+    assert told("/dev/none", "/dev/none") == [
+        "f:9:5: ports.b.device: /dev/none is the device of a on line 3 already; one device is one "
+        "port, which may have several addresses"
+    ]
+    assert told("/dev/none", "/dev/nine") == []
+
+
+def test_two_links_to_one_tty(tmp_path: Path) -> None:
+    master, slave = os.openpty()
+    try:
+        (tmp_path / "one").symlink_to(os.ttyname(slave))
+        (tmp_path / "two").symlink_to(tmp_path / "one")
+        one, two = str(tmp_path / "one"), str(tmp_path / "two")
+        assert len(told(one, two)) == len(told(os.ttyname(slave), one)) == 1
+        assert f"already, as {one}" in told(one, two)[0]
+        assert told(one, "/dev/null") == []
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+def test_links_that_lead_nowhere_yet(tmp_path: Path) -> None:
+    (tmp_path / "one").symlink_to(tmp_path / "absent")
+    assert len(told(str(tmp_path / "one"), str(tmp_path / "absent"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "clash"),
+    [
+        (DeviceMatch(serial="A"), DeviceMatch(serial="A"), True),
+        (DeviceMatch(serial="A"), DeviceMatch(serial="B"), False),
+        (DeviceMatch(serial="A"), DeviceMatch(serial="A", interface=1), True),
+        (DeviceMatch(serial="A", interface=0), DeviceMatch(serial="A", interface=1), False),
+        (DeviceMatch(vid="0403", pid="6001"), DeviceMatch(vid="0403"), True),
+        (DeviceMatch(vid="0403"), DeviceMatch(serial="A"), False),
+        (DeviceMatch(serial="A"), "/dev/ttyUSB0", False),
+    ],
+)
+def test_matches(one: DeviceMatch, other: str | DeviceMatch, clash: bool) -> None:
+    assert bool(told(one, other)) is bool(told(other, one)) is clash
+
+
+def clash(one: Address, other: Address) -> bool:
+    uses = [
+        AddressUse("a", Place("f", 3, 5), "rfc2217", one),
+        AddressUse("b", Place("f", 9, 5), "raw", other),
+    ]
+    return bool(address_clashes(uses))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("127.0.0.1", "127.0.0.2", False),
+        ("0.0.0.0", "127.0.0.1", True),
+        ("::", "127.0.0.1", True),
+        ("::", "0.0.0.0", True),
+        ("::", "::1", True),
+        ("0.0.0.0", "::1", False),
+        ("::1", "127.0.0.1", False),
+    ],
+)
+def test_addresses_with_wildcards(one: str, other: str, expected: bool) -> None:
+    assert clash(Address(one, 7001), Address(other, 7001)) is expected
+    assert clash(Address(other, 7001), Address(one, 7001)) is expected
+    assert not clash(Address(one, 7001), Address(other, 7002))
+
+
+def test_any_free_port_is_free() -> None:
+    assert not clash(Address("127.0.0.1", 0), Address("127.0.0.1", 0))
+
+
+def test_the_earlier_one_is_named() -> None:
+    uses = [
+        AddressUse("a", Place("f", 3, 5), "rfc2217", Address("0.0.0.0", 7001)),
+        AddressUse("a", Place("f", 4, 5), "raw", Address("127.0.0.1", 7001)),
+        AddressUse("b", Place("f", 9, 5), "raw", Address("127.0.0.1", 7001)),
+    ]
+    assert [str(problem) for problem in address_clashes(uses)] == [
+        "f:4:5: ports.a.raw: 127.0.0.1:7001 cannot be beside 0.0.0.0:7001, the rfc2217 of this "
+        "port on line 3; take another number",
+        "f:9:5: ports.b.raw: 127.0.0.1:7001 cannot be beside 0.0.0.0:7001, the rfc2217 of a on "
+        "line 3; take another number",
+    ]
+
+
+HOSTS = st.sampled_from(["0.0.0.0", "127.0.0.1", "127.0.0.2", "::", "::1"])
+
+
+@given(st.lists(st.builds(Address, HOSTS, st.integers(7001, 7003)), max_size=8))
+def test_a_clash_is_told_once_for_each_later_address(addresses: list[Address]) -> None:
+    uses = [
+        AddressUse(f"p{n}", Place("f", n + 1, 1), "raw", one) for n, one in enumerate(addresses)
+    ]
+    expected = {
+        n + 1
+        for n, one in enumerate(addresses)
+        if any(clash(other, one) for other in addresses[:n])
+    }
+    problems = address_clashes(uses)
+    assert {problem.place.line for problem in problems} == expected
+    assert len(problems) == len(expected)

@@ -1,0 +1,116 @@
+"""What a new configuration changes."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatewayd.config.diff import plan
+from gatewayd.config.schema import (
+    Address,
+    BetweenSessions,
+    Config,
+    Face,
+    OnUnplug,
+    PortConfig,
+    WhileAbsent,
+)
+from gatewayd.device.match import DeviceMatch
+from gatewayd.line.model import LineSettings, SignalPolicies, SignalPolicy
+
+ONE, TWO = Address("127.0.0.1", 7001), Address("127.0.0.1", 7002)
+PORT = PortConfig(name="psu1", device="/dev/ttyS0", rfc2217=(ONE,), where=("f", 3))
+OTHER: dict[str, object] = {
+    "description": "x",
+    "line": LineSettings(115200),
+    "lenient": True,
+    "takeover": True,
+    "signals": SignalPolicies(dtr=SignalPolicy.OFF),
+    "peer_timeout": 60.0,
+    "between_sessions": BetweenSessions.KEEP,
+    "on_unplug": OnUnplug(0.0),
+    "while_absent": WhileAbsent.REFUSE,
+    "trust_path": True,
+}
+
+
+def test_nothing() -> None:
+    moved = replace(PORT, where=("g", 99))
+    found = plan(Config((PORT,)), Config((moved,)))
+    assert found.empty
+    assert found.unchanged == (moved,)
+    assert found.unchanged[0].where == ("g", 99)
+
+
+def test_every_field_is_one_kind_of_change() -> None:
+    names = {field.name for field in fields(PortConfig)}
+    assert names - OTHER.keys() == {"name", "device", "rfc2217", "raw", "where"}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_what_is_put_in_force_under_a_session(name: str) -> None:
+    new = replace(PORT, **{name: OTHER[name]})  # type: ignore[arg-type]
+    (change,) = plan(Config((PORT,)), Config((new,))).changed
+    assert (change.live, change.restart) == (True, False)
+    assert (change.old, change.new) == (PORT, new)
+    assert (change.closed, change.opened) == ((), ())
+
+
+def test_another_device_restarts() -> None:
+    new = replace(PORT, device=DeviceMatch(serial="A"))
+    (change,) = plan(Config((PORT,)), Config((new,))).changed
+    assert (change.live, change.restart) == (False, True)
+
+
+def test_addresses_come_and_go() -> None:
+    new = replace(PORT, rfc2217=(TWO,), raw=(ONE,))
+    (change,) = plan(Config((PORT,)), Config((new,))).changed
+    assert (change.live, change.restart) == (False, False)
+    assert change.closed == ((Face.RFC2217, ONE),)
+    assert change.opened == ((Face.RFC2217, TWO), (Face.RAW, ONE))
+
+
+def test_the_order_of_addresses_means_nothing_to_do() -> None:
+    old, new = replace(PORT, raw=(ONE, TWO)), replace(PORT, raw=(TWO, ONE))
+    (change,) = plan(Config((old,)), Config((new,))).changed
+    assert (change.live, change.restart) == (False, False)
+    assert (change.closed, change.opened) == ((), ())
+
+
+def test_the_control_socket_moves() -> None:
+    found = plan(Config((PORT,), "/run/a"), Config((PORT,), None))
+    assert found.control
+    assert not found.empty
+
+
+PORTS = st.dictionaries(
+    st.sampled_from("abcd"), st.tuples(st.booleans(), st.sampled_from(["/dev/x", "/dev/y"]))
+)
+
+
+@given(PORTS, PORTS)
+def test_every_port_is_in_one_part(
+    old: dict[str, tuple[bool, str]], new: dict[str, tuple[bool, str]]
+) -> None:
+    def config(ports: dict[str, tuple[bool, str]]) -> Config:
+        return Config(
+            tuple(
+                PortConfig(name=name, device=device, takeover=takeover, raw=(ONE,))
+                for name, (takeover, device) in ports.items()
+            )
+        )
+
+    found = plan(config(old), config(new))
+    assert {port.name for port in found.removed} == old.keys() - new.keys()
+    assert {port.name for port in found.added} == new.keys() - old.keys()
+    changed = {change.new.name for change in found.changed}
+    same = {port.name for port in found.unchanged}
+    assert changed | same == old.keys() & new.keys()
+    assert changed == {name for name in old.keys() & new.keys() if old[name] != new[name]}
+    for change in found.changed:
+        before, after = old[change.old.name], new[change.new.name]
+        assert change.live is (before[0] != after[0])
+        assert change.restart is (before[1] != after[1])
