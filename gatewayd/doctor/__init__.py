@@ -1,0 +1,1 @@
+"""What somebody who knows serial ports would look at first on a machine that gives trouble."""
