@@ -109,8 +109,19 @@ def test_an_error_is_notified_if_the_mask_asks_for_it(
 
 def test_errors_before_the_mask_are_history() -> None:
     line = Uart()
+    access = begun(line)
     line.make_parity_errors(7)
-    assert noticing(line, 255).errors_changed(LineErrors(parity=7)) is None
+    ask(access, line, (Command.SET_LINESTATE_MASK, 255))
+    assert access.errors_changed(line.errors()) is None
+
+
+def test_errors_before_the_session_are_history() -> None:
+    line = Uart()
+    line.make_parity_errors(7)
+    access = begun(line)
+    idle = LineState.HOLDING_EMPTY | LineState.SHIFT_EMPTY
+    answers = ask(access, line, (Command.NOTIFY_LINESTATE, 0))
+    assert answers == [encode_answer(Command.NOTIFY_LINESTATE, idle)]
 
 
 @pytest.mark.parametrize("mask", range(256))
