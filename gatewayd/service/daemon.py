@@ -12,7 +12,7 @@ from gatewayd import __version__
 from gatewayd.config.load import load
 from gatewayd.config.problem import ConfigError
 from gatewayd.config.schema import Config
-from gatewayd.control import standard_path
+from gatewayd.control import SYSTEM_PATH, standard_path
 from gatewayd.control.server import ControlError, ControlServer
 from gatewayd.errors import GatewayError
 from gatewayd.log import Happening, note
@@ -56,7 +56,7 @@ class Daemon:
         self._tasks: set[asyncio.Task[object]] = set()
 
     async def serve(self, also: Companion | None = None) -> None:
-        """Run until a signal says stop. Raises BindError and ControlError."""
+        """Run until a signal says stop. Raises BindError."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
@@ -108,8 +108,8 @@ class Daemon:
 
     async def _control(self) -> ControlServer | None:
         path = self._config.control
-        wanted = path is not None
-        if path is None and self._config_path is not None:
+        if path == SYSTEM_PATH:
+            # The default: a daemon that is no service has another place for it.
             path = standard_path()
         if not path:
             return None
@@ -119,8 +119,7 @@ class Daemon:
         try:
             await server.start()
         except ControlError as error:
-            if wanted:
-                raise
+            # The ports matter more than being asked about them.
             note(Happening.FAULT, "no control: %s", error, level=logging.WARNING)
             return None
         return server
