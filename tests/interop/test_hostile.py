@@ -19,6 +19,7 @@ from tests.interop.instrument import PATIENCE, Instrument, bare_line
 MEBIBYTE = 1 << 20
 IAC, SB, SE, WILL, WONT, DO, DONT, AYT, DM = 255, 250, 240, 251, 252, 253, 254, 246, 242
 BINARY, TIMING_MARK, COM_PORT = 0, 6, 44
+NEXT = b"<next client>"
 CONFIGURATION = """version: 1
 ports:
   attacked:
@@ -58,10 +59,10 @@ class Scene:
             assert receive(self.client, len(question)) == question
 
     def attacked_works_again(self) -> None:
-        """The attacked line serves the next client, who finds nothing of the last one's."""
+        """The attacked line serves the next client."""
         with self.connect(self.raw) as client:
-            client.sendall(b"<next>")
-            assert self.attacked.read_until(b"<next>")
+            client.sendall(NEXT)
+            self.attacked.read_until(NEXT)
             self.attacked.write(b"<answer>")
             received = b""
             while not received.endswith(b"<answer>"):
@@ -206,36 +207,23 @@ def test_random_bytes_end_with_their_connection(scene: Scene, seed: int) -> None
     chance = random.Random(seed)
     words = [IAC, IAC, IAC, SB, SE, WILL, WONT, DO, DONT, AYT, DM, COM_PORT, BINARY, 1, 2, 5, 12]
     noise = bytes(chance.choices([*words, *range(256)], k=256 * 1024))
-    with scene.connect(scene.telnet) as client, ThreadPoolExecutor(2) as pool:
-        drained = pool.submit(drain_until, scene.attacked, b"<over>")
-        answers = pool.submit(receive_all, client)
-        with contextlib.suppress(ConnectionError):
-            client.sendall(noise)
-        scene.bystander_works()
-        client.shutdown(socket.SHUT_RDWR)
-        answers.result()
-        with scene.connect(scene.raw):
-            pass
-        end_noise(scene)
-        drained.result()
+    with ThreadPoolExecutor(2) as pool:
+        with scene.connect(scene.telnet) as client:
+            drained = pool.submit(scene.attacked.read_until, NEXT)
+            answers = pool.submit(receive_all, client)
+            with contextlib.suppress(ConnectionError):
+                client.sendall(noise)
+            scene.bystander_works()
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
+            answers.result()
+            reset(client)
+        scene.session_over()
+        with scene.connect(scene.raw) as client:
+            client.sendall(NEXT)
+            drained.result()
+    scene.session_over(2)
     scene.attacked_works_again()
-
-
-def drain_until(instrument: Instrument, end: bytes) -> None:
-    """Take whatever comes, up to `end`."""
-    seen = b""
-    for chunk in instrument.read_forever():
-        seen = seen[-len(end) :] + chunk
-        if end in seen:
-            return
-
-
-def end_noise(scene: Scene) -> None:
-    """Have the next session write what `drain_until` waits for."""
-    with scene.connect(scene.raw) as client:
-        client.sendall(b"<over>")
-        client.shutdown(socket.SHUT_WR)
-        receive_all(client)
 
 
 def test_two_hundred_clients_at_a_held_port_are_told_and_sent_away(scene: Scene) -> None:
@@ -248,6 +236,7 @@ def test_two_hundred_clients_at_a_held_port_are_told_and_sent_away(scene: Scene)
         for client in clients:
             assert b"127.0.0.1" in receive_all(client)
             client.close()
+        scene.bystander_works()
         assert scene.gateway.descriptors() <= open_before + 1
         holder.sendall(b"still")
         assert scene.attacked.read_until(b"still")
@@ -267,4 +256,5 @@ def test_a_peer_that_says_nothing_holds_only_its_own_port(scene: Scene) -> None:
     with scene.connect(scene.telnet) as silent:
         assert receive(silent, 1)
         scene.bystander_works()
-        assert b"127.0.0.1" in receive_all(scene.connect(scene.telnet))
+        with scene.connect(scene.telnet) as second:
+            assert b"127.0.0.1" in receive_all(second)
