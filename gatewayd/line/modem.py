@@ -130,6 +130,13 @@ class ModemWatch:
                 lambda error: self._loop.call_soon_threadsafe(self._give_up, error),
             )
             self._thread.start()
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """The thread misses what changes right before it waits; so look once things are quiet."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(POLL_SECONDS, self._look)
 
     def _poll(self) -> None:
         self._timer = self._loop.call_later(POLL_SECONDS, self._poll)
@@ -158,6 +165,8 @@ class ModemWatch:
             return
         reports = edges(self._level, self._counts, now, counts)
         self._level, self._counts = now, counts
+        if reports and self._wait is not None:
+            self._look_again()
         for level in reports:
             self._changed(level)
 
@@ -201,7 +210,7 @@ class _WaiterThread(threading.Thread):
     def _watch(self) -> None:
         woken = False
         while not self._stopping:
-            # What changes between one wait and the next shows in the counts.
+            # What has changed since the last wait shows in the counts.
             counts = _counts_or_none(self._fd)
             if woken or counts != self._seen:
                 self._seen = counts

@@ -132,6 +132,10 @@ class SerialPortLine:
         """The path that was opened."""
         return self._port.path
 
+    def fileno(self) -> int:
+        """The open descriptor, for a copy of it that outlives this process."""
+        return self._fd
+
     @property
     def capabilities(self) -> Capabilities:
         """See `api.Line`; `modem_events` may turn false when changes are first watched."""

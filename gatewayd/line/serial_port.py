@@ -102,7 +102,10 @@ class SerialPort(serial.Serial):
         if fd is None:
             return
         with contextlib.suppress(OSError):
-            ioctls.flush(fd, Purge.TX)
+            # The kernel would wait for a UART to send its queue. What a PTY was given has left,
+            # and the flush would take it from the reader at the other end.
+            if not termios2.is_pty(fd):
+                ioctls.flush(fd, Purge.TX)
         with contextlib.suppress(OSError):
             # The flag stays with the tty as long as anybody has it open.
             ioctls.set_exclusive(fd, False)

@@ -1,0 +1,78 @@
+"""A pseudo terminal: the slave for the line, the master for the test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tty
+from types import TracebackType
+
+
+class Pty:
+    """Opened in raw mode; the slave stays open unless `release_slave`, as socat holds it not."""
+
+    def __init__(self) -> None:
+        self.master, slave = os.openpty()
+        tty.setraw(slave)
+        self.path = os.ttyname(slave)
+        self.slave: int | None = slave
+        os.set_blocking(self.master, False)
+
+    def __enter__(self) -> Pty:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.hang_up()
+        if self.slave is not None:
+            os.close(self.slave)
+
+    def hang_up(self) -> None:
+        """Take the device away."""
+        if self.master >= 0:
+            os.close(self.master)
+            self.master = -1
+
+    def release_slave(self) -> None:
+        """Leave the slave to the line alone."""
+        assert self.slave is not None
+        os.close(self.slave)
+        self.slave = None
+
+    async def read(self, size: int, seconds: float = 5.0) -> bytes:
+        """Read exactly `size` bytes from the master."""
+        got = bytearray()
+        loop = asyncio.get_running_loop()
+        ready = asyncio.Event()
+        loop.add_reader(self.master, ready.set)
+        try:
+            async with asyncio.timeout(seconds):
+                while len(got) < size:
+                    ready.clear()
+                    try:
+                        got += os.read(self.master, size - len(got))
+                    except BlockingIOError:
+                        await ready.wait()
+        finally:
+            loop.remove_reader(self.master)
+        return bytes(got)
+
+    async def write(self, data: bytes, seconds: float = 5.0) -> None:
+        """Write all of `data` to the master."""
+        loop = asyncio.get_running_loop()
+        ready = asyncio.Event()
+        loop.add_writer(self.master, ready.set)
+        try:
+            async with asyncio.timeout(seconds):
+                while data:
+                    ready.clear()
+                    try:
+                        data = data[os.write(self.master, data) :]
+                    except BlockingIOError:
+                        await ready.wait()
+        finally:
+            loop.remove_writer(self.master)
