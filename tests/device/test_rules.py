@@ -178,7 +178,7 @@ def test_ftdi_chips_answer_at_once(
     ],
 )
 def test_the_parser_of_this_test_takes_no_nonsense(text: str) -> None:
-    with pytest.raises(ValueError, match="no rule|Token|labels"):
+    with pytest.raises(ValueError, match=r"no rule|Token|labels"):
         parse(text)
 
 
