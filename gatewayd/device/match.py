@@ -146,6 +146,11 @@ def has_identity(found: SerialDevice | str) -> bool:
     return "://" in found or not re.match(r"tty(USB|ACM)\d", name)
 
 
+def same_device(before: SerialDevice | str, after: SerialDevice | str) -> bool:
+    """Whether what came back is certainly what went away, and not another in its place."""
+    return has_identity(after) and _identity(before) == _identity(after)
+
+
 def is_serial_number(text: str | None) -> bool:
     """Whether `text` can identify one piece: not missing, and no maker's placeholder."""
     return text is not None and text not in PLACEHOLDERS
@@ -154,6 +159,14 @@ def is_serial_number(text: str | None) -> bool:
 def udev_text(text: str) -> str:
     """`text` as udev writes it into ID_SERIAL_SHORT and into the names of links."""
     return re.sub(r"[^\w#+\-.:=@]", "_", re.sub(r"\s+", "_", text.strip()))
+
+
+def _identity(found: SerialDevice | str) -> tuple[object, ...]:
+    if isinstance(found, str):
+        return (found,)
+    if found.usb_path is None:
+        return (found.path,)
+    return found.vid, found.pid, found.serial, found.interface, found.port_number
 
 
 def yaml_scalar(value: str | int) -> str:

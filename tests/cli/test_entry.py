@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatewayd.cli.entry import entries_for, entry_for, free_ports, propose_name
@@ -41,6 +41,7 @@ devices = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(devices)
 def test_whatever_is_plugged_in_the_entries_are_a_configuration(
     present: list[SerialDevice],

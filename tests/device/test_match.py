@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatewayd.device.match import (
@@ -18,6 +18,7 @@ from gatewayd.device.match import (
     best_match,
     find,
     has_identity,
+    same_device,
     udev_text,
 )
 from gatewayd.device.scan import SerialDevice, scan
@@ -122,6 +123,7 @@ def test_what_cannot_be_a_match_is_refused(keys: dict[str, str | int], text: str
 texts = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=20)
 
 
+@settings(deadline=None)
 @given(texts)
 def test_a_match_is_written_so_that_yaml_reads_the_same(serial: str) -> None:
     written = str(DeviceMatch(serial=serial, usb_path="1-1.2", interface=3, vid="0403", pid="1e10"))
@@ -196,6 +198,7 @@ devices = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(devices)
 def test_the_best_match_of_a_device_finds_that_device(present: list[SerialDevice]) -> None:
     for device in present:
@@ -211,3 +214,17 @@ def test_identity_needs_more_than_a_socket(tmp_path: Path) -> None:
     link.symlink_to(tmp_path / "ttyUSB3")
     assert not has_identity(str(link))
     assert has_identity(str(tmp_path / "pty"))
+
+
+def test_what_comes_back_is_the_same_only_with_its_serial_number() -> None:
+    moved = replace(FTDI, path="/dev/ttyUSB7", usb_path="2-1")
+    assert same_device(FTDI, moved)
+    assert not same_device(FTDI, replace(FTDI, serial="B"))
+    assert not same_device(FTDI, replace(FTDI, interface=1))
+    assert not same_device(FTDI, replace(FTDI, serial=None))
+    assert not same_device(CH340, CH340)
+    assert same_device(UART, UART)
+    assert not same_device(UART, replace(UART, path="/dev/ttyS0"))
+    assert same_device("/tmp/instrument", "/tmp/instrument")
+    assert not same_device("/dev/ttyUSB0", "/dev/ttyUSB0")
+    assert not same_device(FTDI, "/tmp/instrument")

@@ -256,6 +256,21 @@ def test_what_was_forgotten_or_replaced_is_told_no_more(machine: Machine) -> Non
     run(machine, body)
 
 
+def test_a_url_is_no_path_to_watch(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(machine.dev)
+
+    async def body(watch: DeviceWatch) -> None:
+        url, marker = Told(), Told()
+        watch.watch("far", "socket://localhost:7000", url)
+        watch.watch("marker", "marker", marker)
+        (machine.dev / "socket:").mkdir()
+        (machine.dev / "marker").touch()
+        await marker.next()
+        assert url.calls == 0
+
+    run(machine, body)
+
+
 def test_a_queue_that_overflows_tells_everybody(machine: Machine) -> None:
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text(encoding="ascii"))
 
