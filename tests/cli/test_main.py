@@ -1,0 +1,106 @@
+"""The command line as a whole."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+
+import pytest
+
+from gatewayd import __version__
+from gatewayd.cli.main import COMMANDS, build_parser, command_module, main
+from tests.cli.program import PATIENCE, ROOT, gatewayd
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_its_module(name: str) -> None:
+    module = command_module(name)
+    assert COMMANDS[name] == module.HELP
+    module.add_arguments(argparse.ArgumentParser())
+
+
+def test_the_version() -> None:
+    done = gatewayd("--version")
+    assert (done.returncode, done.stdout) == (0, f"gatewayd {__version__}\n")
+
+
+def test_help_names_all_commands() -> None:
+    done = gatewayd("--help")
+    assert done.returncode == 0
+    for name in COMMANDS:
+        assert f"    {name} " in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_each_command(name: str) -> None:
+    done = gatewayd(name, "--help")
+    assert done.returncode == 0
+    assert f"usage: gatewayd {name}" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_nothing_heavy_is_imported_to_tell_about_itself(option: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "gatewayd", option],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "argparse" in imported
+    assert not imported & {"asyncio", "yaml", "serial", "gatewayd.config.load"}
+
+
+@pytest.mark.parametrize("arguments", [[], ["bogus"], ["serve"], ["check", "a", "b"], ["run", "x"]])
+def test_wrong_usage(arguments: list[str]) -> None:
+    done = gatewayd(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("usage: gatewayd")
+
+
+def test_verbose_stands_before_or_behind_the_command() -> None:
+    parse = build_parser().parse_args
+    assert parse(["check"]).verbose is False
+    assert parse(["-v", "check"]).verbose is True
+    assert parse(["check", "--verbose"]).verbose is True
+
+
+def test_the_complete_parser_has_the_arguments_of_all_commands() -> None:
+    (commands,) = (
+        action
+        for action in build_parser(complete=True)._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    assert commands.choices is not None
+    for name, parser in commands.choices.items():
+        alone = argparse.ArgumentParser()
+        command_module(name).add_arguments(alone)
+        wanted = {option for action in alone._actions for option in action.option_strings}
+        assert wanted <= {option for action in parser._actions for option in action.option_strings}
+
+
+def test_errors_of_the_operator_have_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "-c", "/nonexistent/gatewayd.yaml"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("/nonexistent/gatewayd.yaml: cannot be read (No such file")
+
+
+def test_a_reader_that_goes_away_is_no_error_of_ours() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gatewayd", "check", "etc/gatewayd.yaml"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    _, err = process.communicate(timeout=PATIENCE)
+    assert err == b""
+    assert process.returncode == 1
