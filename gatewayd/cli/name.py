@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gatewayd.cli.devices import add_roots
 from gatewayd.cli.entry import Entry, entry_for
 from gatewayd.device.match import DeviceMatch, find
-from gatewayd.device.scan import SerialDevice
+from gatewayd.device.scan import SerialDevice, scan
 from gatewayd.errors import DeviceError, GatewayError
 
 if TYPE_CHECKING:
@@ -92,7 +92,10 @@ def wait_for_plugging(
             while True:
                 devices, gone, come = await next_change(watch, devices)
                 if come:
-                    return devices, come
+                    # Once more, since udev's links come after the node.
+                    devices = scan(sysfs, dev)
+                    paths = {device.path for device in come}
+                    return devices, tuple(device for device in devices if device.path in paths)
                 say(f"{_list(gone)} is gone. Plug it in where it is to stay.")
         finally:
             watch.close()

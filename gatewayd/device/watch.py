@@ -78,7 +78,7 @@ class DeviceWatch:
             self._complain(error)
         else:
             loop.add_reader(self._inotify.fileno(), self._read)
-            # Ours comes first, so that `devices` is up to date when the others are told.
+            # For `devices`, which then knows when to look again.
             self.watch(self, None, lambda: None)
 
     @property
@@ -94,7 +94,7 @@ class DeviceWatch:
         path, a match, or None for any serial device. Replaces what `key` watched before.
 
         Look for the device after this call, not before; what happens from here on is told. The
-        path may lead through links and directories that do not exist yet. Of a URL, nothing is told.
+        path may lead through links and directories that do not exist yet; nothing is told of a URL.
         """
         self.forget(key)
         if isinstance(device, str) and "://" in device:
