@@ -23,15 +23,15 @@ from gatewayd.config.settings import (
     DEVICE,
     LENIENT,
     LINE,
-    LINE_,
-    MATCH,
+    LINE_SETTINGS,
+    MATCH_SETTINGS,
     ON_UNPLUG,
     PEER_TIMEOUT,
-    PORT,
+    PORT_SETTINGS,
     RAW,
     RFC2217,
+    SIGNAL_SETTINGS,
     SIGNALS,
-    SIGNALS_,
     TAKEOVER,
     TRUST_PATH,
     WHILE_ABSENT,
@@ -49,7 +49,7 @@ class Ports:
 
     @property
     def schema(self) -> Json:
-        port = mapping_schema(PORT)
+        port = mapping_schema(PORT_SETTINGS)
         port["anyOf"] = [{"required": [RFC2217.key]}, {"required": [RAW.key]}]
         return {
             "type": ["object", "null"],
@@ -72,15 +72,16 @@ class Ports:
                 check_name(key.text)
             except ValueError as error:
                 problems.extend(wrong(key, name, str(error)).problems)
-            label = f"{name}.{key.text[:64] if key.text.isprintable() else '?'}"
-            values = read_settings(value, label, PORT, owner=key)
+            shown = key.text[:64] if key.text.isprintable() else "?"
+            label = f"{name}.{shown}"
+            values = read_settings(value, label, PORT_SETTINGS, owner=key)
             if isinstance(value, Mapping) and not {RFC2217.key, RAW.key} & values.nodes.keys():
                 text = (
                     f"no address to serve it at; write rfc2217: {RFC2217.example}, or raw:, or both"
                 )
                 values.problems.extend(wrong(key, label, text).problems)
-            devices += _device_uses(key.text, values)
-            addresses += _address_uses(key.text, values)
+            devices += _device_uses(shown, values)
+            addresses += _address_uses(shown, values)
             if not values.problems:
                 ports.append(build_port(key.text, values, key.place))
             problems += values.problems
@@ -101,21 +102,21 @@ CONTROL: Setting[str] = Setting(
     "none",
     "/run/gatewayd/control",
 )
-TOP: tuple[Setting[Any], ...] = (VERSION, PORTS, CONTROL)
+TOP_SETTINGS: tuple[Setting[Any], ...] = (VERSION, PORTS, CONTROL)
 
 TABLES: dict[str, tuple[Setting[Any], ...]] = {
-    "": TOP,
-    "ports.NAME": PORT,
-    "ports.NAME.device": MATCH,
-    "ports.NAME.line": LINE,
-    "ports.NAME.signals": SIGNALS,
+    "": TOP_SETTINGS,
+    "ports.NAME": PORT_SETTINGS,
+    "ports.NAME.device": MATCH_SETTINGS,
+    "ports.NAME.line": LINE_SETTINGS,
+    "ports.NAME.signals": SIGNAL_SETTINGS,
 }
 """All settings there are, by the path of the mapping that they stand in."""
 
 
 def judge(root: Node) -> Config:
     """The configuration that a file says. Raises ConfigError with all that is wrong."""
-    values = read_settings(root, "", TOP)
+    values = read_settings(root, "", TOP_SETTINGS)
     if values.problems:
         raise ConfigError(values.problems)
     return Config(ports=values[PORTS], control=values[CONTROL] or None)
@@ -136,12 +137,12 @@ def build_port(name: str, values: Values, place: Place) -> PortConfig:
         name=name,
         description=values[DESCRIPTION],
         device=values[DEVICE],
-        line=values[LINE_],
+        line=values[LINE],
         rfc2217=values[RFC2217],
         raw=values[RAW],
         lenient=values[LENIENT],
         takeover=values[TAKEOVER],
-        signals=values[SIGNALS_],
+        signals=values[SIGNALS],
         peer_timeout=values[PEER_TIMEOUT],
         between_sessions=values[BETWEEN_SESSIONS],
         on_unplug=values[ON_UNPLUG],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from gatewayd.config.document import TOP
+from gatewayd.config.document import TOP_SETTINGS
 from gatewayd.config.setting import Json, mapping_schema
 
 
@@ -18,7 +18,7 @@ def schema() -> Json:
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "gatewayd.yaml",
         "description": "Serial devices and where gatewayd serves them.",
-        **mapping_schema(TOP),
+        **mapping_schema(TOP_SETTINGS),
     }
 
 

@@ -47,7 +47,7 @@ INTERFACE: Setting[int] = Setting(
 )
 VID: Setting[str] = Setting("vid", HexId(), "USB vendor.", "0403", "any", fallback="")
 PID: Setting[str] = Setting("pid", HexId(), "USB product.", "6001", "any", fallback="")
-MATCH: tuple[Setting[Any], ...] = (SERIAL, USB_PATH, INTERFACE, VID, PID)
+MATCH_SETTINGS: tuple[Setting[Any], ...] = (SERIAL, USB_PATH, INTERFACE, VID, PID)
 
 BAUDRATE: Setting[int] = Setting(
     "baudrate",
@@ -83,7 +83,15 @@ RTSCTS: Setting[bool] = Setting(
 DSRDTR: Setting[bool] = Setting(
     "dsrdtr", NoDsrDtr(), "Known from pyserial; Linux has no such flow control.", "false", "false"
 )
-LINE: tuple[Setting[Any], ...] = (BAUDRATE, BYTESIZE, PARITY, STOPBITS, XONXOFF, RTSCTS, DSRDTR)
+LINE_SETTINGS: tuple[Setting[Any], ...] = (
+    BAUDRATE,
+    BYTESIZE,
+    PARITY,
+    STOPBITS,
+    XONXOFF,
+    RTSCTS,
+    DSRDTR,
+)
 
 POLICY = OneOf({policy.value: policy for policy in SignalPolicy}, {})
 DTR: Setting[SignalPolicy] = Setting(
@@ -96,7 +104,7 @@ RTS: Setting[SignalPolicy] = Setting(
     "keep",
     "client",
 )
-SIGNALS: tuple[Setting[Any], ...] = (DTR, RTS)
+SIGNAL_SETTINGS: tuple[Setting[Any], ...] = (DTR, RTS)
 
 
 def build_match(values: Values) -> DeviceMatch:
@@ -141,13 +149,13 @@ DESCRIPTION: Setting[str] = Setting(
 )
 DEVICE: Setting[str | DeviceMatch] = Setting(
     "device",
-    ShortOrGroup(DevicePath(), Group(MATCH, build_match)),
+    ShortOrGroup(DevicePath(), Group(MATCH_SETTINGS, build_match)),
     "The serial device: a path, or what identifies an adapter wherever it shows up.",
     "{serial: A50285BI}",
 )
-LINE_: Setting[LineSettings] = Setting(
+LINE: Setting[LineSettings] = Setting(
     "line",
-    ShortOrGroup(LineKind(), Group(LINE, build_line)),
+    ShortOrGroup(LineKind(), Group(LINE_SETTINGS, build_line)),
     "How the line is set when no client has set it otherwise.",
     "115200 8N1 rtscts",
     "9600 8N1",
@@ -183,9 +191,9 @@ TAKEOVER: Setting[bool] = Setting(
     "true",
     "false",
 )
-SIGNALS_: Setting[SignalPolicies] = Setting(
+SIGNALS: Setting[SignalPolicies] = Setting(
     "signals",
-    Group(SIGNALS, build_signals),
+    Group(SIGNAL_SETTINGS, build_signals),
     "Who decides over DTR and RTS, so that connecting does not reset a board.",
     "{dtr: off, rts: keep}",
     "{dtr: client, rts: client}",
@@ -226,15 +234,15 @@ TRUST_PATH: Setting[bool] = Setting(
     "true",
     "false",
 )
-PORT: tuple[Setting[Any], ...] = (
+PORT_SETTINGS: tuple[Setting[Any], ...] = (
     DESCRIPTION,
     DEVICE,
-    LINE_,
+    LINE,
     RFC2217,
     RAW,
     LENIENT,
     TAKEOVER,
-    SIGNALS_,
+    SIGNALS,
     PEER_TIMEOUT,
     BETWEEN_SESSIONS,
     ON_UNPLUG,

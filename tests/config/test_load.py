@@ -229,6 +229,14 @@ def test_bytes() -> None:
     assert "0xff is not UTF-8" in problems("version: 1".encode("utf-16"))[0]
 
 
+def test_no_control_character_of_a_file_reaches_the_terminal() -> None:
+    port = "{device: /dev/none, raw: 1, 'x\\e': 1}"
+    text = f'version: 1\nports: {{"a\\e[2J": {port}, "b\\e": {port}}}'.replace("'", '"')
+    found = problems(text)
+    assert len(found) == 6
+    assert all(one.isprintable() for one in found)
+
+
 def test_anchors_and_aliases_work() -> None:
     text = (
         "a: {device: /dev/none, line: &l 1200 7E1, raw: 1}, b: {device: /dev/x, line: *l, raw: 2}"
