@@ -84,7 +84,7 @@ def _attached(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _py_spy(program: str, pid: int, output: Path) -> list[str]:
-    how = ["--rate", "400", "--duration", "60", "--format", "raw", "--nonblocking"]
+    how = ["--rate", "400", "--duration", "60", "--format", "raw"]
     return [program, "record", *how, "-p", str(pid), "-o", str(output)]
 
 
@@ -97,27 +97,43 @@ def _strace(program: str, pid: int, output: Path) -> list[str]:
 
 
 def _read_py_spy(output: Path, program: str) -> str:
-    """Samples by line (where the time is spent) and by function (itself and what it calls)."""
+    """Samples by line (where the time is spent) and by function (itself and what it calls).
+
+    py-spy cannot always tell a thread that waits from one that works: what waits is left out.
+    """
     own: collections.Counter[str] = collections.Counter()
     whole: collections.Counter[str] = collections.Counter()
+    waiting = 0
     for stack in output.read_text().splitlines():
         frames, _, count = stack.rpartition(" ")
         calls = frames.split(";")
+        if calls[-1].startswith(_WAITING):
+            waiting += int(count)
+            continue
         own[calls[-1]] += int(count)
         whole.update(dict.fromkeys({call.split(":")[0] for call in calls}, int(count)))
     total = sum(own.values()) or 1
-    lines = ["by line, % of samples:"]
+    lines = [f"by line, % of {total} samples; {waiting} more were in {' or '.join(_WAITING)}:"]
     lines += [f"{n / total:7.1%}  {call}" for call, n in own.most_common(TOP)]
     lines.append("by function with what it calls:")
     lines += [f"{n / total:7.1%}  {call}" for call, n in whole.most_common(TOP)]
     return "\n".join(lines)
 
 
+_WAITING = ("EpollSelector.select", "_worker")
+
+
 def _read_perf(output: Path, program: str) -> str:
-    command = [program, "report", "--stdio", "--no-children", "-s", "dso,symbol", "-i", str(output)]
-    report = subprocess.run(command, capture_output=True, text=True).stdout
-    lines = [line for line in report.splitlines() if line.strip() and not line.startswith("#")]
-    return "\n".join(lines[: 2 * TOP])
+    """The share of the kernel, the interpreter and the libraries, then the dearest symbols."""
+    parts = []
+    for key, count in (("dso", 6), ("symbol", TOP)):
+        command = [program, "report", "--stdio", "--no-children", "-s", key, "-i", str(output)]
+        report = subprocess.run(command, capture_output=True, text=True).stdout
+        lines = [line.rstrip(" -") for line in report.splitlines()]
+        # A distribution's python3 has few symbols: bare addresses say nothing.
+        told = [line for line in lines if line and line[0] != "#" and "0x0000" not in line]
+        parts += [f"by {key}:", *told[:count]]
+    return "\n".join(parts)
 
 
 def _read_strace(output: Path, program: str) -> str:

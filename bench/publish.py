@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.plot import Series, line_plot
 from bench.subjects import Subject
-from bench.table import Results, markdown, medians, rows, verdict
+from bench.table import Results, generator_limits, markdown, medians, rows, verdict
 from bench.toolchain import BUILD, PROJECT, SER2NET
 from bench.work import PIECES, Work
 
@@ -47,7 +47,7 @@ def tables(
 ) -> dict[str, str]:
     """The Markdown to print and to put into documents: "must" is short, "all" has every figure."""
     lines = rows(catalogue, results)
-    end = f"\n{verdict(lines)} {about}\n"
+    end = f"\n{verdict(lines)} {generator_limits(catalogue, results)}{about}\n"
     return {
         "must": markdown(lines, subjects, only_musts=True) + end,
         "all": markdown(lines, subjects) + end,

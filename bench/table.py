@@ -55,11 +55,11 @@ def rows(catalogue: Sequence[Work], results: Results) -> list[Row]:
 
 def medians(by_subject: dict[str, list[dict[str, float]]], figure: str) -> dict[str, float]:
     """The median of a figure over the repetitions, by subject."""
-    return {
-        subject: statistics.median(run[figure] for run in runs)
+    found = {
+        subject: [run[figure] for run in runs if figure in run]
         for subject, runs in by_subject.items()
-        if runs
     }
+    return {subject: statistics.median(values) for subject, values in found.items() if values}
 
 
 def markdown(table: Sequence[Row], subjects: Sequence[Subject], only_musts: bool = False) -> str:
@@ -103,3 +103,21 @@ def verdict(table: Sequence[Row]) -> str:
     missed = [f"{row.work.title}: {row.figure.title}" for row in judged if not row.holds()]
     text = f"{len(judged) - len(missed)} of {len(judged)} bounds hold"
     return text + ("." if not missed else "; not: " + "; ".join(missed) + ".")
+
+
+LATE_MS = 5.0
+
+
+def generator_limits(catalogue: Sequence[Work], results: Results) -> str:
+    """A sentence naming the work in which the load generator itself fell behind; empty for none."""
+    late = [
+        work.title
+        for work in catalogue
+        if max(medians(results.get(work.key, {}), "late_us").values(), default=0) > LATE_MS * 1e3
+    ]
+    if not late:
+        return ""
+    return (
+        f"The load generator fell behind its schedule by more than {LATE_MS:g} ms, "
+        f"so that latencies tell little: {'; '.join(late)}. "
+    )

@@ -40,6 +40,11 @@ def prepare() -> Tools:
         missing.append("ser2net")
     if missing:
         _install(missing)
+    return build()
+
+
+def build() -> Tools:
+    """Build the C programs, unless they are newer than their sources. Raises BenchError."""
     BUILD.mkdir(parents=True, exist_ok=True)
     return Tools(_build("load", ["load.c", "wire.c"]), _build("relay", ["relay.c"]))
 

@@ -1,0 +1,78 @@
+"""The load generator counts what passes, and notices whatever a gateway does wrong."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from bench.rig import Rig
+from bench.subjects import Line, Subject, gatewayd, relay
+from bench.toolchain import BenchError, Tools
+
+FAULTY = Path(__file__).with_name("faulty_gateway.py")
+
+
+def faulty(fault: str) -> Subject:
+    """A gateway that does something wrong."""
+
+    def command(lines: Sequence[Line], directory: Path) -> list[str]:
+        (line,) = lines
+        return [sys.executable, str(FAULTY), fault, line.device, str(line.tcp_port)]
+
+    return Subject("faulty", "faulty", False, command)
+
+
+@pytest.mark.parametrize(
+    ("fault", "complaint"),
+    [
+        ("change", "wrong bytes to the client"),
+        ("drop", "wrong bytes to the client"),
+        ("double", "wrong bytes to the client|nobody sent"),
+        ("close", "closed the connection"),
+    ],
+)
+def test_a_fault_ends_the_work(tools: Tools, fault: str, complaint: str) -> None:
+    with Rig(faulty(fault), tools, 1) as rig:
+        rig.connect()
+        with pytest.raises(BenchError, match=complaint):
+            rig.do("bulk up random 100000")
+
+
+@pytest.mark.parametrize("content", ["text", "random", "ff"])
+@pytest.mark.parametrize(("way", "times"), [("up", 1), ("down", 1), ("both", 2)])
+def test_all_bytes_are_counted(tools: Tools, way: str, times: int, content: str) -> None:
+    with Rig(relay(tools), tools, 1) as rig:
+        rig.connect()
+        assert rig.do(f"bulk {way} {content} 300000")["bytes"] == times * 300000
+
+
+@pytest.mark.parametrize("content", ["text", "random", "ff"])
+def test_telnet_is_spoken_both_ways(tools: Tools, content: str) -> None:
+    with Rig(gatewayd(sys.executable), tools, 2) as rig:
+        rig.connect()
+        assert rig.do(f"bulk both {content} 300000")["bytes"] == 600000
+
+
+def test_pieces_come_at_the_pace_of_the_baud_rate(tools: Tools) -> None:
+    with Rig(relay(tools), tools, 3) as rig:
+        rig.connect()
+        measured = rig.do("paced 115 115200 both 0.2")
+    per_flow = measured["bytes"] / 6
+    # 0.2 s of 11520 bytes/s, and what was under way before the clock started
+    assert 11520 * 0.2 - 115 <= per_flow <= 11520 * 0.2 + 2 * 115
+    assert measured["lost"] == 0
+    assert 0 < measured["p50_us"] <= measured["p99_us"] <= measured["max_us"]
+
+
+def test_a_gateway_that_ends_is_reported_with_its_words(tools: Tools) -> None:
+    def command(lines: Sequence[Line], directory: Path) -> list[str]:
+        return [sys.executable, "-c", "raise SystemExit('no such luck')"]
+
+    with (
+        pytest.raises(BenchError, match="no such luck"),
+        Rig(Subject("broken", "broken", False, command), tools, 1),
+    ):
+        pass

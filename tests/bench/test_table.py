@@ -1,0 +1,73 @@
+"""Medians, ratios and verdicts."""
+
+from __future__ import annotations
+
+from bench.subjects import Subject
+from bench.table import Results, markdown, number, rows, verdict
+from bench.work import Figure, Must, Work
+
+RATIO = Figure("cpu", "CPU, ms", Must(0.7, "tuned"))
+AT_LEAST = Figure("rate", "per second", Must(10, "ser2net", at_least=True))
+ABSOLUTE = Figure("lost", "bytes lost", Must(0))
+PLAIN = Figure("p99", "p99, ms")
+WORK = Work("row", "a row", 1, (RATIO, AT_LEAST, ABSOLUTE, PLAIN))
+SUBJECTS = [
+    Subject(name, name, True, lambda lines, directory: [])
+    for name in ("gatewayd", "ser2net", "tuned")
+]
+
+
+def results(cpu: float, rate: float, lost: float) -> Results:
+    """Three repetitions of gatewayd, the median of which is as given; others stay the same."""
+    gatewayd = [
+        {"cpu": cpu * spread, "rate": rate * spread, "lost": lost, "p99": 2.0}
+        for spread in (0.5, 1, 9)
+    ]
+    other = {"cpu": 10.0, "rate": 100.0, "lost": 0.0, "p99": 1.0}
+    return {"row": {"gatewayd": gatewayd, "ser2net": [other], "tuned": [other]}}
+
+
+def test_bounds_are_judged_on_medians() -> None:
+    cpu, rate, lost, plain = rows([WORK], results(cpu=7, rate=1000, lost=0))
+    assert [cpu.holds(), rate.holds(), lost.holds(), plain.holds()] == [True, True, True, None]
+    assert cpu.ratio("tuned") == 0.7
+    assert plain.ratio("ser2net") == 2
+    cpu, rate, lost, _ = rows([WORK], results(cpu=7.1, rate=999, lost=1))
+    assert [cpu.holds(), rate.holds(), lost.holds()] == [False, False, False]
+
+
+def test_what_was_not_measured_is_not_judged() -> None:
+    found = results(cpu=7, rate=1000, lost=0)
+    found["row"]["tuned"] = []
+    cpu, *_ = rows([WORK], found)
+    assert cpu.holds() is None
+    assert cpu.ratio("tuned") is None
+    assert rows([WORK], {}) == []
+
+
+def test_the_verdict_names_what_misses() -> None:
+    assert verdict(rows([WORK], results(7, 1000, 0))) == "3 of 3 bounds hold."
+    told = verdict(rows([WORK], results(8, 1000, 0)))
+    assert told == "2 of 3 bounds hold; not: a row: CPU, ms."
+
+
+def test_the_table_has_a_line_for_each_figure_and_a_short_form() -> None:
+    table = rows([WORK], results(7, 1000, 0))
+    lines = markdown(table, SUBJECTS).splitlines()
+    assert len(lines) == 2 + 4
+    assert {line.count("|") for line in lines} == {len(SUBJECTS) + 2 + 4 + 1}
+    assert "| 7 | 10 | 10 | 0.7 | 0.7 |" in lines[2]
+    short = markdown(table, SUBJECTS, only_musts=True)
+    assert "bytes lost" not in short
+    assert "p99" not in short
+    assert "bytes lost" in markdown(rows([WORK], results(7, 1000, 3)), SUBJECTS, only_musts=True)
+
+
+def test_numbers_have_three_digits_and_no_exponent() -> None:
+    assert [number(value) for value in (0, 0.01234, 1.2345, 99.96, 1234.5)] == [
+        "0",
+        "0.0123",
+        "1.23",
+        "100",
+        "1234",
+    ]
