@@ -26,6 +26,7 @@ def commands() -> Iterator[list[str]]:
     rfc2217, raw = free_ports(2)
     with Program("demo", "--rfc2217", str(rfc2217), "--raw", str(raw)) as program:
         program.wait_for("Ctrl-C ends it")
+        program.wait_for(r"demo: .* open, 9600 8N1")
         yield re.findall(r"^  (\S.*)$", program.text, re.MULTILINE)
 
 
@@ -90,6 +91,7 @@ def test_ctrl_c_ends_it_cleanly() -> None:
     arguments = ("demo", "--rfc2217", str(rfc2217), "--raw", str(raw))
     with Program(*arguments, stop=signal.SIGINT) as program:
         program.wait_for("Ctrl-C ends it")
+        program.wait_for(r"demo: .* open, 9600 8N1")
 
 
 def test_the_next_free_port_is_taken() -> None:
