@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+from typing import Final
+
+_PTYS: Final = range(136, 144)
 
 
 def describe_holder(path: str, besides: int | None = None) -> str | None:
@@ -12,7 +15,10 @@ def describe_holder(path: str, besides: int | None = None) -> str | None:
     Other users' processes show only to root. Of our own process the descriptor `besides` does not
     count; without `besides` our process is left out.
     """
-    device = os.path.realpath(path)
+    try:
+        device = _identity(os.stat(path))
+    except OSError:
+        return None
     own = os.getpid()
     for pid in _pids():
         if pid != own and _has_open(pid, device):
@@ -29,7 +35,16 @@ def _pids() -> list[int]:
         return []
 
 
-def _has_open(pid: int, device: str, besides: int = -1) -> bool:
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    """The device's number, whatever the path: containers have nodes of their own.
+
+    PTYs are numbered anew in each devpts.
+    """
+    number = status.st_rdev
+    return number, status.st_dev if os.major(number) in _PTYS else 0
+
+
+def _has_open(pid: int, device: tuple[int, int], besides: int = -1) -> bool:
     directory = f"/proc/{pid}/fd"
     try:
         names = os.listdir(directory)
@@ -37,7 +52,11 @@ def _has_open(pid: int, device: str, besides: int = -1) -> bool:
         return False
     for name in names:
         with contextlib.suppress(OSError):
-            if int(name) != besides and os.readlink(f"{directory}/{name}") == device:
+            link = f"{directory}/{name}"
+            # Few descriptors are devices, and a link is read faster than its target is looked at.
+            if not os.readlink(link).startswith("/dev/") or int(name) == besides:
+                continue
+            if _identity(os.stat(link)) == device:
                 return True
     return False
 

@@ -205,11 +205,14 @@ class SerialPortLine:
             self._failed(error)
 
     def errors(self) -> LineErrors:
-        """See `api.Line`."""
-        if not self._over and self._capabilities.error_counts:
-            with contextlib.suppress(OSError):
-                return ioctls.get_counts(self._fd).errors
-        return self._errors
+        """See `api.Line`. Of a device that has gone: as last seen."""
+        if self._over or not self._capabilities.error_counts:
+            return self._errors
+        try:
+            return ioctls.get_counts(self._fd).errors
+        except OSError as error:
+            self._failed(error)
+            return self._errors
 
     def watch(self, *, signals: bool, errors: bool) -> None:
         """See `api.Line`. Without modem lines or error counts nothing comes."""

@@ -74,7 +74,7 @@ class SerialPort(serial.Serial):
         """
         self.fd = fd
         try:
-            self._lock(fd)
+            self._lock(fd, ours=True)
             os.set_blocking(fd, False)
             self._applied = self._in_force = termios2.read(fd)
         except BaseException:
@@ -141,14 +141,15 @@ class SerialPort(serial.Serial):
 
     _update_rts_state = _update_dtr_state
 
-    def _lock(self, fd: int) -> None:
+    def _lock(self, fd: int, *, ours: bool = False) -> None:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise self._busy(fd) from error
         # Root is not stopped by the flag, so look. It may also be left over from a process that
-        # died while yet another one had the tty open: then nobody is found.
-        if ioctls.is_exclusive(fd) and describe_holder(self.path) is not None:
+        # died while yet another one had the tty open: then nobody is found. On a descriptor that
+        # was handed over it is our own, and who keeps a copy of that is no rival.
+        if not ours and ioctls.is_exclusive(fd) and describe_holder(self.path) is not None:
             raise self._busy(fd)
         ioctls.set_exclusive(fd, True)
 

@@ -163,6 +163,11 @@ class SimLine:
         self._break = on
         self._send_on()
 
+    def errors(self) -> LineErrors:
+        """See `api.Line`."""
+        self._enter()
+        return self._receiver.errors if self._capabilities.error_counts else LineErrors()
+
     def watch(self, *, signals: bool, errors: bool) -> None:
         """See `api.Line`."""
         self._enter()
@@ -205,6 +210,9 @@ class SimLine:
         if Purge.TX in which:
             self._queue.clear()
             self._stop_piece()
+            drained, self._drained = self._drained, None
+            if drained is not None:
+                self._soon(drained)
             self._soon(self._progress)
 
     def pause_reading(self) -> None:

@@ -8,13 +8,13 @@ A PTY has no wire: there only what the kernel has not taken counts, and its spee
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
 from gatewayd.line import ioctls
+from gatewayd.line.api import Clock, Timer
 from gatewayd.line.model import LineSettings, Purge
 
 _PTY_LIMIT: Final = 65536
@@ -42,7 +42,7 @@ class Transmitter:
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
+        clock: Clock,
         fd: int,
         output: Output,
         writable: Callable[[], None],
@@ -51,7 +51,7 @@ class Transmitter:
         has_wire: bool,
     ) -> None:
         """`writable` may be called after a short write, `failed` by any method, with an errno."""
-        self._loop = loop
+        self._clock = clock
         self._fd = fd
         self._output = output
         self._writable = writable
@@ -65,11 +65,11 @@ class Transmitter:
         self._blocked = False
         self._patience = _FIRST_LOOK_SECONDS
         self._last_waiting = 0
-        self._look_timer: asyncio.TimerHandle | None = None
+        self._look_timer: Timer | None = None
         self._drained: Callable[[], None] | None = None
         self._drain_patience = 0.0
         self._drain_waiting = 0
-        self._drain_timer: asyncio.TimerHandle | None = None
+        self._drain_timer: Timer | None = None
 
     def set_speed(self, settings: LineSettings) -> None:
         """Reckon with the speed of `settings` from now on."""
@@ -114,9 +114,9 @@ class Transmitter:
             self._failed(error)
         self._idle_at = time.monotonic()
         if blocked:
-            self._loop.call_soon(self._writable)
+            self._clock.call_later(0, self._writable)
         if drained is not None:
-            self._loop.call_soon(drained)
+            self._clock.call_later(0, drained)
 
     def paused(self) -> None:
         """The output holds bytes that the driver has not taken."""
@@ -177,7 +177,7 @@ class Transmitter:
     def _look_in(self, due: float) -> None:
         # Sooner than reckoned at first, since the device may know no baud rate.
         delay = max(min(due, self._patience), _SHORTEST_SECONDS)
-        self._look_timer = self._loop.call_later(delay, self._look_for_room)
+        self._look_timer = self._clock.call_later(delay, self._look_for_room)
 
     def _look_for_room(self) -> None:
         if self._look_timer is not None:
@@ -213,7 +213,7 @@ class Transmitter:
         self._drain_waiting = waiting
         delay = max(due, self._drain_patience, _SHORTEST_SECONDS)
         self._drain_patience = min(2 * max(self._drain_patience, delay), _LAST_LOOK_SECONDS)
-        self._drain_timer = self._loop.call_later(
+        self._drain_timer = self._clock.call_later(
             min(delay, _LAST_LOOK_SECONDS), self._look_drained
         )
 
