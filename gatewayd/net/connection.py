@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import logging
-import os
 import socket
 import struct
 from collections.abc import Callable
@@ -59,15 +58,24 @@ class Connection:
 
     def begin(self, session: Session, peer_timeout: float) -> None:
         """Serve `session`; `peer_timeout` is in seconds, see `expect_peer`."""
-        self._session = session
         expect_peer(self._sock, peer_timeout)
+        self._attach(session)
+        session.start()
+
+    def go_on(self, session: Session, unsent: bytes) -> None:
+        """Serve a session that another process began; `unsent` is what it did not get sent."""
+        self._attach(session)
+        if unsent:
+            self.write(unsent)
+
+    def _attach(self, session: Session) -> None:
+        self._session = session
         if isinstance(session, TelnetSession):
             self._telnet = session
             # The DM of a Synch stays in the stream, and ends up nowhere else.
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         self._watch.add(self._fd, self._announced, self._hung_up)
         self.resume_reading()
-        session.start()
 
     # ---- from the loop
 
@@ -234,13 +242,14 @@ class Connection:
 
     # ---- hand-over to another process
 
-    def detach(self) -> tuple[int, bytes]:
-        """A copy of the socket that outlives this process, and what waits for the client.
+    def give_away(self) -> tuple[int, bytes]:
+        """The socket, for a copy that outlives this process, and what waits for the client."""
+        return self._fd, bytes(self._unsent)
 
-        The session is not told; call `abort` afterwards, which does not close the copy.
-        """
-        self.pause_reading()
-        return os.dup(self._fd), bytes(self._unsent)
+    @property
+    def session(self) -> Session | None:
+        """The session that is served."""
+        return self._session
 
 
 def expect_peer(sock: socket.socket, timeout: float) -> None:

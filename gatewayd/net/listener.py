@@ -10,7 +10,7 @@ import os
 import socket
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from gatewayd.config.schema import Address, Face
 from gatewayd.errors import GatewayError
@@ -121,20 +121,38 @@ class Listener:
             self._serve(sock, peer_name(address))
 
     def _serve(self, sock: socket.socket, peername: str) -> None:
-        connection = Connection(sock, self._watch, self.connections.discard)
-        self.connections.add(connection)
-        session = _FACES[self.face](
-            self.port,
-            connection,
-            number=self._next_number(),
-            peername=peername,
-            since=datetime.now().astimezone(),
-        )
+        connection, session = self._make(sock, peername, datetime.now().astimezone())
         try:
             connection.begin(session, self.port.config.peer_timeout)
         except OSError:
             # It was gone again before its options could be set.
             connection.abort()
+
+    def inherit(self, sock: socket.socket, snapshot: dict[str, Any], unsent: bytes) -> None:
+        """Go on with a session that another process accepted, see `Session.snapshot`.
+
+        Raises KeyError, ValueError or TypeError for a snapshot that is not one; the socket is
+        closed then.
+        """
+        since = datetime.fromisoformat(snapshot["since"])
+        connection, session = self._make(sock, str(snapshot["peername"]), since)
+        try:
+            connection.go_on(session, unsent)
+            session.restore(snapshot)
+        except (KeyError, ValueError, TypeError):
+            connection.abort()
+            raise
+
+    def _make(
+        self, sock: socket.socket, peername: str, since: datetime
+    ) -> tuple[Connection, Session]:
+        connection = Connection(sock, self._watch, self.connections.discard)
+        self.connections.add(connection)
+        kind = _FACES[self.face]
+        number = self._next_number()
+        return connection, kind(
+            self.port, connection, number=number, peername=peername, since=since
+        )
 
     def _hold_off(self, error: OSError) -> None:
         """Out of descriptors or memory: clients wait in the backlog for a while."""

@@ -110,6 +110,13 @@ class Outbox:
             self._room()
         return dropped
 
+    def give_away(self) -> bytes | None:
+        """The bytes that wait, for a successor in another process; None when actions wait too,
+        which only this process can perform."""
+        if self._actions or self._standing:
+            return None
+        return b"".join(bytes(item) for item in self._queue if not callable(item))
+
     def _pump(self) -> None:
         # A drain may end within the call, and an action may queue more: one loop serves them all.
         if self._pumping:

@@ -7,9 +7,9 @@ device is away. Opening the device is its keeper's work (`gatewayd.service.keepe
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from gatewayd.config.schema import BetweenSessions, PortConfig
 from gatewayd.line.api import Clock, Line, Timer
@@ -70,6 +70,10 @@ class Holder(Protocol):
 
     def outbox_room(self) -> None:
         """Less waits for the line."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """What a successor in another process needs, as values that JSON can hold."""
+        ...
 
 
 @dataclass(slots=True)
@@ -391,6 +395,26 @@ class Port:
         count, self._unreported = self._unreported, 0
         if count:
             self._note(Happening.LINE_DISCARDED, "%d bytes for the device were discarded", count)
+
+    # ---- hand-over to another process
+
+    def snapshot(self) -> dict[str, Any]:
+        """What a successor needs beside the session's own: values that JSON can hold."""
+        return {"counters": asdict(self.counters), "taken": self.outbox.taken}
+
+    def restore(self, snapshot: dict[str, Any], settings: LineSettings) -> None:
+        """Take over what another process counted, and what its line was set to.
+
+        Raises KeyError, ValueError or TypeError.
+        """
+        self._absent = AbsentLine(settings)
+        self.counters = Counters(**{k: int(v) for k, v in snapshot["counters"].items()})
+        self.outbox.taken = int(snapshot["taken"])
+
+    def inherit(self, session: Holder) -> None:
+        """A session of another process goes on with this port."""
+        self.owner = session
+        self._changed()
 
     # ---- gates
 

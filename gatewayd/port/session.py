@@ -167,11 +167,16 @@ class Session:
     def snapshot(self) -> dict[str, Any]:
         """What a successor needs to go on, as values that JSON can hold."""
         return {
-            "face": self.face,
-            "number": self.number,
             "peername": self.peername,
             "since": self.since.isoformat(),
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
-            "leaving": self.leaving,
         }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go on where a session of another process was. Raises KeyError, ValueError, TypeError."""
+        self.bytes_in = int(snapshot["bytes_in"])
+        self.bytes_out = int(snapshot["bytes_out"])
+        self.port.inherit(self)
+        if self.port.line is None:
+            self.line_lost()

@@ -351,3 +351,19 @@ class TelnetSession(Session):
             "agreed": self._agreed,
             "held": b"".join(self._held).hex(),
         }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go on where a session of another process was. Raises KeyError, ValueError, TypeError."""
+        self._engine.restore(snapshot["engine"])
+        self._access.restore(snapshot["access"], self.port.control)
+        self._agreed = bool(snapshot["agreed"])
+        held = bytes.fromhex(snapshot["held"])
+        super().restore(snapshot)
+        if held:
+            self._held, self._held_bytes = [held], len(held)
+        if self._access.suspended:
+            self.port.line_gate.hold(Hold.SUSPENDED)
+        self._watch()
+        if self.port.line is not None:
+            # What the modem lines did in between is told now.
+            self.line_signals(self.port.line.signals())

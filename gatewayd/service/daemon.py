@@ -19,6 +19,8 @@ from gatewayd.log import Happening, note
 from gatewayd.service import handlers, reload, status, systemd
 from gatewayd.service.commands import Commands
 from gatewayd.service.gateway import Gateway
+from gatewayd.service.handover import Inheritance, give
+from gatewayd.service.store import Store
 
 Companion = Callable[[], Awaitable[None]]
 """Something to run beside the gateway, started when the ports are served."""
@@ -61,10 +63,15 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
-        gateway = self._gateway = Gateway()
+        store = Store()
+        gateway = self._gateway = Gateway(store)
+        inherited = Inheritance(systemd.listen_fds())
         control: ControlServer | None = None
+        given = False
         try:
-            gateway.start(self._config)
+            gateway.listen(self._config, inherited.sockets)
+            inherited.restore(gateway, store)
+            gateway.start()
             control = await self._control()
             note(
                 Happening.SERVICE_READY,
@@ -80,12 +87,18 @@ class Daemon:
             await self._stopping.wait()
             note(Happening.SERVICE_STOPPING, "stopping")
             systemd.notify(STOPPING=1)
+            if store.active:
+                # Whether this is a stop or a restart is not told. After a stop the manager closes
+                # what it keeps; after a restart the next process goes on with it.
+                await give(gateway, store)
+                given = True
         finally:
             for task in tuple(self._tasks):
                 task.cancel()
             if control is not None:
                 await control.stop()
-            await gateway.stop()
+            if not given:
+                await gateway.stop()
 
     async def reload(self) -> str:
         """Put the file in force; return what changed. Raises ConfigError or BindError; then

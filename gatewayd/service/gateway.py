@@ -16,6 +16,8 @@ from gatewayd.net.listener import Listener, bind
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.port import Port
 from gatewayd.service.keeper import Keeper
+from gatewayd.service.passed import PassedSockets
+from gatewayd.service.store import Store
 
 Listening = tuple[Face, Address]
 
@@ -33,53 +35,71 @@ class Served:
 
 
 class Gateway:
-    """The ports that are served now, by name."""
+    """The ports that are served now, by name. `store` keeps their descriptors for a restart."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store) -> None:
         self.loop = asyncio.get_running_loop()
         self.served: dict[str, Served] = {}
-        self.watch = DeviceWatch(self.loop)
-        self._sockets = SocketWatch(self.loop)
-        self._numbers = count(1)
-        self.passed: dict[str, list[socket.socket]] = {}
-        """Listening sockets from the service manager, by the name of their port."""
         self.changed: Callable[[], None] | None = None
         """Called when a session came or went, or a device changed its state."""
+        self._store = store
+        self._watch = DeviceWatch(self.loop)
+        self._sockets = SocketWatch(self.loop)
+        self._numbers = count(1)
 
-    def start(self, config: Config) -> None:
-        """Serve all ports of `config`. Raises BindError, and serves nothing then."""
-        bound: list[tuple[PortConfig, list[tuple[Face, socket.socket]]]] = []
+    def listen(self, config: Config, passed: PassedSockets) -> None:
+        """Listen for all ports of `config`, on sockets that were passed where they have an address
+        of it. Raises BindError, and serves nothing then.
+
+        A passed socket that has the name of a port and another address is one more RFC 2217 face.
+        """
+        ours = [address for port in config.ports for _, address in port.listeners]
+        bound = passed.sort(ours)
         try:
-            for port in config.ports:
-                sockets: list[tuple[Face, socket.socket]] = []
-                bound.append((port, sockets))
-                for face, address in port.listeners:
-                    sockets.append((face, self._passed(port.name, address) or bind(address)))
+            for address in ours:
+                if address not in bound:
+                    bound[address] = bind(address)
         except BaseException:
-            for _, sockets in bound:
-                for _, sock in sockets:
-                    sock.close()
+            for sock in bound.values():
+                sock.close()
             raise
-        for port, sockets in bound:
+        for port in config.ports:
+            sockets = [(face, bound[address]) for face, address in port.listeners]
+            sockets += [(Face.RFC2217, sock) for sock in passed.named(port.name)]
             self.add(port, sockets)
 
-    def add(self, config: PortConfig, sockets: Iterable[tuple[Face, socket.socket]]) -> None:
-        """Serve one more port on sockets that listen already."""
+    def start(self) -> None:
+        """Look for the devices of all ports."""
+        for served in self.served.values():
+            served.keeper.start()
+
+    def add(self, config: PortConfig, sockets: Iterable[tuple[Face, socket.socket]]) -> Served:
+        """One more port, on sockets that listen already; its keeper is still to be started."""
         port = Port(config, self.loop)
         port.on_change = self._port_changed
-        served = Served(port, Keeper(port, self.watch))
+        served = Served(port, Keeper(port, self._watch, self._store))
         self.served[config.name] = served
         for face, sock in sockets:
-            self.listen(served, face, sock)
-        served.keeper.start()
+            self._listen(served, face, sock)
+        self.store_listeners(served)
+        return served
 
-    def listen(self, served: Served, face: Face, sock: socket.socket) -> None:
-        """Accept clients of `face` on a socket that listens already."""
+    def extend(self, served: Served, face: Face, sock: socket.socket) -> None:
+        """One more listener for a port."""
+        self._listen(served, face, sock)
+        self.store_listeners(served)
+
+    def _listen(self, served: Served, face: Face, sock: socket.socket) -> None:
         listener = Listener(
             served.port, face, sock, next_number=self._numbers.__next__, watch=self._sockets
         )
         served.listeners.append(listener)
         listener.start()
+
+    def store_listeners(self, served: Served) -> None:
+        """Have the store keep just the listeners that the port has."""
+        fds = [listener.socket.fileno() for listener in served.listeners]
+        self._store.listeners(served.port.name, fds)
 
     def _port_changed(self) -> None:
         if self.changed is not None:
@@ -99,9 +119,12 @@ class Gateway:
             listener.pause()
             if (listener.face, listener.address) not in keep:
                 listener.socket.close()
+        self._store.listeners(name, ())
         if served.port.owner is not None:
             served.port.owner.end()
-        await self._drained(served.port)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                await settled(served.port)
         await served.keeper.stop()
         for listener in served.listeners:
             for connection in tuple(listener.connections):
@@ -111,19 +134,11 @@ class Gateway:
         """End everything; bytes that lines still take go to them, within `STOP_S`."""
         await asyncio.gather(*(self.remove(name) for name in tuple(self.served)))
         self._sockets.close()
-        self.watch.close()
+        self._watch.close()
 
-    async def _drained(self, port: Port) -> None:
-        drained = asyncio.Event()
-        port.outbox.then(drained.set)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_S):
-                await drained.wait()
 
-    def _passed(self, name: str, address: Address) -> socket.socket | None:
-        for sock in self.passed.get(name, []):
-            host, port = sock.getsockname()[:2]
-            if port == address.port and (host == address.host or host in ("0.0.0.0", "::")):
-                self.passed[name].remove(sock)
-                return sock
-        return None
+async def settled(port: Port) -> None:
+    """Wait until the line has taken what waits now, and done what was asked."""
+    done = asyncio.Event()
+    port.outbox.then(done.set)
+    await done.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import Final
 
@@ -11,9 +12,11 @@ from gatewayd.device.scan import SerialDevice
 from gatewayd.device.watch import RETRY, DeviceWatch
 from gatewayd.errors import DeviceAbsentError, DeviceBusyError, DeviceError
 from gatewayd.line.opening import open_line
+from gatewayd.line.serial_line import SerialPortLine
 from gatewayd.log import Happening, note
 from gatewayd.port.phase import Cue
 from gatewayd.port.port import Port
+from gatewayd.service.store import Store
 
 RETRY_S: Final = (0.5, 10.0)
 """First and last delay between two tries on a device that is there and cannot be opened; nothing
@@ -29,8 +32,9 @@ _HAPPENINGS: Final = {
 class Keeper:
     """Supplies one port with its line for as long as the port is served."""
 
-    def __init__(self, port: Port, watch: DeviceWatch) -> None:
+    def __init__(self, port: Port, watch: DeviceWatch, store: Store) -> None:
         self.port = port
+        self._store = store
         self._watch = watch
         self._task: asyncio.Task[None] | None = None
         self._again = False
@@ -44,6 +48,16 @@ class Keeper:
         self._watch.watch(self, self.port.config.device, self.look)
         if self.port.line is None:
             self.look()
+
+    def adopt(self, line: SerialPortLine) -> None:
+        """Go on with a device that another process opened."""
+        self.port.move(Cue.TRY, "being taken over")
+        self.port.move(Cue.OPENED)
+        self._note(Happening.DEVICE_READY, "%s taken over, %s", line.path, line.settings())
+        self._store.device(self.port.name, line.fileno())
+        with contextlib.suppress(DeviceError):
+            self._is_same(find(self.port.config.device, self._watch.devices()))
+        self.port.opened(line, adopted=True)
 
     def look(self) -> None:
         """The device may be there by now."""
@@ -64,6 +78,7 @@ class Keeper:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self._store.device(self.port.name, None)
         closed = asyncio.Event()
         self.port.release(closed.set)
         await closed.wait()
@@ -87,6 +102,7 @@ class Keeper:
             same = self._is_same(found)
             port.move(Cue.OPENED)
             self._note(Happening.DEVICE_READY, "%s open, %s", path, line.settings())
+            self._store.device(port.name, line.fileno())
             port.opened(line, same_device=same)
 
     def _is_same(self, found: SerialDevice | str) -> bool:
@@ -110,6 +126,7 @@ class Keeper:
             self._retry = asyncio.get_running_loop().call_later(delay, self.look)
 
     def _lost(self) -> None:
+        self._store.device(self.port.name, None)
         # It may be back already, or never have gone: a hang-up is not an unplug.
         self._retry = asyncio.get_running_loop().call_later(RETRY_S[0], self.look)
 

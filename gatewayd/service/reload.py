@@ -25,7 +25,7 @@ async def apply(gateway: Gateway, old: Config, new: Config) -> str:
     for change in steps.changed:
         await _change(gateway, change, sockets)
     for port in steps.added:
-        gateway.add(port, [(face, sockets.take(at)) for face, at in port.listeners])
+        gateway.add(port, [(face, sockets.take(at)) for face, at in port.listeners]).keeper.start()
     for port in steps.unchanged:
         gateway.served[port.name].port.config = port
     gateway.order([port.name for port in new.ports])
@@ -49,11 +49,12 @@ async def _change(gateway: Gateway, change: Change, sockets: _Sockets) -> None:
         gateway.add(
             change.new,
             [(face, kept.get((face, at)) or sockets.take(at)) for face, at in change.new.listeners],
-        )
+        ).keeper.start()
         return
     served.port.reconfigure(change.new)
+    gateway.store_listeners(served)
     for face, address in change.opened:
-        gateway.listen(served, face, sockets.take(address))
+        gateway.extend(served, face, sockets.take(address))
 
 
 class _Sockets:

@@ -1,0 +1,60 @@
+"""The service manager's descriptor store, by what gatewayd keeps in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Final
+
+from gatewayd.service import systemd
+
+DEVICE: Final = "tty."
+LISTENER: Final = "listener."
+SESSION: Final = "session."
+STATE: Final = "state"
+"""Names of stored descriptors; the port stands behind the dot. Others are those of socket units."""
+
+
+class Store:
+    """Keeps descriptors for the next process; does nothing without a service manager.
+
+    The unit needs FileDescriptorStoreMax=.
+    """
+
+    def __init__(self) -> None:
+        # Managers from 254 on say how much they keep.
+        self.active = systemd.under_systemd() and os.environ.get("FDSTORE") != "0"
+
+    def device(self, port: str, fd: int | None) -> None:
+        """The open device of a port, or that it has none."""
+        if self.active:
+            systemd.unstore(DEVICE + port)
+            if fd is not None:
+                systemd.store(DEVICE + port, fd)
+
+    def listeners(self, port: str, fds: Iterable[int]) -> None:
+        """The listening sockets of a port."""
+        if self.active:
+            systemd.unstore(LISTENER + port)
+            systemd.store(LISTENER + port, *fds)
+
+    def session(self, port: str, fd: int) -> None:
+        """The connection of the session that holds a port."""
+        systemd.store(SESSION + port, fd)
+
+    def state(self, text: bytes) -> None:
+        """The description of all state, in a memory file."""
+        fd = os.memfd_create("gatewayd-state", os.MFD_CLOEXEC)
+        try:
+            os.write(fd, text)
+            os.lseek(fd, 0, os.SEEK_SET)
+            systemd.store(STATE, fd)
+        finally:
+            os.close(fd)
+
+    def taken(self, ports: Iterable[str]) -> None:
+        """State and connections of these ports are in this process now."""
+        if self.active:
+            systemd.unstore(STATE)
+            for port in ports:
+                systemd.unstore(SESSION + port)

@@ -1,0 +1,124 @@
+"""A service manager as far as descriptors go: it keeps what a daemon stores and passes it on."""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import os
+import select
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+
+_EXEC = """
+import os, sys
+count = int(sys.argv[1])
+fds = [int(fd) for fd in sys.argv[2 : 2 + count]]
+# Out of the way first: a descriptor may stand where another one must go.
+moved = [os.dup2(fd, 200 + number) for number, fd in enumerate(fds)]
+for fd in fds:
+    os.close(fd)
+for number, fd in enumerate(moved):
+    os.dup2(fd, 3 + number)
+    os.close(fd)
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execv(sys.executable, [sys.executable, "-m", "gatewayd", *sys.argv[2 + count :]])
+"""
+
+
+class Manager:
+    """Starts a daemon with NOTIFY_SOCKET and LISTEN_FDS, and serves its descriptor store."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "notify"
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(self.path))
+        self.store: list[tuple[str, int]] = []
+        self.status = ""
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Run `gatewayd ARGUMENTS` and wait for READY=1."""
+        fds = [fd for _, fd in self.store]
+        environment = {
+            **os.environ,
+            "NOTIFY_SOCKET": str(self.path),
+            "LISTEN_FDS": str(len(fds)),
+            "LISTEN_FDNAMES": ":".join(name for name, _ in self.store),
+        }
+        command = [sys.executable, "-c", _EXEC, str(len(fds)), *map(str, fds), *arguments]
+        self.process = subprocess.Popen(
+            command, env=environment, pass_fds=fds, stderr=subprocess.PIPE, text=True
+        )
+        self.wait_for("READY=1")
+        return self.process
+
+    def stop(self, *, kill: bool = False) -> str:
+        """End the daemon by SIGTERM, or as a crash does; return its log."""
+        assert self.process is not None
+        if kill:
+            self.process.kill()
+        else:
+            self.process.terminate()
+        _, log = self.process.communicate(timeout=20)
+        self.pump()
+        if not kill:
+            assert self.process.returncode == 0, log
+        self.process = None
+        return log
+
+    def pump(self) -> list[str]:
+        """Take the messages that are there; return their lines."""
+        lines: list[str] = []
+        while select.select([self.socket], [], [], 0)[0]:
+            lines += self._message()
+        return lines
+
+    def wait_for(self, line: str) -> None:
+        """Take messages until one has this line."""
+        while True:
+            assert select.select([self.socket], [], [], 20)[0], f"no {line}"
+            if line in self._message():
+                return
+
+    def wait_for_message(self) -> None:
+        """Take one message."""
+        assert select.select([self.socket], [], [], 20)[0], "the daemon says nothing"
+        self._message()
+
+    def _message(self) -> list[str]:
+        data, ancillary, _, _ = self.socket.recvmsg(65536, socket.CMSG_SPACE(4 * 253))
+        fds = array.array("i")
+        for level, kind, packed in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                fds.frombytes(packed[: len(packed) - len(packed) % 4])
+        lines = data.decode().splitlines()
+        fields = dict(line.split("=", 1) for line in lines)
+        self.status = fields.get("STATUS", self.status)
+        name = fields.get("FDNAME", "stored")
+        if "FDSTORE" in fields:
+            self.store += [(name, fd) for fd in fds]
+        if "FDSTOREREMOVE" in fields:
+            for stored in [entry for entry in self.store if entry[0] == name]:
+                os.close(stored[1])
+                self.store.remove(stored)
+        return lines
+
+    def __enter__(self) -> Manager:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
+        for _, fd in self.store:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+        self.socket.close()
