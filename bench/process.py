@@ -1,12 +1,26 @@
-"""What /proc tells about a running process: memory and wake-ups."""
+"""Processes: where they run, and what the kernel tells of them while they do."""
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _SCHED = 2
 """CPUCLOCK_SCHED: clock_getcpuclockid(3) makes such a number, but Python has it not."""
+
+
+@contextmanager
+def on_core(number: int) -> Iterator[None]:
+    """Processes started in the block run on one of the cores allowed to us: the `number`th."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(allowed)[number % len(allowed)]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def pss_mb(pid: int) -> float:
