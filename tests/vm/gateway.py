@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+from gatewayd.log import Happening
 from tests.vm.client import Client
 from tests.vm.machine import Machine
 
@@ -33,12 +34,14 @@ class Gateway:
         """Do something with the service; raises MachineError where systemd says that it failed."""
         self.vm.run(["systemctl", *arguments, "gatewayd.service"], timeout=90)
 
-    def start(self, ports: str) -> None:
-        """Run with these ports, from a stop: no session or descriptor of before is left."""
+    def start(self, ports: str, *ready: str) -> None:
+        """Run with these ports, from a stop; wait until the devices of `ready` are open."""
         self.systemctl("stop")
-        self.vm.run("systemctl reset-failed gatewayd.service", check=False)
         self.configure(ports)
+        since = self.now()
         self.systemctl("start")
+        for port in ready:
+            self.wait_logged(Happening.DEVICE_READY, port, since)
 
     def shown(self, name: str) -> str:
         """A property of the unit, by `systemctl show`."""
@@ -53,13 +56,13 @@ class Gateway:
         """A plain TCP client of one of the guest's TCP ports."""
         return socket.create_connection(self.vm.address(port), 20)
 
-    def wait_logged(self, *matches: str, since: str = "", timeout: float = 30.0) -> None:
-        """Wait until the journal has an entry with these fields, after the cursor `since`."""
-        after = f"--after-cursor='{since}'" if since else ""
-        fields = " ".join(f"'{match}'" for match in matches)
-        self.vm.wait_for(f"journalctl -q -n 1 {after} {fields} | grep -q .", timeout)
+    def wait_logged(
+        self, happening: Happening, port: str, since: str, timeout: float = 30.0
+    ) -> None:
+        """Wait until the journal says that it happened to `port` after the time `since`."""
+        fields = f"MESSAGE_ID={happening.value} GATEWAYD_PORT={port}"
+        self.vm.wait_for(f"journalctl -q --since={since} {fields} | grep -q .", timeout)
 
-    def cursor(self) -> str:
-        """Where the journal ends now."""
-        shown = self.vm.run("journalctl --sync; journalctl -q -n 0 --show-cursor").stdout
-        return shown.split("cursor: ", 1)[1].strip()
+    def now(self) -> str:
+        """The guest's time, for `since`."""
+        return self.vm.run("date +@%s.%6N").stdout.strip()

@@ -89,9 +89,10 @@ class UartWire:
         struct.pack_into("<I", self._shared, 0, value)
 
     def send(self, data: bytes) -> None:
-        """Send to the guest; waits for it to take the data."""
+        """Send to the guest as fast as it takes the data; a full minute without any is an error."""
         while data:
-            select.select([], [self._fd], [])
+            if not select.select([], [self._fd], [], 60.0)[1]:
+                raise TimeoutError(f"the guest leaves {len(data)} bytes")
             data = data[os.write(self._fd, data) :]
 
     def take(self) -> bytes:
