@@ -17,7 +17,7 @@ from tests.interop.gateway import CLOSED, Gateway, free_ports
 from tests.interop.instrument import PATIENCE, Instrument, bare_line
 
 MEBIBYTE = 1 << 20
-IAC, SB, SE, WILL, WONT, DO, DONT, AYT, DM = 255, 250, 240, 251, 252, 253, 254, 246, 242
+IAC, SB, SE, WILL, WONT, DO, DONT, AYT, BRK, DM = 255, 250, 240, 251, 252, 253, 254, 246, 243, 242
 BINARY, TIMING_MARK, COM_PORT = 0, 6, 44
 NEXT = b"<next client>"
 CONFIGURATION = """version: 1
@@ -180,6 +180,16 @@ def test_questions_whose_answers_are_never_read_cost_no_memory(scene: Scene) -> 
         send_until_stuck(client, questions, 64 * MEBIBYTE)
         scene.bystander_works()
         reset(client)
+    scene.attacked_works_again()
+
+
+@pytest.mark.xfail(reason="breaks that a client asked for outlive it", strict=True)
+def test_breaks_end_with_the_client_that_asked_for_them(scene: Scene) -> None:
+    with scene.connect(scene.telnet) as client:
+        client.sendall(b"x" + bytes([IAC, BRK]) * 2000)
+        assert scene.attacked.read(1) == b"x"
+        reset(client)
+    scene.session_over()
     scene.attacked_works_again()
 
 
