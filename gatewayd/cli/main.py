@@ -27,6 +27,10 @@ COMMANDS = {
     "kick": "end the session that holds a port",
     "devices": "list the serial devices of this machine, "
     "with an entry for the configuration for each",
+    "name": "name an adapter by pulling it and plugging it in",
+    "import": "turn a ser2net.yaml or ser2net.conf into a configuration, "
+    "printed on standard output",
+    "doctor": "look for what keeps ports from working, and print the commands that mend it",
 }
 """What can be done, with the `HELP` of its module in `gatewayd.cli`."""
 
