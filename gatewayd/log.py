@@ -1,4 +1,4 @@
-"""What gatewayd says in its log: one fixed MESSAGE_ID for each kind of event, and the fields beside it.
+"""What gatewayd says in its log: one fixed MESSAGE_ID for each kind of event, and fields beside it.
 
 Modules log through `note`; where the records go (journal fields, readable lines) is decided by the
 service's handlers.
@@ -13,7 +13,7 @@ LOGGER = logging.getLogger("gatewayd")
 
 
 class Happening(enum.Enum):
-    """A kind of log entry; the value is its MESSAGE_ID (sd-id128, see systemd.journal-fields(7))."""
+    """A kind of log entry; the value is its MESSAGE_ID, see systemd.journal-fields(7)."""
 
     SERVICE_READY = "ca087a66e0b54c14acf3b702beb6c1e6"
     """The gateway serves its ports."""
@@ -72,7 +72,7 @@ def note(
     device: str | None = None,
     exc_info: BaseException | None = None,
 ) -> None:
-    """Log `message % args` as a `happening`; the record carries it and the other fields as attributes.
+    """Log `message % args` as a `happening`; the record carries it and the other fields.
 
     Fields: `port` is the name in the configuration, `session` the number of the connection, `peer`
     its address, `device` the path of the tty. Attributes of the record are named `happening`,

@@ -9,6 +9,7 @@ import os
 import pwd
 import stat
 import termios
+import threading
 
 from gatewayd.errors import DeviceAbsentError, DeviceBusyError, DeviceError
 from gatewayd.line import termios2
@@ -57,7 +58,8 @@ def open_port(
 def _close_unwanted(opening: asyncio.Future[tuple[SerialPort, Capabilities]]) -> None:
     if not opening.cancelled() and opening.exception() is None:
         port, _capabilities = opening.result()
-        opening.get_loop().run_in_executor(None, port.close)
+        # The loop may be on its way out, its executor with it.
+        threading.Thread(target=port.close, daemon=True).start()
 
 
 def _check_kind(path: str) -> None:

@@ -54,6 +54,7 @@ class Connection:
         self._full = False
         self._reading = False
         self._eof = False
+        self._frozen = False
         self._closing: asyncio.TimerHandle | None = None
 
     def begin(self, session: Session, peer_timeout: float) -> None:
@@ -192,7 +193,7 @@ class Connection:
 
     def resume_reading(self) -> None:
         """Read again."""
-        if not self._reading and self._fd >= 0 and not self._eof:
+        if not (self._reading or self._eof or self._frozen) and self._fd >= 0:
             self._reading = True
             self._loop.add_reader(self._fd, self._readable)
 
@@ -242,9 +243,20 @@ class Connection:
 
     # ---- hand-over to another process
 
+    def stop_reading(self) -> None:
+        """Read nothing any more, whatever the session wants."""
+        self.pause_reading()
+        self._frozen = True
+
     def give_away(self) -> tuple[int, bytes]:
-        """The socket, for a copy that outlives this process, and what waits for the client."""
-        return self._fd, bytes(self._unsent)
+        """The socket, for a copy that outlives this process, and what waits for the client.
+
+        Nothing is read or sent from here on, and the session is not told.
+        """
+        fd, unsent = self._fd, bytes(self._unsent)
+        self._session = self._telnet = None
+        self._release()
+        return fd, unsent
 
     @property
     def session(self) -> Session | None:

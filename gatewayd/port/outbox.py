@@ -94,6 +94,12 @@ class Outbox:
         if len(self._queue) == 1:
             self._pump()
 
+    def withdraw(self, action: Action) -> None:
+        """Take an action back, if it still waits."""
+        if action in self._queue:
+            self._queue.remove(action)
+            self._actions -= 1
+
     def line_writable(self) -> None:
         """The line takes bytes again."""
         self._pump()

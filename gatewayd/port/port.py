@@ -38,6 +38,9 @@ class Holder(Protocol):
     bytes_out: int
     leaving: bool
 
+    def wait(self) -> None:
+        """It is not known yet whether there is a line."""
+
     def admitted(self) -> None:
         """The line is yours."""
 
@@ -110,6 +113,7 @@ class Port:
         """Called when the open device went away."""
         self.on_change: Callable[[], None] | None = None
         """Called when the phase or the session changed."""
+        self._arrived: list[Holder] = []
         self._absent = AbsentLine(config.line)
         self._hold_timer: Timer | None = None
         self._stall_timer: Timer | None = None
@@ -128,6 +132,13 @@ class Port:
         """What to set: the line, or what stands for it while the device is away."""
         return self.line or self._absent
 
+    @property
+    def stand_in(self) -> AbsentLine:
+        """What stands for the line when the device went and the port has not been told yet."""
+        if self.line is not None:
+            self._absent = AbsentLine(self.line.settings())
+        return self._absent
+
     # ---- the device
 
     def move(self, cue: Cue, cause: str = "") -> bool:
@@ -137,6 +148,8 @@ class Port:
         self.phase, self.cause = after, cause
         if changed:
             self._changed()
+        if after not in (Phase.OPENING, Phase.READY):
+            self._admit_arrived()
         return changed
 
     def _changed(self) -> None:
@@ -167,6 +180,7 @@ class Port:
         if self.owner is not None and not adopted:
             self.owner.line_back(line)
         self.outbox.attach(line)
+        self._admit_arrived()
 
     @property
     def wanted_settings(self) -> LineSettings:
@@ -253,7 +267,12 @@ class Port:
     # ---- sessions
 
     def admit(self, session: Holder) -> None:
-        """A client came: it gets the line, or is told why not."""
+        """A client came: it gets the line, or is told why not; while the device is being opened it
+        waits for what comes of that."""
+        if self.phase is Phase.OPENING and self.owner is None:
+            session.wait()
+            self._arrived.append(session)
+            return
         owner = self.owner
         if owner is not None and owner.leaving:
             # Its client sends no more, and may be gone: who comes now wants the line.
@@ -269,6 +288,11 @@ class Port:
             since = owner.since.strftime("%Y-%m-%d %H:%M:%S %Z").rstrip()
             reason = f"{self.name}: in use by {owner.peername} since {since}"
             self._refuse(session, reason)
+
+    def _admit_arrived(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        for session in arrived:
+            self.admit(session)
 
     def _seat(self, session: Holder) -> None:
         self.owner = session
@@ -293,6 +317,8 @@ class Port:
 
     def leave(self, session: Holder) -> None:
         """A session is over. What it sent still goes to the line, then the line is restored."""
+        if session in self._arrived:
+            self._arrived.remove(session)
         if self.owner is not session:
             return
         self.owner = None

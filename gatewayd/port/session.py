@@ -142,8 +142,13 @@ class Session:
         if not self._outbox.waiting:
             self._client_gate.release(Hold.LINE_FULL)
 
+    def wait(self) -> None:
+        """The device is being opened: leave what the client sends where it is."""
+        self._client_gate.hold(Hold.ABSENT)
+
     def admitted(self) -> None:
         """The line is this session's from now on."""
+        self._client_gate.release(Hold.ABSENT)
 
     def tell(self, text: str) -> None:
         """Nothing: a machine would read a text as data."""

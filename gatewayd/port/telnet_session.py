@@ -89,6 +89,7 @@ class TelnetSession(Session):
 
     def admitted(self) -> None:
         """Open with offers only: what clients refuse or leave unanswered does no harm."""
+        super().admitted()
         ask = self._engine.ask
         ask(Side.LOCAL, Option.BINARY, enable=True)
         ask(Side.REMOTE, Option.BINARY, enable=True)
@@ -197,6 +198,8 @@ class TelnetSession(Session):
             self._suspend()
         elif request.command is ComPort.FLOWCONTROL_RESUME:
             self._resume()
+        elif request.text:
+            self._note(Happening.SESSION_OPENED, "the client is %r", request.text[:80])
         self._requests.append(request)
 
     def _purge(self, which: Purge) -> None:
@@ -220,8 +223,8 @@ class TelnetSession(Session):
         try:
             answers = self._access.perform(requests, self.port.control)
         except OSError:
-            # The device went while it was being set; the port learns of it by itself.
-            return
+            # The device is going: answer from what will be set when it comes back.
+            answers = self._access.perform(requests, self.port.stand_in)
         for answer in answers:
             self._reply(answer)
         if (self._access.wants_signals, self._access.wants_errors) != mask_before:
@@ -311,6 +314,8 @@ class TelnetSession(Session):
         if self._access.breaking:
             line.set_break(True)
         self._watch()
+        # Another device counts its errors from elsewhere.
+        self._access.errors_changed(line.errors())
         self.line_signals(line.signals())
         super().line_back(line)
 

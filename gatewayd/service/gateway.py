@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
@@ -122,9 +121,7 @@ class Gateway:
         self._store.listeners(name, ())
         if served.port.owner is not None:
             served.port.owner.end()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_S):
-                await settled(served.port)
+        await settled(served.port, STOP_S)
         await served.keeper.stop()
         for listener in served.listeners:
             for connection in tuple(listener.connections):
@@ -137,8 +134,12 @@ class Gateway:
         self._watch.close()
 
 
-async def settled(port: Port) -> None:
-    """Wait until the line has taken what waits now, and done what was asked."""
+async def settled(port: Port, seconds: float) -> None:
+    """Wait until the line has taken what waits now, and done what was asked; not for ever."""
     done = asyncio.Event()
     port.outbox.then(done.set)
-    await done.wait()
+    try:
+        async with asyncio.timeout(seconds):
+            await done.wait()
+    except TimeoutError:
+        port.outbox.withdraw(done.set)

@@ -9,7 +9,6 @@ its configuration; what does not fit, or is not understood, is closed.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import json
 import logging
@@ -38,11 +37,9 @@ async def give(gateway: Gateway, store: Store) -> None:
     for served in gateway.served.values():
         for listener in served.listeners:
             listener.pause()
-            for connection in listener.connections:
-                connection.pause_reading()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(SETTLE_S):
-            await asyncio.gather(*(settled(one.port) for one in gateway.served.values()))
+            for connection in tuple(listener.connections):
+                connection.stop_reading()
+    await asyncio.gather(*(settled(one.port, SETTLE_S) for one in gateway.served.values()))
     ports = {name: _give_port(served, store) for name, served in gateway.served.items()}
     store.state(json.dumps({"version": VERSION, "ports": ports}).encode())
 
