@@ -7,7 +7,7 @@ import contextlib
 import logging
 from typing import Final
 
-from gatewayd.device.match import find, has_identity, is_serial_number
+from gatewayd.device.match import find, same_device
 from gatewayd.device.scan import SerialDevice
 from gatewayd.device.watch import RETRY, DeviceWatch
 from gatewayd.errors import DeviceAbsentError, DeviceBusyError, DeviceError
@@ -40,7 +40,7 @@ class Keeper:
         self._again = False
         self._retry: asyncio.TimerHandle | None = None
         self._delay = RETRY_S[0]
-        self._identity: tuple[str | None, ...] | None = None
+        self._found: SerialDevice | str | None = None
         port.on_lost = self._lost
 
     def start(self) -> None:
@@ -56,7 +56,7 @@ class Keeper:
         self._note(Happening.DEVICE_READY, "%s taken over, %s", line.path, line.settings())
         self._store.device(self.port.name, line.fileno())
         with contextlib.suppress(DeviceError):
-            self._is_same(find(self.port.config.device, self._watch.devices()))
+            self._found = find(self.port.config.device, self._watch.devices())
         self.port.opened(line, adopted=True)
 
     def look(self) -> None:
@@ -107,12 +107,8 @@ class Keeper:
 
     def _is_same(self, found: SerialDevice | str) -> bool:
         """Whether this is certainly the device of last time."""
-        before = self._identity
-        self._identity = None
-        if isinstance(found, SerialDevice):
-            serial = found.serial if is_serial_number(found.serial) else None
-            self._identity = (found.vid, found.pid, serial, str(found.interface))
-        return has_identity(found) and before in (None, self._identity)
+        before, self._found = self._found, found
+        return before is None or same_device(before, found)
 
     def _failed(self, cue: Cue, error: DeviceError) -> None:
         self._task = None
