@@ -27,14 +27,18 @@ class Client:
         # The segments of an Ethernet: those of loopback go with buffers of megabytes.
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1460)
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
-        self._sock.settimeout(20)
-        self._sock.connect(address)
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._unparsed = b""
         self._data = bytearray()
         self._agreed: set[bytes] = set()
         self._said: deque[tuple[bytes, bytes]] = deque()  # commands and values from the server
-        self._read_until(lambda: WILL + rfc2217.COM_PORT_OPTION in self._agreed)
+        try:
+            self._sock.settimeout(20)
+            self._sock.connect(address)
+            self._read_until(lambda: WILL + rfc2217.COM_PORT_OPTION in self._agreed)
+        except BaseException:
+            self._sock.close()
+            raise
 
     def __enter__(self) -> Self:
         return self

@@ -61,13 +61,15 @@ def image(cache: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def package(tmp_path_factory: pytest.TempPathFactory, image: Path) -> Path:
-    """The Debian package: $GATEWAYD_DEB, else built from this tree."""
-    if built := os.environ.get("GATEWAYD_DEB"):
-        return Path(built)
-    folder = tmp_path_factory.mktemp("package")
-    subprocess.run([str(ROOT / "packaging" / "build-deb"), str(folder)], check=True)
-    (package,) = folder.glob("gatewayd_*.deb")
-    return package
+    """The Debian package, built from this tree."""
+    return build_package(tmp_path_factory.mktemp("package"))
+
+
+def build_package(folder: Path, *version: str) -> Path:
+    """Build the package into `folder`, as another version than the program's if wanted."""
+    command = [str(ROOT / "packaging" / "build-deb"), *version]
+    built = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return Path(shutil.copy(ROOT / built, folder))
 
 
 @pytest.hookimpl(wrapper=True)
