@@ -6,6 +6,7 @@ import contextlib
 import grp
 import os
 import pwd
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,6 +137,10 @@ def _own_name() -> str:
 
 
 def _leads_to(descriptor: Path, node: Path) -> bool:
+    """Whether both are one device, whatever name it was opened by; or one file, on paper."""
     with contextlib.suppress(OSError):
-        return os.readlink(descriptor) == str(node)
+        held, wanted = os.stat(descriptor), os.stat(node)
+        if stat.S_ISCHR(held.st_mode) and stat.S_ISCHR(wanted.st_mode):
+            return held.st_rdev == wanted.st_rdev
+        return os.path.samestat(held, wanted)
     return False
