@@ -132,7 +132,7 @@ static void begin(void)
     cpu_start = read_clock(gateway_clock);
 }
 
-/* `wall` is the time the work took by its schedule, in ns; 0: until now. */
+/* `wall` is the time the work took by its schedule, in ns; 0: until now. `late` of the `rounds` began late. */
 static void report(uint64_t wall, uint64_t rounds, uint64_t lost, uint64_t late)
 {
     uint64_t cpu = read_clock(gateway_clock) - cpu_start, took = now() - wall_start;
@@ -140,10 +140,11 @@ static void report(uint64_t wall, uint64_t rounds, uint64_t lost, uint64_t late)
     sampling = false;
     qsort(samples, sample_count, sizeof *samples, by_size);
     printf("{\"wall_s\": %.6f, \"cpu_s\": %.6f, \"load_cpu_s\": %.6f, \"bytes\": %llu, \"rounds\": %llu, "
-           "\"lost\": %llu, \"late_us\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f}\n",
+           "\"lost\": %llu, \"late_percent\": %.2f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f}\n",
            (double)(wall ? wall : took) / 1e9, (double)cpu / 1e9, (double)own / 1e9,
            (unsigned long long)(bytes_seen() - bytes_start), (unsigned long long)rounds,
-           (unsigned long long)lost, (double)late / 1e3, percentile_us(.5), percentile_us(.99), percentile_us(1));
+           (unsigned long long)lost, rounds ? 100. * (double)late / (double)rounds : 0.,
+           percentile_us(.5), percentile_us(.99), percentile_us(1));
 }
 
 /* Bytes of a flow have come out: they must be the ones that its positions say. */
@@ -442,7 +443,7 @@ static void emit(struct port *p, struct flow *f, size_t piece)
 }
 
 /* Every port gets a piece each `interval`, the ports spread evenly over it, as UARTs that know nothing of each
- * other are. `late` is by how much the generator itself fell behind at the worst. */
+ * other are. A piece is late when the generator itself is a millisecond behind. */
 static void command_paced(size_t piece, double baud, bool both, double seconds)
 {
     const double warm_up = 0.3;
@@ -463,8 +464,7 @@ static void command_paced(size_t piece, double baud, bool both, double seconds)
             pump(due - at);
             continue;
         }
-        if (begun && at - due > late)
-            late = at - due;
+        late += begun && at - due > SECOND / 1000;
         struct port *p = ports + (both ? slot % slots / 2 : slot % slots);
         emit(p, both && slot % 2 ? &p->down : &p->up, piece);
         if (++slot % 16 == 0)

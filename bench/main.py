@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import resource
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{work.key:22} {work.title}")
         return 0
     _raise_descriptor_limit()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no gateway is left behind
     try:
         tools = prepare()
         if options.profile:
