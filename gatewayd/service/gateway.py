@@ -53,19 +53,21 @@ class Gateway:
         A passed socket that has the name of a port and another address is one more RFC 2217 face.
         """
         ours = [address for port in config.ports for _, address in port.listeners]
-        bound = passed.sort(ours)
+        taken = passed.sort(ours)
+        bound: list[socket.socket] = []
         try:
+            # Not by address: port 0 is another one each time.
             for address in ours:
-                if address not in bound:
-                    bound[address] = bind(address)
+                bound.append(taken.pop(address, None) or bind(address))
         except BaseException:
-            for sock in bound.values():
+            for sock in (*bound, *taken.values()):
                 sock.close()
             raise
+        sockets = iter(bound)
         for port in config.ports:
-            sockets = [(face, bound[address]) for face, address in port.listeners]
-            sockets += [(Face.RFC2217, sock) for sock in passed.named(port.name)]
-            self.add(port, sockets)
+            listening = [(face, next(sockets)) for face, _ in port.listeners]
+            listening += [(Face.RFC2217, sock) for sock in passed.named(port.name)]
+            self.add(port, listening)
 
     def start(self) -> None:
         """Look for the devices of all ports."""
