@@ -11,6 +11,7 @@ from typing import Final
 
 from gatewayd.config.schema import Address, Config, Face, PortConfig
 from gatewayd.device.watch import DeviceWatch
+from gatewayd.line.gather import Gatherers
 from gatewayd.net.listener import Listener, bind
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.port import Port
@@ -44,6 +45,7 @@ class Gateway:
         self._store = store
         self._watch = DeviceWatch(self.loop)
         self._sockets = SocketWatch(self.loop)
+        self._gatherers = Gatherers(self.loop)
         self._numbers = count(1)
 
     def listen(self, config: Config, passed: PassedSockets) -> None:
@@ -57,8 +59,7 @@ class Gateway:
         bound: list[socket.socket] = []
         try:
             # Not by address: port 0 is another one each time.
-            for address in ours:
-                bound.append(taken.pop(address, None) or bind(address))
+            bound.extend(taken.pop(address, None) or bind(address) for address in ours)
         except BaseException:
             for sock in (*bound, *taken.values()):
                 sock.close()
@@ -78,7 +79,7 @@ class Gateway:
         """One more port, on sockets that listen already; its keeper is still to be started."""
         port = Port(config, self.loop)
         port.on_change = self._port_changed
-        served = Served(port, Keeper(port, self._watch, self._store))
+        served = Served(port, Keeper(port, self._watch, self._store, self._gatherers))
         self.served[config.name] = served
         for face, sock in sockets:
             self._listen(served, face, sock)
