@@ -14,6 +14,7 @@ import threading
 from gatewayd.errors import DeviceAbsentError, DeviceBusyError, DeviceError
 from gatewayd.line import termios2
 from gatewayd.line.api import LineEvents
+from gatewayd.line.gather import Gatherers
 from gatewayd.line.model import Capabilities, LineSettings, SignalPolicies
 from gatewayd.line.serial_line import SerialPortLine, probe
 from gatewayd.line.serial_port import SerialPort
@@ -22,7 +23,11 @@ _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENXIO, errno.ENODEV})
 
 
 async def open_line(
-    path: str, settings: LineSettings, policies: SignalPolicies, events: LineEvents
+    path: str,
+    settings: LineSettings,
+    policies: SignalPolicies,
+    events: LineEvents,
+    gatherers: Gatherers | None = None,
 ) -> SerialPortLine:
     """Open the tty at `path` (a symlink is followed), configure it and hand it over as a line.
 
@@ -35,7 +40,7 @@ async def open_line(
     except asyncio.CancelledError:
         opening.add_done_callback(_close_unwanted)
         raise
-    return SerialPortLine(port, events, capabilities, settings)
+    return SerialPortLine(port, events, capabilities, settings, gatherers)
 
 
 def open_port(

@@ -11,6 +11,7 @@ from typing import Final
 
 from gatewayd.line import ioctls, termios2
 from gatewayd.line.api import LineEvents
+from gatewayd.line.gather import Gatherers
 from gatewayd.line.model import (
     Capabilities,
     LineErrors,
@@ -69,6 +70,7 @@ class SerialPortLine:
         events: LineEvents,
         capabilities: Capabilities,
         nominal: LineSettings | None = None,
+        gatherers: Gatherers | None = None,
     ) -> None:
         """Takes the port over. `nominal` are the settings last asked for, where that is known."""
         loop = asyncio.get_running_loop()
@@ -90,7 +92,7 @@ class SerialPortLine:
                 self._outputs |= signal
         wait = wait_for_change if capabilities.modem_events else None
         self._watch = ModemWatch(loop, fd, self._signals_changed, self._failed, wait)
-        self._transport = LineTransport(loop, self, port, self._before_close)
+        self._transport = LineTransport(loop, self, port, self._before_close, gatherers)
         # Any backlog at all, and its end, is of interest to the transmitter.
         self._transport.set_write_buffer_limits(high=0, low=0)
         self._transport.deliver = events.line_data
@@ -113,6 +115,7 @@ class SerialPortLine:
         *,
         nominal: LineSettings | None = None,
         pending: bytes = b"",
+        gatherers: Gatherers | None = None,
     ) -> SerialPortLine:
         """Go on with an open tty that another process has set up; only the locks are taken.
 
@@ -122,7 +125,7 @@ class SerialPortLine:
         port = SerialPort(path, LineSettings())
         capabilities = probe(fd)
         port.adopt(fd)
-        line = cls(port, events, capabilities, nominal)
+        line = cls(port, events, capabilities, nominal, gatherers)
         if pending:
             line._transport.write(pending)
         return line

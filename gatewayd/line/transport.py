@@ -15,9 +15,12 @@ from typing import Any, Protocol
 
 import serial_asyncio
 
+from gatewayd.line.gather import STREAK, Gatherer, Gatherers
 from gatewayd.line.serial_port import SerialPort
 
 _READ_SIZE = 65536
+_GULP = 1024
+"""A read of so many bytes is bulk: the driver's buffer must not be left to fill."""
 
 
 class TransportUser(Protocol):
@@ -51,8 +54,16 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
         user: TransportUser,
         port: SerialPort,
         before_close: Callable[[], None] | None = None,
+        gatherers: Gatherers | None = None,
     ) -> None:
-        """`before_close` runs in the closing thread, right before the descriptor is closed."""
+        """`before_close` runs in the closing thread, right before the descriptor is closed.
+
+        `gatherers` read lines that stream; without, each piece is an event of the loop.
+        """
+        self._gatherers = gatherers
+        self._gatherer: Gatherer | None = None
+        self._streak = 0
+        self._streak_began = 0.0
         self._reading_paused = False
         self._losing = False
         self._before_close = before_close
@@ -74,6 +85,9 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
         """Write now what the driver takes, and the rest once it can. Ignored while closing."""
         if self._closing:
             return
+        self._streak = 0
+        if self._gatherer is not None:
+            self.gathered_no_more()
         buffer = self._write_buffer
         if not buffer:
             try:
@@ -115,7 +129,7 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
     def detach(self) -> int:
         """Give the open descriptor away. No callback follows; unsent bytes of ours are dropped."""
         self._closing = self._losing = True
-        self._remove_reader()
+        self._forget_reader()
         self._remove_writer()
         self._write_buffer.clear()
         return self._serial.detach()  # type: ignore[no-any-return]
@@ -124,9 +138,46 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
         """As `discard`; the base class has it under this name."""
         self.discard()
 
+    def read_ready(self) -> None:
+        """Read what is there; see `gather.Member`."""
+        self._read_ready()
+
+    def gathered_no_more(self) -> None:
+        """Be read in the loop again; see `gather.Member`."""
+        self._forget_reader()
+        self._streak = 0
+        self._ensure_reader()
+
     def _ensure_reader(self) -> None:
-        if not self._reading_paused:
+        if not self._reading_paused and self._gatherer is None:
             super()._ensure_reader()
+
+    def _remove_reader(self) -> None:
+        if self._gatherer is not None:
+            self._gatherer.remove(self._fd)
+            self._gatherer = None
+        super()._remove_reader()
+
+    def _forget_reader(self) -> None:
+        self._remove_reader()
+        if self._gatherers is not None:
+            self._gatherers.forget(self._fd)
+
+    def _look_at_pace(self) -> None:
+        """Every `STREAK` reads without a write: find the place where this line is best read."""
+        if self._gatherers is None or self._closing or self._reading_paused:
+            return
+        now = self._loop.time()
+        if self._streak > STREAK:
+            place = self._gatherers.choose(self._fd, (now - self._streak_began) / STREAK)
+            if place is not self._gatherer:
+                self._remove_reader()
+                self._gatherer = place
+                if place is None:
+                    self._ensure_reader()
+                else:
+                    place.add(self._fd, self)
+        self._streak_began = now
 
     def _read_ready(self) -> None:
         try:
@@ -137,6 +188,13 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
             self._abort(error)
             return
         if data:
+            self._streak += 1
+            if len(data) >= _GULP:
+                self._streak = 0
+                if self._gatherer is not None:
+                    self.gathered_no_more()
+            elif self._streak % STREAK == 0:
+                self._look_at_pace()
             self.deliver(data)
         else:
             self._abort(OSError(errno.EIO, "the device hung up"))
@@ -159,13 +217,13 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
 
     def _close(self, exc: Exception | None = None) -> None:
         self._closing = True
-        self._remove_reader()
+        self._forget_reader()
         if not self._write_buffer:
             self._lose(exc)
 
     def _abort(self, exc: Exception | None) -> None:
         self._closing = True
-        self._remove_reader()
+        self._forget_reader()
         self._remove_writer()
         self._write_buffer.clear()
         self._lose(exc)

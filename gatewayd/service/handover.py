@@ -143,7 +143,9 @@ class Inheritance:
         if fd is not None:
             path = state.get("path") or _path(fd)
             try:
-                line = SerialPortLine.adopt(fd, path, port, nominal=settings)
+                line = SerialPortLine.adopt(
+                    fd, path, port, nominal=settings, gatherers=served.keeper.gatherers
+                )
             except (OSError, GatewayError):
                 os.close(fd)
                 raise

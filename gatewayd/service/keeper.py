@@ -11,6 +11,7 @@ from gatewayd.device.match import find, same_device
 from gatewayd.device.scan import SerialDevice
 from gatewayd.device.watch import RETRY, DeviceWatch
 from gatewayd.errors import DeviceAbsentError, DeviceBusyError, DeviceError
+from gatewayd.line.gather import Gatherers
 from gatewayd.line.opening import open_line
 from gatewayd.line.serial_line import SerialPortLine
 from gatewayd.log import Happening, note
@@ -32,8 +33,9 @@ _HAPPENINGS: Final = {
 class Keeper:
     """Supplies one port with its line for as long as the port is served."""
 
-    def __init__(self, port: Port, watch: DeviceWatch, store: Store) -> None:
+    def __init__(self, port: Port, watch: DeviceWatch, store: Store, gatherers: Gatherers) -> None:
         self.port = port
+        self.gatherers = gatherers
         self._store = store
         self._watch = watch
         self._task: asyncio.Task[None] | None = None
@@ -89,7 +91,9 @@ class Keeper:
         try:
             found = find(port.config.device, self._watch.devices())
             path = found.path if isinstance(found, SerialDevice) else found
-            line = await open_line(path, port.wanted_settings, port.config.signals, port)
+            line = await open_line(
+                path, port.wanted_settings, port.config.signals, port, self.gatherers
+            )
         except DeviceAbsentError as error:
             self._failed(Cue.NOT_THERE, error)
         except DeviceBusyError as error:
