@@ -43,6 +43,7 @@ class Keeper:
         self._retry: asyncio.TimerHandle | None = None
         self._delay = RETRY_S[0]
         self._found: SerialDevice | str | None = None
+        self._told: tuple[Cue, str] | None = None
         port.on_lost = self._lost
 
     def start(self) -> None:
@@ -101,7 +102,7 @@ class Keeper:
         except DeviceError as error:
             self._failed(Cue.REFUSED, error)
         else:
-            self._task = None
+            self._task = self._told = None
             self._delay = RETRY_S[0]
             same = self._is_same(found)
             port.move(Cue.OPENED)
@@ -116,7 +117,10 @@ class Keeper:
 
     def _failed(self, cue: Cue, error: DeviceError) -> None:
         self._task = None
-        if self.port.move(cue, str(error)):
+        self.port.move(cue, str(error))
+        if self._told != (cue, str(error)):
+            # Another try that ends as the last one did is no news.
+            self._told = (cue, str(error))
             self._note(_HAPPENINGS[cue], "%s", error, level=logging.WARNING)
         if self._again:
             self.look()
