@@ -144,6 +144,8 @@ class Transmitter:
         self._look_timer = self._drain_timer = None
 
     def _queued(self) -> int:
+        if not self._has_wire:
+            return 0
         try:
             return ioctls.queued(self._fd)
         except OSError as error:

@@ -209,9 +209,10 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
             self._abort(error)
             return
         del buffer[:taken]
+        # Who is told of the room may fill it at once: then the writer stays.
+        self._maybe_resume_protocol()
         if not buffer:
             self._remove_writer()
-        self._maybe_resume_protocol()
         if self._closing and not buffer:
             self._lose(None)
 

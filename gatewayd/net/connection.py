@@ -29,6 +29,7 @@ DISCARD_BYTES: Final = 65536
 
 _SIOCATMARK: Final = 0x8905
 _INT: Final = struct.pack("i", 0)
+_DM: Final = 0xF2
 
 
 class Connection:
@@ -98,13 +99,17 @@ class Connection:
             session.peer_eof()
             return
         try:
-            # The kernel ends a read at the urgent mark: what came then stands before it.
-            if self._telnet is not None and fcntl.ioctl(self._fd, _SIOCATMARK, _INT) != _INT:
+            # The kernel ends a read at the urgent mark: what came then stands before it, up to the
+            # IAC of the DM, or the DM itself if the client's urgent pointer is one further on.
+            if data[-1] >= _DM and self._telnet is not None and self._at_mark():
                 self._telnet.urgent()
             session.receive(data)
         except Exception as error:  # noqa: BLE001 - our fault, and still this client's end alone
             note(Happening.FAULT, "session failed", level=logging.ERROR, exc_info=error)
             self._end()
+
+    def _at_mark(self) -> bool:
+        return fcntl.ioctl(self._fd, _SIOCATMARK, _INT) != _INT
 
     def _writable(self) -> None:
         try:

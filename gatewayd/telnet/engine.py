@@ -30,7 +30,8 @@ MAX_SUBNEGOTIATION: Final = 1024
 """Bytes; Com Port Control needs 6, and a signature is a line of text."""
 
 _DOUBLED: Final = IAC + IAC
-_LITERAL: Final = re.compile(rb"(?:[^\xff]++|\xff\xff)*+", re.DOTALL)
+_LITERAL: Final = re.compile(rb"(?:[^\xff]++|\xff\xff)*+")
+_RUN: Final = re.compile(rb"\xff++")
 _DENSE: Final = 32
 """A run of IACs from this length on is counted instead of matched pair by pair."""
 
@@ -172,10 +173,17 @@ class TelnetEngine:
     def _parse_literal(self, data: bytes, position: int) -> int:
         """Report the data from `position` on up to the next command; return where that begins."""
         if data[position : position + _DENSE] == IAC * _DENSE:
-            run = len(data) - position - len(data[position:].lstrip(IAC))
-            pairs = run // 2
+            run = _RUN.match(data, position)
+            pairs = (run.end() - position) // 2 if run else 0
             self._received(data[position : position + pairs])
             position += 2 * pairs
+        if position == 0:
+            # Most chunks have no command: then undoing the doubling leaves one IAC for each seam.
+            parts = data.split(_DOUBLED)
+            literal = IAC.join(parts)
+            if literal.count(IAC) == len(parts) - 1:
+                self._received(literal)
+                return len(data)
         match = _LITERAL.match(data, position)
         stop = match.end() if match else position
         if stop > position:
