@@ -59,7 +59,7 @@ class Gateway:
         bound: list[socket.socket] = []
         try:
             # Not by address: port 0 is another one each time.
-            bound.extend(taken.pop(address, None) or bind(address) for address in ours)
+            bound.extend(taken.pop(at) if at in taken else bind(at) for at in ours)
         except BaseException:
             for sock in (*bound, *taken.values()):
                 sock.close()

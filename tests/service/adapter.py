@@ -1,0 +1,71 @@
+"""An adapter that can be plugged in and pulled: a PTY behind a link, as udev would make one."""
+
+from __future__ import annotations
+
+import os
+import select
+import termios
+import tty
+from pathlib import Path
+from types import TracebackType
+
+PATIENCE = 20.0
+"""Seconds until what must come has not come."""
+
+
+class Adapter:
+    """The device's end of a serial line; `path` is what a configuration names."""
+
+    def __init__(self, path: Path, *, plugged: bool = True) -> None:
+        self.path = path
+        self.node = ""
+        self._master = -1
+        if plugged:
+            self.plug()
+
+    def plug(self) -> None:
+        """Have it there, with settings of its own as after power-up."""
+        self._master, slave = os.openpty()
+        tty.setraw(slave)
+        self.node = os.ttyname(slave)
+        os.close(slave)
+        self.path.symlink_to(self.node)
+
+    def pull(self) -> None:
+        """Take it away, as an unplugging does."""
+        self.path.unlink()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Take the device away and leave its name."""
+        os.close(self._master)
+        self._master = -1
+
+    def write(self, data: bytes) -> None:
+        """The device says `data`."""
+        while data:
+            data = data[os.write(self._master, data) :]
+
+    def read(self, size: int) -> bytes:
+        """`size` bytes that come to the device."""
+        got = b""
+        while len(got) < size:
+            assert select.select([self._master], [], [], PATIENCE)[0], f"nothing follows {got!r}"
+            got += os.read(self._master, size - len(got))
+        return got
+
+    def baudrate(self) -> int:
+        """What the line is set to, as a constant of termios."""
+        return int(termios.tcgetattr(self._master)[5])
+
+    def __enter__(self) -> Adapter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._master >= 0:
+            self.pull()

@@ -1,0 +1,111 @@
+"""Clients of a port: a Telnet one that negotiates, and a plain socket."""
+
+from __future__ import annotations
+
+import socket
+from types import TracebackType
+
+from gatewayd.comport.wire import ANSWER, Command, Request, encode_request
+from gatewayd.telnet.constants import Option, Side
+from gatewayd.telnet.engine import TelnetEngine
+from gatewayd.telnet.events import Subnegotiation
+from tests.service.adapter import PATIENCE
+
+
+def connect(port: int) -> socket.socket:
+    """A connection to the raw face at `port` of the loopback interface."""
+    return socket.create_connection(("127.0.0.1", port), PATIENCE)
+
+
+def receive(sock: socket.socket, size: int) -> bytes:
+    """`size` bytes from a connection."""
+    got = b""
+    while len(got) < size:
+        data = sock.recv(size - len(got))
+        assert data, f"closed after {got!r}"
+        got += data
+    return got
+
+
+def closed(sock: socket.socket) -> bool:
+    """Whether the other side closes without one more byte."""
+    try:
+        return sock.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+class Client:
+    """A client of the RFC 2217 face; what the device said is in `data`, the rest in `answers`."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = connect(port)
+        self.data = b""
+        self.answers: list[bytes] = []
+        """Payloads of Com Port Control, the command first."""
+        self._engine = TelnetEngine(
+            local=(Option.BINARY, Option.SUPPRESS_GO_AHEAD, Option.COM_PORT),
+            remote=(Option.BINARY, Option.SUPPRESS_GO_AHEAD),
+        )
+        for side in Side:
+            self._engine.ask(side, Option.BINARY, enable=True)
+        self._engine.ask(Side.LOCAL, Option.COM_PORT, enable=True)
+
+    def ask(self, command: Command, value: int = 0) -> int:
+        """Send a request; the value of its answer."""
+        payload = encode_request(Request(command, value))
+        self._engine.send_subnegotiation(Option.COM_PORT, payload)
+        return self.wait_for(command + ANSWER)
+
+    def wait_for(self, command: int) -> int:
+        """The value of the next answer or notification of this kind; those before it go."""
+        while True:
+            for at, answer in enumerate(self.answers):
+                if answer[0] == command:
+                    del self.answers[: at + 1]
+                    return int.from_bytes(answer[1:], "big")
+            assert self.receive(), f"closed before {command}"
+
+    def send(self, data: bytes) -> None:
+        """Bytes for the device."""
+        self.flush()
+        self.socket.sendall(self._engine.encode(data))
+
+    def read(self, size: int) -> bytes:
+        """`size` bytes of what the device said."""
+        while len(self.data) < size:
+            assert self.receive(), f"closed after {self.data!r}"
+        data, self.data = self.data[:size], self.data[size:]
+        return data
+
+    def read_to_end(self) -> bytes:
+        """What the device, or the gateway, says until the gateway closes."""
+        while self.receive():
+            pass
+        return self.data
+
+    def receive(self) -> bool:
+        """Take what comes next; False when the gateway has closed."""
+        self.flush()
+        data = self.socket.recv(65536)
+        for event in self._engine.receive_data(data):
+            if isinstance(event, bytes):
+                self.data += event
+            elif isinstance(event, Subnegotiation):
+                self.answers.append(event.payload)
+        return bool(data)
+
+    def flush(self) -> None:
+        """Send what the negotiation has to say."""
+        self.socket.sendall(self._engine.data_to_send())
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.socket.close()

@@ -1,0 +1,83 @@
+"""A running daemon with a configuration that the test writes."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from gatewayd.control.client import call
+from tests.cli.program import PATIENCE, Program, gatewayd
+
+
+class Running(Program):
+    """`gatewayd run` for the length of a `with` block, ready when it is entered."""
+
+    def __init__(self, directory: Path, ports: str) -> None:
+        """`ports` is what stands below `ports:` in the configuration."""
+        self.config = directory / "gatewayd.yaml"
+        self.control = directory / "control"
+        self.write(ports)
+        super().__init__("run", "-c", str(self.config))
+
+    def __enter__(self) -> Running:
+        super().__enter__()
+        try:
+            self.wait_for(r"gatewayd \S+ serves ")
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def write(self, ports: str) -> None:
+        """Have other ports in the file."""
+        self.config.write_text(f"version: 1\ncontrol: {self.control}\nports:\n{ports}")
+
+    def reload(self, ports: str) -> str:
+        """Put other ports in force; what `gatewayd reload` prints."""
+        self.write(ports)
+        done = self.command("reload")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run another gatewayd command on this daemon."""
+        return gatewayd(*arguments, "--control", str(self.control))
+
+    def status(self, port: str) -> dict[str, Any]:
+        """What the daemon tells of a port."""
+        ports = call(str(self.control), "Status")["ports"]
+        found: dict[str, Any] = next(one for one in ports if one["name"] == port)
+        return found
+
+    def wait_for_more(self, pattern: str, count: int) -> None:
+        """Wait until the log has `pattern` `count` times."""
+        deadline = monotonic() + PATIENCE
+        with self._changed:
+            while (found := len(re.findall(pattern, self.text))) < count:
+                if self._ended or not self._changed.wait(deadline - monotonic()):
+                    raise AssertionError(f"{pattern!r} is there {found} times in:\n{self.text}")
+
+    def times(self, pattern: str) -> int:
+        """How often the log has `pattern` so far."""
+        return len(re.findall(pattern, self.text))
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it at once; only where the test has failed."""
+        self._process.kill()
+        self._process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
