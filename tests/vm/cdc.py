@@ -44,8 +44,8 @@ class CdcWire(Wire):
     def inputs_changed(self) -> None:
         self._notify(0)
 
-    def unplugged(self) -> None:
-        super().unplugged()
+    def powered_off(self) -> None:
+        super().powered_off()
         self._to_guest.clear()
 
     def pump(self) -> None:
@@ -75,8 +75,8 @@ class CdcDevice(UsbDevice):
         super().__init__((0x16D0, 0x0F00, 0x0100), strings, interfaces, device_class=2)
         self.wire = CdcWire(self)
 
-    def power(self, on: bool) -> None:
-        self.wire.unplugged()
+    def powered_off(self) -> None:
+        self.wire.powered_off()
 
     def pump(self, endpoint: int) -> None:
         self.wire.pump()
@@ -98,6 +98,7 @@ class CdcDevice(UsbDevice):
             case Request.SET_CONTROL_LINE_STATE:
                 wire.note("dtr", bool(value & 1))
                 wire.note("rts", bool(value & 2))
+                wire.inputs_changed()  # the driver has begun to listen
             case Request.SEND_BREAK:
                 wire.note("breaking", value != 0)
             case _:

@@ -99,6 +99,11 @@ class Client:
         """Send to the line."""
         self._sock.sendall(data.replace(IAC, IAC * 2))
 
+    def expect(self, what: bytes, timeout: float = 20.0) -> None:
+        """Wait for `what` from the line; consume everything up to its end."""
+        self._read_until(lambda: what in self._data, timeout)
+        del self._data[: self._data.index(what) + len(what)]
+
     def collect(self, count: int, timeout: float = 60.0) -> bytes:
         """Wait for `count` bytes from the line and consume them."""
         self._read_until(lambda: len(self._data) >= count, timeout)

@@ -58,8 +58,8 @@ class FtdiWire(Wire):
         with self.changed:
             return sum(len(data) for _, data in self._to_guest)
 
-    def unplugged(self) -> None:
-        super().unplugged()
+    def powered_off(self) -> None:
+        super().powered_off()
         self.purge(received=True)
 
     def status(self, errors: int = 0) -> bytes:
@@ -122,8 +122,8 @@ class FtdiDevice(UsbDevice):
         self.latency = 16
         """Milliseconds that the chip waits for a full packet; kept, and without effect here."""
 
-    def power(self, on: bool) -> None:
-        self.wire.unplugged()
+    def powered_off(self) -> None:
+        self.wire.powered_off()
 
     def pump(self, endpoint: int) -> None:
         self.wire.pump()

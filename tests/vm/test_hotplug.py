@@ -119,9 +119,12 @@ def test_a_session_outlives_the_adapter(adapter: Adapter) -> None:
 
 def test_many_times_while_data_flows(adapter: Adapter) -> None:
     gateway, wire = adapter.gateway, adapter.device.wire
+    told = rfc2217.SERVER_NOTIFY_MODEMSTATE
     over = threading.Event()
     with gateway.connect(PORTS[adapter.port]) as client:
         client.set(115200, "8N1")
+        client.request(rfc2217.SET_MODEMSTATE_MASK, b"\xff")
+        client.told_bits(told, DSR | CD)
         adapter.unplug()
         adapter.plug()
         before = resources(gateway)
@@ -135,15 +138,19 @@ def test_many_times_while_data_flows(adapter: Adapter) -> None:
         flowing = threading.Thread(target=flow)
         flowing.start()
         try:
-            for _ in range(CYCLES):
-                adapter.unplug()
-                adapter.plug()
+            for cycle in range(CYCLES):
+                gateway.vm.unplug(adapter.port)
+                client.told_bits(told, DSR_CHANGED | CD_CHANGED)
+                gateway.vm.plug(adapter.port, adapter.device, socket_number=adapter.socket_number)
+                client.told_bits(told, DSR | CD)
+                wire.take()
+                wire.collect(1000)
+                wire.send(mark := b"<%d>" % cycle)
+                client.expect(mark)
         finally:
             over.set()
             flowing.join()
         after = resources(gateway)
-        client.send(b"the end")
-        wire.expect(b"the end")
     assert (after.descriptors, after.threads) == (before.descriptors, before.threads)
     assert after.memory < before.memory + 1024
     assert gateway.shown("NRestarts") == "0"

@@ -106,6 +106,8 @@ class UsbDevice:
         self._class = device_class
         self._sock: socket.socket | None = None
         self._waiting: dict[int, _Waiting] = {}
+        self._receiving: set[int] = set()
+        self._held: dict[int, list[bytes]] = {}
 
     # --- what subclasses do ----------------------------------------------------------------------
 
@@ -121,8 +123,8 @@ class UsbDevice:
         """A transfer was asked for on `endpoint`, or cancelled: complete what can be completed."""
         raise NotImplementedError
 
-    def power(self, on: bool) -> None:
-        """The device was plugged in or pulled out."""
+    def powered_off(self) -> None:
+        """The device was pulled out."""
         raise NotImplementedError
 
     # --- what subclasses use ---------------------------------------------------------------------
@@ -147,10 +149,12 @@ class UsbDevice:
         return data
 
     def interrupt(self, endpoint: int, data: bytes) -> None:
-        """Send on an interrupt endpoint."""
-        self._transmit(
-            Packet.INTERRUPT, 0, struct.pack("<BBH", endpoint, SUCCESS, len(data)) + data
-        )
+        """Send on an interrupt endpoint, as soon as the guest asks for it."""
+        packet = struct.pack("<BBH", endpoint, SUCCESS, len(data)) + data
+        if endpoint in self._receiving:
+            self._transmit(Packet.INTERRUPT, 0, packet)
+        else:
+            self._held.setdefault(endpoint, []).append(packet)
 
     # --- the socket to QEMU ----------------------------------------------------------------------
 
@@ -167,9 +171,7 @@ class UsbDevice:
         with listener:
             sock, _ = listener.accept()
         with self.changed:
-            self._sock = sock
-            self._waiting.clear()
-            self.power(True)
+            self._reset(sock)
             hello = struct.pack("<64sI", b"gatewayd tests", CAPABILITIES)
             self._transmit(Packet.HELLO, 0, hello)
         with sock, sock.makefile("rb") as stream, contextlib.suppress(OSError):
@@ -180,9 +182,13 @@ class UsbDevice:
                     self._packet(kind, number, body)
         with self.changed:
             if self._sock is sock:
-                self._sock = None
-                self._waiting.clear()
-                self.power(False)
+                self._reset(None)
+
+    def _reset(self, sock: socket.socket | None) -> None:
+        self._sock = sock
+        for state in (self._waiting, self._receiving, self._held):
+            state.clear()
+        self.powered_off()
 
     def _transmit(self, kind: Packet, number: int, payload: bytes) -> None:
         if self._sock is not None:
@@ -210,6 +216,7 @@ class UsbDevice:
             case Packet.START_INTERRUPT_RECEIVING | Packet.STOP_INTERRUPT_RECEIVING:
                 status = bytes((SUCCESS, body[0]))
                 self._transmit(Packet.INTERRUPT_RECEIVING_STATUS, number, status)
+                self._receive_interrupts(body[0], kind == Packet.START_INTERRUPT_RECEIVING)
             case Packet.CONTROL:
                 self._control(number, body)
             case Packet.BULK:
@@ -223,6 +230,14 @@ class UsbDevice:
                 self._cancel(number)
             case _:
                 pass  # nothing that QEMU sends such devices needs an answer
+
+    def _receive_interrupts(self, endpoint: int, on: bool) -> None:
+        if not on:
+            self._receiving.discard(endpoint)
+            return
+        self._receiving.add(endpoint)
+        for packet in self._held.pop(endpoint, ()):
+            self._transmit(Packet.INTERRUPT, 0, packet)
 
     def _introduce(self) -> None:
         count = len(self._interfaces)

@@ -112,7 +112,7 @@ class Wire:
         self._received += data
         self.changed.notify_all()
 
-    def unplugged(self) -> None:
+    def powered_off(self) -> None:
         """The adapter has no power."""
         for what in ("dtr", "rts", "breaking"):
             self.note(what, False)
