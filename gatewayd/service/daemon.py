@@ -20,6 +20,7 @@ from gatewayd.service import handlers, reload, status, systemd
 from gatewayd.service.commands import Commands
 from gatewayd.service.gateway import Gateway
 from gatewayd.service.handover import Inheritance, give
+from gatewayd.service.loop import GatewayLoop
 from gatewayd.service.store import Store
 
 Companion = Callable[[], Awaitable[None]]
@@ -40,7 +41,8 @@ def run(
     handlers.install(verbose)
     _allow_descriptors()
     try:
-        asyncio.run(Daemon(config, config_path).serve(also))
+        with asyncio.Runner(loop_factory=GatewayLoop) as runner:
+            runner.run(Daemon(config, config_path).serve(also))
     except GatewayError as error:
         note(Happening.FAULT, "%s", error, level=logging.ERROR)
         return 1
