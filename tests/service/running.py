@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import subprocess
@@ -69,6 +70,15 @@ class Running(Program):
     def pid(self) -> int:
         """Of the process."""
         return self._process.pid
+
+    def files(self) -> list[str]:
+        """What the process has open."""
+        names = []
+        for link in Path(f"/proc/{self.pid}/fd").iterdir():
+            # One that was closed since is no more.
+            with contextlib.suppress(FileNotFoundError):
+                names.append(str(link.readlink()))
+        return names
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""

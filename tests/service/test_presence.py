@@ -158,22 +158,10 @@ def test_the_tty_is_released_at_once(bench: Bench) -> None:
     with bench.serve() as daemon:
         opened(daemon)
         node = bench.adapter.node
-        assert node in files(daemon)
+        assert node in daemon.files()
         bench.adapter.pull()
         daemon.wait_for("psu1: device lost")
-        assert not any(node in name for name in files(daemon))
-
-
-def files(daemon: Running) -> list[str]:
-    """What the daemon has open."""
-    directory = f"/proc/{daemon.pid}/fd"
-    names = []
-    for fd in os.listdir(directory):
-        try:
-            names.append(os.readlink(f"{directory}/{fd}"))
-        except FileNotFoundError:
-            continue  # closed since
-    return names
+        assert not any(node in name for name in daemon.files())
 
 
 def test_a_device_that_another_program_holds(bench: Bench) -> None:
@@ -264,4 +252,4 @@ def footprint(daemon: Running) -> tuple[int, int, int]:
     """Descriptors, threads and resident bytes of the daemon."""
     process = Path(f"/proc/{daemon.pid}")
     resident = int((process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return len(files(daemon)), len(os.listdir(process / "task")), resident
+    return len(daemon.files()), len(os.listdir(process / "task")), resident
