@@ -69,7 +69,10 @@ def build_package(folder: Path, *version: str) -> Path:
     """Build the package into `folder`, as another version than the program's if wanted."""
     command = [str(ROOT / "packaging" / "build-deb"), *version]
     built = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    return Path(shutil.copy(ROOT / built, folder))
+    package = Path(shutil.copy(ROOT / built, folder))
+    if version:  # not to be taken for the real one
+        (ROOT / built).unlink()
+    return package
 
 
 @pytest.hookimpl(wrapper=True)
