@@ -59,9 +59,12 @@ def _message(sock: socket.socket) -> dict[str, Any]:
     while not received.endswith(b"\0"):
         data = sock.recv(65536)
         if not data:
-            raise ControlClientError("the daemon closed without an answer")
+            raise ControlClientError("gatewayd closed without an answer")
         received += data
-    message = json.loads(received[:-1])
+    try:
+        message = json.loads(received[:-1])
+    except ValueError:
+        message = None
     if not isinstance(message, dict):
-        raise ControlClientError("the daemon's answer is not varlink")
+        raise ControlClientError("the answer is not varlink: something else than gatewayd is there")
     return message

@@ -48,16 +48,20 @@ class ControlServer:
         sock = listening_socket(self.path)
         self._server = await asyncio.start_unix_server(self._serve, sock=sock)
 
-    async def stop(self) -> None:
-        """Close all callers, and the socket; the path goes."""
+    def leave(self) -> None:
+        """Listen no more; the path goes. Who has called already is answered."""
         if self._server is not None:
             self._server.close()
             self._server = None
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)
+
+    async def stop(self) -> None:
+        """Listen no more, and close all callers."""
+        self.leave()
         for caller in tuple(self._callers):
             caller.cancel()
         await asyncio.gather(*self._callers, return_exceptions=True)
-        with contextlib.suppress(OSError):
-            os.unlink(self.path)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -74,10 +78,12 @@ class ControlServer:
                 for message in framer.feed(data):
                     call = varlink.call_of(message)
                     reply = await self._reply(call, who)
-                    if not call.oneway:
-                        writer.write(reply)
-                async with asyncio.timeout(IDLE_S):
-                    await writer.drain()
+                    if call.oneway:
+                        continue
+                    writer.write(reply)
+                    # After each: an answer is many times as long as a call.
+                    async with asyncio.timeout(IDLE_S):
+                        await writer.drain()
         except (varlink.FramingError, TimeoutError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
@@ -137,7 +143,8 @@ def listening_socket(path: str) -> socket.socket:
         sock.listen(16)
     except OSError as error:
         sock.close()
-        raise ControlError(f"control socket {path}: {os.strerror(error.errno or 0)}") from error
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise ControlError(f"control socket {path}: {why}") from error
     finally:
         os.umask(before)
     return sock
@@ -150,8 +157,11 @@ def _clear(path: str) -> None:
     except OSError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
         try:
             probe.connect(path)
+        except BlockingIOError:
+            raise ControlError(f"control socket {path}: another gatewayd is busy there") from None
         except OSError:
             with contextlib.suppress(OSError):
                 os.unlink(path)

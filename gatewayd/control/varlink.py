@@ -80,7 +80,8 @@ def _object(message: bytes) -> dict[str, Any]:
 
 def encode(message: Mapping[str, Any]) -> bytes:
     """A message as it goes over the wire."""
-    return json.dumps(message, ensure_ascii=False).encode() + b"\0"
+    # JSON may say half of a surrogate pair, UTF-8 may not.
+    return json.dumps(message, ensure_ascii=False).encode("utf-8", "replace") + b"\0"
 
 
 def call_of(message: Mapping[str, Any]) -> Call:

@@ -57,6 +57,7 @@ class Daemon:
         self._config_path = config_path
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
+        self._control: ControlServer | None = None
         self._tasks: set[asyncio.Task[object]] = set()
 
     async def serve(self, also: Companion | None = None) -> None:
@@ -68,13 +69,12 @@ class Daemon:
         store = Store()
         gateway = self._gateway = Gateway(store)
         inherited = Inheritance(systemd.listen_fds())
-        control: ControlServer | None = None
         given = False
         try:
             gateway.listen(self._config, inherited.sockets)
             inherited.restore(gateway, store)
             gateway.start()
-            control = await self._control()
+            self._control = await self._controlled(self._config.control)
             note(
                 Happening.SERVICE_READY,
                 "gatewayd %s serves %s",
@@ -89,6 +89,8 @@ class Daemon:
             await self._stopping.wait()
             note(Happening.SERVICE_STOPPING, "stopping")
             systemd.notify(STOPPING=1)
+            # A reload that has begun ends first: it holds sockets and devices in its hands.
+            await self._reloading.acquire()
             if store.active:
                 # Whether this is a stop or a restart is not told. After a stop the manager closes
                 # what it keeps; after a restart the next process goes on with it.
@@ -97,8 +99,8 @@ class Daemon:
         finally:
             for task in tuple(self._tasks):
                 task.cancel()
-            if control is not None:
-                await control.stop()
+            if self._control is not None:
+                await self._control.stop()
             if not given:
                 await gateway.stop()
 
@@ -111,7 +113,9 @@ class Daemon:
             try:
                 new = load(self._config_path)
                 text = await reload.apply(self._gateway, self._config, new)
-                self._config = new
+                before, self._config = self._config.control, new
+                if new.control != before:
+                    await self._move_control()
                 return text
             except GatewayError as error:
                 lines = error.problems if isinstance(error, ConfigError) else (error,)
@@ -121,8 +125,13 @@ class Daemon:
             finally:
                 systemd.notify(READY=1, STATUS=status.summary(self._gateway))
 
-    async def _control(self) -> ControlServer | None:
-        path = self._config.control
+    async def _move_control(self) -> None:
+        if self._control is not None:
+            # Who asked for this is still to be answered.
+            self._control.leave()
+        self._control = await self._controlled(self._config.control)
+
+    async def _controlled(self, path: str | None) -> ControlServer | None:
         if path == SYSTEM_PATH:
             # The default: a daemon that is no service has another place for it.
             path = standard_path()

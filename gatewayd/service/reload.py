@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 from gatewayd.config.diff import Change, Plan, plan
@@ -20,8 +21,7 @@ async def apply(gateway: Gateway, old: Config, new: Config) -> str:
     steps = plan(old, new)
     sockets = _Sockets(gateway, steps)
     sockets.bind()
-    for port in steps.removed:
-        await gateway.remove(port.name)
+    await asyncio.gather(*(gateway.remove(port.name) for port in steps.removed))
     for change in steps.changed:
         await _change(gateway, change, sockets)
     for port in steps.added:
