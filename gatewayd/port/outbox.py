@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from gatewayd.line.api import Clock, Line, Timer
 
@@ -18,6 +18,13 @@ Action = Callable[[], float | None]
 
 ACTION_WEIGHT: Final = 64
 """What a waiting action counts in `load`, so that a flood of requests is bounded like bytes."""
+
+
+class _Waiting(NamedTuple):
+    """An action in the queue."""
+
+    action: Action
+    weight: int
 
 
 class Outbox:
@@ -33,9 +40,9 @@ class Outbox:
         self._clock = clock
         self._discarded = discarded
         self._room = room
-        self._queue: deque[bytes | memoryview | Action] = deque()
+        self._queue: deque[bytes | memoryview | _Waiting] = deque()
         self._line: Line | None = None
-        self._actions = 0
+        self._weight = 0
         self._pumping = False
         self._standing = False
         self._drained = True
@@ -47,8 +54,8 @@ class Outbox:
 
     @property
     def load(self) -> int:
-        """What waits, in bytes, actions counted as `ACTION_WEIGHT`."""
-        return self.waiting + ACTION_WEIGHT * self._actions
+        """What waits, in bytes, actions counted by their weight."""
+        return self.waiting + self._weight
 
     @property
     def empty(self) -> bool:
@@ -87,18 +94,20 @@ class Outbox:
         self.waiting += len(data)
         return False
 
-    def then(self, action: Action) -> None:
+    def then(self, action: Action, weight: int = ACTION_WEIGHT) -> None:
         """Queue an action; within the call when nothing is before it."""
-        self._queue.append(action)
-        self._actions += 1
+        self._queue.append(_Waiting(action, weight))
+        self._weight += weight
         if len(self._queue) == 1:
             self._pump()
 
     def withdraw(self, action: Action) -> None:
         """Take an action back, if it still waits."""
-        if action in self._queue:
-            self._queue.remove(action)
-            self._actions -= 1
+        for item in self._queue:
+            if isinstance(item, _Waiting) and item.action == action:
+                self._queue.remove(item)
+                self._weight -= item.weight
+                return
 
     def line_writable(self) -> None:
         """The line takes bytes again."""
@@ -108,7 +117,7 @@ class Outbox:
         """Throw away the bytes that wait, not the actions; return how many there were."""
         dropped = self.waiting
         if dropped:
-            kept = [item for item in self._queue if not isinstance(item, bytes | memoryview)]
+            kept = [item for item in self._queue if isinstance(item, _Waiting)]
             self._queue.clear()
             self._queue.extend(kept)
             self.waiting = 0
@@ -119,9 +128,9 @@ class Outbox:
     def give_away(self) -> bytes | None:
         """The bytes that wait, for a successor in another process; None when actions wait too,
         which only this process can perform."""
-        if self._actions or self._standing:
+        if self._weight or self._standing:
             return None
-        return b"".join(bytes(item) for item in self._queue if not callable(item))
+        return b"".join(bytes(item) for item in self._queue if not isinstance(item, _Waiting))
 
     def _pump(self) -> None:
         # A drain may end within the call, and an action may queue more: one loop serves them all.
@@ -132,13 +141,13 @@ class Outbox:
         try:
             while self._queue and not self._standing:
                 head = self._queue[0]
-                if isinstance(head, bytes | memoryview):
+                if not isinstance(head, _Waiting):
                     if not self._write_head(head):
                         break
                 elif self._drained or self._line is None:
                     self._queue.popleft()
-                    self._actions -= 1
-                    seconds = head()
+                    self._weight -= head.weight
+                    seconds = head.action()
                     if seconds:
                         self._standing = True
                         self._hold = self._clock.call_later(seconds, self._go_on)

@@ -18,6 +18,7 @@ from gatewayd.line.api import Line
 from gatewayd.line.model import LineErrors, Purge, Signal, SignalPolicy
 from gatewayd.log import Happening, note
 from gatewayd.port.gate import Hold
+from gatewayd.port.outbox import ACTION_WEIGHT
 from gatewayd.port.port import Port
 from gatewayd.port.session import Peer, Session
 from gatewayd.telnet.constants import IAC, Command, Option, Side
@@ -162,6 +163,9 @@ class TelnetSession(Session):
             self._peer.write_urgent(IAC + bytes((Command.DM,)))
 
     def _break_on(self) -> float:
+        if self.port.owner is not self:
+            # Many may wait here, and the next client's requests behind them.
+            return 0
         self.port.control.set_break(True)
         return BREAK_S
 
@@ -212,7 +216,7 @@ class TelnetSession(Session):
         if not self._requests:
             return
         requests, self._requests = self._requests, []
-        self._outbox.then(lambda: self._perform(requests))
+        self._outbox.then(lambda: self._perform(requests), ACTION_WEIGHT * len(requests))
         if self._outbox.load > LOOK_AHEAD_BYTES:
             self._client_gate.hold(Hold.LINE_FULL)
 

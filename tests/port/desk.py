@@ -1,0 +1,252 @@
+"""A port on a simulated line, and clients whose connections are in the test's hands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from gatewayd.config.schema import PortConfig
+from gatewayd.line.clock import FakeClock
+from gatewayd.line.model import Capabilities, LineErrors, LineSettings, Signal
+from gatewayd.line.sim import SimLine
+from gatewayd.port.phase import Cue
+from gatewayd.port.port import Port
+from gatewayd.port.session import Session
+from gatewayd.port.telnet_session import TelnetSession
+
+HIGH: Final = 65536
+LOW: Final = 16384
+"""Where a connection calls itself full, and ready again."""
+SINCE: Final = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+ASSUMED: Final = Signal.CTS | Signal.DSR | Signal.CD
+FAST: Final = LineSettings(baudrate=115200)
+STOPPABLE: Final = replace(FAST, rtscts=True)
+"""A line that stands still while CTS is off."""
+
+
+@dataclass
+class Client:
+    """A client and its connection: a `Peer` that keeps what is written."""
+
+    room: float = float("inf")
+    """Bytes that the client's side still takes."""
+    received: bytearray = field(default_factory=bytearray)
+    urgent: list[int] = field(default_factory=list)
+    """Where in `received` an urgent byte stands."""
+    reads: bool = True
+    """Whether the gateway reads from this client."""
+    closed: bool = False
+    aborted: bool = False
+    connected: bool = True
+    most_kept: int = 0
+    _kept: bytearray = field(default_factory=bytearray)
+    _full: bool = False
+    _seen: int = 0
+    _session: Session | None = None
+
+    # ---- what the client does
+
+    @property
+    def session(self) -> Session:
+        assert self._session is not None
+        return self._session
+
+    def connects(self, session: Session) -> None:
+        self._session = session
+        session.start()
+
+    def sends(self, data: bytes) -> None:
+        """Data that the gateway reads now; it must not have stopped reading."""
+        assert self.reads and not self.closed
+        self.session.receive(data)
+
+    def announces_urgent_data(self) -> None:
+        session = self.session
+        assert isinstance(session, TelnetSession)
+        session.urgent()
+
+    def ends_its_side(self) -> None:
+        """FIN, with the other direction still open."""
+        self.session.peer_eof()
+
+    def goes(self) -> None:
+        self.connected = False
+        self.session.peer_gone()
+
+    def takes(self, room: float) -> None:
+        """Read so many bytes more."""
+        self.room += room
+        kept, self._kept = bytes(self._kept), bytearray()
+        self._take(kept)
+        if self._full and len(self._kept) < LOW:
+            self._full = False
+            if not self.closed:
+                self.session.peer_ready()
+
+    def gets(self) -> bytes:
+        """What came since the last call."""
+        new = bytes(self.received[self._seen :])
+        self._seen = len(self.received)
+        return new
+
+    # ---- Peer
+
+    def write(self, data: bytes) -> None:
+        if self.closed or not self.connected:
+            return
+        self._take(data)
+        if not self._full and len(self._kept) > HIGH:
+            self._full = True
+            self.session.peer_full()
+
+    def write_urgent(self, data: bytes) -> None:
+        self.write(data)
+        self.urgent.append(len(self.received) + len(self._kept) - 1)
+
+    def backlog(self) -> int:
+        return len(self._kept)
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.aborted = self.closed = True
+        self.goes()
+
+    def _take(self, data: bytes) -> None:
+        now = int(min(self.room, len(data))) if not self._kept else 0
+        self.room -= now
+        self.received += data[:now]
+        self._kept += data[now:]
+        self.most_kept = max(self.most_kept, len(self._kept))
+
+
+class Watched(SimLine):
+    """A simulated line that remembers the calls that set it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.configured: list[LineSettings] = []
+        self.breaks: list[tuple[float, bool]] = []
+        """When break was switched, and to what."""
+        self.reads = True
+
+    def configure(self, wanted: LineSettings) -> LineSettings:
+        self.configured.append(wanted)
+        return super().configure(wanted)
+
+    def set_break(self, on: bool) -> None:
+        if not self.breaks or on != self.breaks[-1][1]:
+            self.breaks.append((self._clock.time(), on))
+        super().set_break(on)
+
+    def pause_reading(self) -> None:
+        self.reads = False
+        super().pause_reading()
+
+    def resume_reading(self) -> None:
+        self.reads = True
+        super().resume_reading()
+
+    def errors_so_far(self) -> LineErrors:
+        return self._receiver.errors
+
+
+class Desk:
+    """A port named `psu1` whose device is open, unless `plugged` is false."""
+
+    def __init__(
+        self, config: PortConfig | None = None, *, plugged: bool = True, **changes: Any
+    ) -> None:
+        self.clock = FakeClock()
+        config = config or PortConfig("psu1", "/dev/ttyS9", line=FAST)
+        self.port = Port(replace(config, **changes), self.clock)
+        self._numbers = 0
+        if plugged:
+            self.line = self.plug()
+
+    def plug(
+        self,
+        *,
+        same_device: bool = True,
+        capabilities: Capabilities | None = None,
+        inputs: Signal = ASSUMED,
+    ) -> Watched:
+        """The device is there and gets opened."""
+        self.tries()
+        return self.opens(same_device=same_device, capabilities=capabilities, inputs=inputs)
+
+    def tries(self) -> None:
+        """The device is being opened."""
+        self.port.move(Cue.TRY, "being opened")
+
+    def opens(
+        self,
+        *,
+        same_device: bool = True,
+        capabilities: Capabilities | None = None,
+        inputs: Signal = ASSUMED,
+    ) -> Watched:
+        """The device is open."""
+        settings = self.port.wanted_settings
+        self.line = Watched(self.clock, self.port, settings=settings, capabilities=capabilities)
+        self.line.set_inputs(inputs, ASSUMED & ~inputs)
+        self.port.move(Cue.OPENED)
+        self.port.opened(self.line, same_device=same_device)
+        self.passes(0)
+        return self.line
+
+    def device_sends(self, data: bytes) -> None:
+        """The device sends, in pieces that its FIFO holds."""
+        for start in range(0, len(data), 1024):
+            self.line.receive(data[start : start + 1024])
+            self.passes(0)
+
+    def unplug(self) -> None:
+        self.line.unplug()
+        self.passes(0)
+
+    def stop_line(self) -> None:
+        """The device holds CTS off; a `STOPPABLE` line sends nothing any more."""
+        self.line.set_inputs(Signal.NONE, Signal.CTS)
+        self.passes(0)
+
+    def let_line_go(self) -> None:
+        self.line.set_inputs(Signal.CTS)
+        self.passes(0)
+
+    def passes(self, seconds: float) -> None:
+        """Time goes by."""
+        self.clock.advance(seconds)
+
+    def client(self, kind: type[Session], *, room: float = float("inf")) -> Client:
+        """A new client; it has been let in, or refused, or waits."""
+        self._numbers += 1
+        client = Client(room)
+        name = f"192.0.2.{self._numbers}:4{self._numbers:03}"
+        session = kind(self.port, client, number=self._numbers, peername=name, since=SINCE)
+        client.connects(session)
+        return client
+
+    def raw(self) -> Client:
+        return self.client(Session)
+
+    def telnet(self) -> Client:
+        """A client that has read the opening and said nothing yet."""
+        client = self.client(TelnetSession)
+        client.gets()
+        return client
+
+    def agreed(self) -> Client:
+        """A client that has agreed to everything and got the first notification."""
+        client = self.telnet()
+        client.sends(b"\xff\xfd\x00\xff\xfb\x00\xff\xfd\x03\xff\xfb\x03\xff\xfb\x2c")
+        client.gets()
+        return client

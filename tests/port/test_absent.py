@@ -1,0 +1,31 @@
+"""What stands for a line while its device is away."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gatewayd.line.model import LineErrors, LineSettings, Purge, Signal
+from gatewayd.port.absent import AbsentLine
+
+
+def test_it_remembers_what_is_set() -> None:
+    line = AbsentLine(LineSettings(4800))
+    wanted = replace(line.settings(), baudrate=19200)
+    assert line.configure(wanted) == wanted
+    assert line.settings() == wanted
+
+
+def test_its_inputs_are_off_and_its_outputs_as_set() -> None:
+    line = AbsentLine(LineSettings())
+    assert line.signals() is Signal.NONE
+    line.set_signals(on=Signal.DTR | Signal.RTS, off=Signal.NONE)
+    line.set_signals(on=Signal.NONE, off=Signal.RTS)
+    assert line.signals() is Signal.DTR
+
+
+def test_nothing_waits_for_it_and_nothing_went_wrong() -> None:
+    line = AbsentLine(LineSettings())
+    line.set_break(True)
+    line.purge(Purge.BOTH)
+    assert line.unsent() == 0
+    assert line.errors() == LineErrors()

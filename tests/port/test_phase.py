@@ -1,0 +1,58 @@
+"""The table of a device's life: total, and without a way into a corner."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from gatewayd.port.phase import TABLE, Cue, Phase
+
+
+def test_every_cue_in_every_phase_is_in_the_table() -> None:
+    assert set(TABLE) == set(itertools.product(Phase, Cue))
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_every_phase_can_become_ready(phase: Phase) -> None:
+    reached = {phase}
+    for _ in Phase:
+        reached |= {TABLE[one, cue] for one in reached for cue in Cue}
+    assert Phase.READY in reached
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_only_a_try_that_succeeds_makes_a_port_ready(phase: Phase) -> None:
+    ways = {cue for cue in Cue if TABLE[phase, cue] is Phase.READY}
+    assert ways == {
+        Phase.OPENING: {Cue.OPENED},
+        Phase.READY: set(Cue) - {Cue.LOST},
+    }.get(phase, set())
+
+
+@pytest.mark.parametrize(
+    ("cue", "after"),
+    [
+        (Cue.OPENED, Phase.READY),
+        (Cue.NOT_THERE, Phase.ABSENT),
+        (Cue.HELD, Phase.BUSY),
+        (Cue.REFUSED, Phase.FAILED),
+        (Cue.LOST, Phase.ABSENT),
+    ],
+)
+def test_a_try_ends_in_what_was_found(cue: Cue, after: Phase) -> None:
+    assert TABLE[Phase.OPENING, cue] is after
+
+
+@pytest.mark.parametrize("phase", [Phase.ABSENT, Phase.BUSY, Phase.FAILED])
+def test_whatever_is_wrong_is_tried_again(phase: Phase) -> None:
+    assert TABLE[phase, Cue.TRY] is Phase.OPENING
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_a_device_that_is_lost_is_absent(phase: Phase) -> None:
+    assert TABLE[phase, Cue.LOST] is Phase.ABSENT
+
+
+def test_a_ready_device_is_not_opened_again() -> None:
+    assert TABLE[Phase.READY, Cue.TRY] is Phase.READY

@@ -1,0 +1,205 @@
+"""The raw face: plain bytes both ways, and not one that the device or the client did not send."""
+
+from __future__ import annotations
+
+from gatewayd.config.schema import WhileAbsent
+from gatewayd.line.model import Signal
+from gatewayd.port.gate import Hold
+from gatewayd.port.session import QUIET_S, Session
+from tests.port.desk import FAST, HIGH, SINCE, STOPPABLE, Desk
+
+EVERY_BYTE = bytes(range(256))
+
+
+def test_every_byte_value_passes_both_ways_unchanged() -> None:
+    desk = Desk()
+    client = desk.raw()
+    client.sends(EVERY_BYTE)
+    desk.line.receive(EVERY_BYTE)
+    desk.passes(1)
+    assert desk.line.sent == EVERY_BYTE
+    assert client.gets() == EVERY_BYTE
+
+
+def test_nothing_is_sent_before_the_device_sends() -> None:
+    desk = Desk()
+    client = desk.raw()
+    desk.passes(60)
+    assert client.gets() == b""
+
+
+def test_a_client_of_a_held_port_is_closed_without_a_byte() -> None:
+    desk = Desk()
+    holder = desk.raw()
+    second = desk.raw()
+    assert second.gets() == b""
+    assert second.closed
+    assert not holder.closed
+
+
+def test_a_client_is_not_read_while_the_line_is_full_and_read_again_when_it_has_taken_all() -> None:
+    desk = Desk(line=STOPPABLE)
+    client = desk.raw()
+    desk.stop_line()
+    client.sends(bytes(desk.port.window))
+    assert client.reads
+    client.sends(b"x" * 100)
+    assert not client.reads
+    desk.let_line_go()
+    desk.passes(1)
+    assert client.reads
+    assert desk.line.sent == bytes(desk.port.window) + b"x" * 100
+
+
+def test_what_is_read_at_once_fits_the_window_of_the_line() -> None:
+    desk = Desk()
+    session = desk.raw().session
+    assert session.read_size == desk.port.window == int(FAST.bytes_per_second / 4)
+
+
+def test_a_client_that_does_not_read_stops_the_line_until_it_reads_again() -> None:
+    desk = Desk()
+    client = desk.raw()
+    client.room = 0
+    data = EVERY_BYTE * (HIGH // 256)
+    desk.device_sends(data)
+    assert desk.line.reads
+    desk.device_sends(b"one more")
+    assert not desk.line.reads
+    desk.device_sends(b" and held back")
+    client.takes(float("inf"))
+    assert desk.line.reads
+    desk.passes(0)
+    assert client.gets() == data + b"one more and held back"
+
+
+def test_a_half_closed_client_gets_the_answer_and_is_closed_when_the_line_is_quiet() -> None:
+    desk = Desk()
+    client = desk.raw()
+    client.sends(b"*IDN?\n")
+    client.ends_its_side()
+    desk.passes(QUIET_S / 2)
+    desk.line.receive(b"ACME,")
+    desk.passes(QUIET_S)
+    desk.line.receive(b"PSU\n")
+    desk.passes(QUIET_S / 2)
+    assert not client.closed
+    desk.passes(QUIET_S * 2)
+    assert client.gets() == b"ACME,PSU\n"
+    assert client.closed
+    assert desk.port.owner is None
+
+
+def test_a_half_closed_client_is_not_closed_while_its_bytes_still_wait_for_the_line() -> None:
+    desk = Desk(line=STOPPABLE)
+    client = desk.raw()
+    desk.stop_line()
+    client.sends(bytes(2 * desk.port.window))
+    client.ends_its_side()
+    desk.passes(10 * QUIET_S)
+    assert not client.closed
+    desk.let_line_go()
+    desk.passes(10 * QUIET_S)
+    assert client.closed
+    assert len(desk.line.sent) == 2 * desk.port.window
+
+
+def test_a_newcomer_replaces_a_half_closed_client() -> None:
+    desk = Desk()
+    first = desk.raw()
+    first.sends(b"question")
+    first.ends_its_side()
+    second = desk.raw()
+    assert first.closed
+    assert not second.closed
+    desk.line.receive(b"answer")
+    desk.passes(1)
+    assert second.gets() == b"answer"
+    desk.passes(10 * QUIET_S)
+    assert not second.closed
+
+
+def test_a_client_that_is_gone_gets_nothing_more_and_its_bytes_still_go_to_the_line() -> None:
+    desk = Desk()
+    client = desk.raw()
+    client.sends(b"last words")
+    client.goes()
+    desk.line.receive(b"too late")
+    desk.passes(1)
+    assert desk.line.sent == b"last words"
+    assert client.gets() == b""
+    assert desk.port.counters.discarded_from_device == len(b"too late")
+
+
+def test_a_text_for_a_person_is_not_for_a_machine() -> None:
+    desk = Desk()
+    client = desk.raw()
+    client.session.tell("hello")
+    assert client.gets() == b""
+
+
+def test_the_counters_are_those_of_the_line() -> None:
+    desk = Desk()
+    client = desk.raw()
+    client.sends(b"12345")
+    desk.line.receive(b"123")
+    desk.passes(1)
+    assert (client.session.bytes_in, client.session.bytes_out) == (5, 3)
+
+
+def test_while_absent_discard_takes_bytes_and_counts_them() -> None:
+    desk = Desk()
+    client = desk.raw()
+    desk.unplug()
+    client.sends(b"x" * 70)
+    assert client.reads
+    assert desk.port.counters.discarded_to_device == 70
+
+
+def test_while_absent_refuse_leaves_bytes_at_the_client() -> None:
+    desk = Desk(while_absent=WhileAbsent.REFUSE)
+    client = desk.raw()
+    desk.unplug()
+    assert not client.reads
+    desk.plug()
+    assert client.reads
+    client.sends(b"now")
+    desk.passes(1)
+    assert desk.line.sent == b"now"
+    assert desk.port.counters.discarded_to_device == 0
+
+
+def test_modem_lines_and_errors_are_no_matter_of_the_raw_face() -> None:
+    desk = Desk()
+    client = desk.raw()
+    desk.line.set_inputs(Signal.NONE, Signal.CTS | Signal.CD)
+    desk.line.receive_break()
+    desk.passes(1)
+    assert client.gets() == b"\0"
+
+
+def test_a_session_goes_on_in_another_process() -> None:
+    before = Desk()
+    client = before.raw()
+    client.sends(b"12345")
+    before.line.receive(b"123")
+    before.passes(1)
+    desk = Desk()
+    heir = Session(desk.port, client, number=7, peername="192.0.2.7:1", since=SINCE)
+    heir.restore(client.session.snapshot())
+    assert desk.port.owner is heir
+    assert (heir.bytes_in, heir.bytes_out) == (5, 3)
+    desk.line.receive(b"more")
+    desk.passes(1)
+    assert client.gets() == b"123more"
+
+
+def test_a_session_that_goes_on_without_its_device_knows_it() -> None:
+    client = Desk().raw()
+    desk = Desk(plugged=False, while_absent=WhileAbsent.REFUSE)
+    heir = Session(desk.port, client, number=7, peername="192.0.2.7:1", since=SINCE)
+    heir.restore(client.session.snapshot())
+    assert not client.reads
+    desk.plug()
+    assert client.reads
+    assert desk.port.line_gate.held is Hold.NOTHING
