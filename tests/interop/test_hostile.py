@@ -183,7 +183,6 @@ def test_questions_whose_answers_are_never_read_cost_no_memory(scene: Scene) -> 
     scene.attacked_works_again()
 
 
-@pytest.mark.xfail(reason="breaks that a client asked for outlive it", strict=True)
 def test_breaks_end_with_the_client_that_asked_for_them(scene: Scene) -> None:
     with scene.connect(scene.telnet) as client:
         client.sendall(b"x" + bytes([IAC, BRK]) * 2000)
