@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 UNITS = Path(__file__).parents[2] / "systemd"
+SERVICE = UNITS / "gatewayd.service"
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
 def test_the_service_is_exposed_no_more_than_13_tenths() -> None:
     done = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--threshold=13", "--no-pager"]
-        + [str(UNITS / "gatewayd.service")],
+        ["systemd-analyze", "security", "--offline=true", "--threshold=13", "--no-pager", SERVICE],
         capture_output=True,
         text=True,
         check=False,
