@@ -12,6 +12,11 @@ from gatewayd.errors import GatewayError
 
 ANSWER_S: Final = 30.0
 INTERFACE: Final = "io.gatewayd.Gateway"
+_TEXTS: Final = {
+    "NoSuchPort": "there is no port {port}",
+    "NotHeld": "nobody holds port {port}",
+    "NoConfigFile": "this gatewayd runs without a configuration file",
+}
 
 
 class ControlClientError(GatewayError):
@@ -23,7 +28,10 @@ class Refused(GatewayError):
 
     def __init__(self, name: str, parameters: Mapping[str, Any]) -> None:
         details = ", ".join(f"{key} {value}" for key, value in parameters.items())
-        super().__init__(f"{name}: {details}" if details else name)
+        text = f"{name}: {details}" if details else name
+        if name in _TEXTS:
+            text = _TEXTS[name].format(port=parameters.get("port"))
+        super().__init__(text)
         self.name = name
         self.parameters = parameters
 

@@ -67,28 +67,34 @@ class ControlServer:
         task = asyncio.current_task()
         assert task is not None
         self._callers.add(task)
-        who = caller(writer.get_extra_info("socket"))
-        framer = varlink.Framer()
         try:
-            while True:
-                async with asyncio.timeout(IDLE_S):
-                    data = await reader.read(READ_BYTES)
-                if not data:
-                    break
-                for message in framer.feed(data):
-                    call = varlink.call_of(message)
-                    reply = await self._reply(call, who)
-                    if call.oneway:
-                        continue
-                    writer.write(reply)
-                    # After each: an answer is many times as long as a call.
-                    async with asyncio.timeout(IDLE_S):
-                        await writer.drain()
+            await self._converse(reader, writer)
+            writer.close()
+            async with asyncio.timeout(IDLE_S):
+                await writer.wait_closed()
         except (varlink.FramingError, TimeoutError, ConnectionError, asyncio.CancelledError):
-            pass
+            # Not `close`: that would wait for a caller that does not read.
+            writer.transport.abort()
         finally:
             self._callers.discard(task)
-            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        who = caller(writer.get_extra_info("socket"))
+        framer = varlink.Framer()
+        while True:
+            async with asyncio.timeout(IDLE_S):
+                data = await reader.read(READ_BYTES)
+            if not data:
+                return
+            for message in framer.feed(data):
+                call = varlink.call_of(message)
+                reply = await self._reply(call, who)
+                if call.oneway:
+                    continue
+                writer.write(reply)
+                # After each: an answer is many times as long as a call.
+                async with asyncio.timeout(IDLE_S):
+                    await writer.drain()
 
     async def _reply(self, call: Call, who: str) -> bytes:
         try:
