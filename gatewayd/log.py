@@ -86,4 +86,7 @@ def note(
             "gatewayd_peer": peer,
             "gatewayd_device": device,
         }
-        LOGGER.log(level, message, *args, extra=fields, exc_info=exc_info, stacklevel=2)
+        # Not by `log`: it walks the stack for the caller, which the happening tells better.
+        info = (type(exc_info), exc_info, exc_info.__traceback__) if exc_info else None
+        record = LOGGER.makeRecord(LOGGER.name, level, "", 0, message, args, info, extra=fields)
+        LOGGER.handle(record)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from gatewayd.line.model import INPUT_SIGNALS, LineErrors, Parity, Signal, StopBits
@@ -176,6 +177,7 @@ _DELTAS: Final = {
 }
 
 
+@cache
 def modem_state(before: Signal, now: Signal) -> ModemState:
     """The levels of `now`, with the delta bits of what differs from `before`.
 

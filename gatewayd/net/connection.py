@@ -58,9 +58,8 @@ class Connection:
         self._frozen = False
         self._closing: asyncio.TimerHandle | None = None
 
-    def begin(self, session: Session, peer_timeout: float) -> None:
-        """Serve `session`; `peer_timeout` is in seconds, see `expect_peer`."""
-        expect_peer(self._sock, peer_timeout)
+    def begin(self, session: Session) -> None:
+        """Serve `session`. The socket has the options of its listener, see `expect_peer`."""
         self._attach(session)
         session.start()
 
@@ -74,8 +73,6 @@ class Connection:
         self._session = session
         if isinstance(session, TelnetSession):
             self._telnet = session
-            # The DM of a Synch stays in the stream, and ends up nowhere else.
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         self._watch.add(self._fd, self._announced, self._hung_up)
         self.resume_reading()
 
@@ -270,10 +267,15 @@ class Connection:
 
 
 def expect_peer(sock: socket.socket, timeout: float) -> None:
-    """Send small writes at once, and end the connection when the peer was silent on the network for
-    `timeout` seconds: idle by keepalive probes, in mid transfer by unacknowledged data."""
+    """Prepare a listening socket: connections have its options from the moment of `accept`.
+
+    They send small writes at once, and end when the peer was silent on the network for `timeout`
+    seconds: idle by keepalive probes, in mid transfer by unacknowledged data. The DM of a Synch
+    stays in the stream, and ends up nowhere else.
+    """
     probe = max(1, int(timeout / 6))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, int(timeout / 2)))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, probe)

@@ -15,7 +15,7 @@ from typing import Any, Final
 from gatewayd.config.schema import Address, Face
 from gatewayd.errors import GatewayError
 from gatewayd.log import Happening, note
-from gatewayd.net.connection import Connection, peer_name
+from gatewayd.net.connection import Connection, expect_peer, peer_name
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.port import Port
 from gatewayd.port.session import Session
@@ -98,7 +98,8 @@ class Listener:
         note(happening, text, self.face.value, self.address, port=self.port.name)
 
     def resume(self) -> None:
-        """Accept clients again."""
+        """Accept clients, by the settings that the port has now."""
+        expect_peer(self.socket, self.port.config.peer_timeout)
         self._pause = None
         self._loop.add_reader(self.socket.fileno(), self._accept)
 
@@ -122,11 +123,7 @@ class Listener:
 
     def _serve(self, sock: socket.socket, peername: str) -> None:
         connection, session = self._make(sock, peername, datetime.now().astimezone())
-        try:
-            connection.begin(session, self.port.config.peer_timeout)
-        except OSError:
-            # It was gone again before its options could be set.
-            connection.abort()
+        connection.begin(session)
 
     def inherit(self, sock: socket.socket, snapshot: dict[str, Any], unsent: bytes) -> None:
         """Go on with a session that another process accepted, see `Session.snapshot`.

@@ -6,19 +6,18 @@ import enum
 from collections.abc import Callable
 
 
-class Hold(enum.Flag):
-    """The reasons for not reading on."""
+class Hold(enum.IntEnum):
+    """The reasons for not reading on: bits, and plain numbers once they are combined."""
 
-    NOTHING = 0
-    CLIENT_SLOW = enum.auto()
+    CLIENT_SLOW = 1
     """The client does not take what is sent: the line is not read."""
-    SUSPENDED = enum.auto()
+    SUSPENDED = 2
     """The client sent FLOWCONTROL-SUSPEND: the line is not read."""
-    LINE_FULL = enum.auto()
+    LINE_FULL = 4
     """The line has enough to send: the client is not read."""
-    REPLIES = enum.auto()
+    REPLIES = 8
     """The client asks and does not take the answers: it is not read."""
-    ABSENT = enum.auto()
+    ABSENT = 16
     """The device is away and its bytes are to wait: the client is not read."""
 
 
@@ -30,15 +29,15 @@ class Gate:
     def __init__(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
         self._pause = pause
         self._resume = resume
-        self.held = Hold.NOTHING
+        self.held = 0
 
-    def hold(self, why: Hold) -> None:
+    def hold(self, why: int) -> None:
         """Keep it shut for a reason."""
         before, self.held = self.held, self.held | why
         if not before:
             self._pause()
 
-    def release(self, why: Hold) -> None:
+    def release(self, why: int) -> None:
         """Take a reason back."""
         before, self.held = self.held, self.held & ~why
         if before and not self.held:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from gatewayd.config.schema import WhileAbsent
-from gatewayd.line.api import Line
+from gatewayd.line.api import Line, Timer
 from gatewayd.line.model import LineErrors, Signal
 from gatewayd.port.gate import Gate, Hold
 from gatewayd.port.port import Port
@@ -69,6 +69,7 @@ class Session:
         self._outbox = port.outbox
         self._client_gate = Gate(peer.pause_reading, peer.resume_reading)
         self._seen_out = -1
+        self._quiet: Timer | None = None
 
     # ---- from the connection
 
@@ -104,6 +105,8 @@ class Session:
 
     def peer_gone(self) -> None:
         """The connection is closed."""
+        if self._quiet is not None:
+            self._quiet.cancel()
         self.port.leave(self)
 
     def _linger(self) -> None:
@@ -113,7 +116,7 @@ class Session:
             self.end()
             return
         self._seen_out = self.bytes_out
-        self.port.clock.call_later(QUIET_S, self._linger)
+        self._quiet = self.port.clock.call_later(QUIET_S, self._linger)
 
     # ---- from the port
 

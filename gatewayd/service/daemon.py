@@ -7,6 +7,7 @@ import logging
 import resource
 import signal
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from gatewayd import __version__
 from gatewayd.config.load import load
@@ -22,6 +23,9 @@ from gatewayd.service.gateway import Gateway
 from gatewayd.service.handover import Inheritance, give
 from gatewayd.service.loop import GatewayLoop
 from gatewayd.service.store import Store
+
+STATUS_S: Final = 0.2
+"""The service manager's status line is at most so many seconds behind."""
 
 Companion = Callable[[], Awaitable[None]]
 """Something to run beside the gateway, started when the ports are served."""
@@ -59,6 +63,7 @@ class Daemon:
         self._reloading = asyncio.Lock()
         self._control: ControlServer | None = None
         self._tasks: set[asyncio.Task[object]] = set()
+        self._status_due: asyncio.TimerHandle | None = None
 
     async def serve(self, also: Companion | None = None) -> None:
         """Run until a signal says stop. Raises BindError."""
@@ -82,7 +87,8 @@ class Daemon:
                 status.summary(gateway),
             )
             systemd.notify(READY=1, STATUS=status.summary(gateway))
-            gateway.changed = self._tell_status
+            if systemd.under_systemd():
+                gateway.changed = self._status_changed
             self._feed_watchdog()
             if also is not None:
                 self._start(also())
@@ -166,7 +172,14 @@ class Daemon:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _status_changed(self) -> None:
+        # Sessions may come and go many times a second.
+        if self._status_due is None:
+            loop = asyncio.get_running_loop()
+            self._status_due = loop.call_later(STATUS_S, self._tell_status)
+
     def _tell_status(self) -> None:
+        self._status_due = None
         systemd.notify(STATUS=status.summary(self._gateway))
 
     def _feed_watchdog(self) -> None:

@@ -8,6 +8,7 @@ import socket
 from gatewayd.config.diff import Change, Plan, plan
 from gatewayd.config.schema import Address, Config
 from gatewayd.log import Happening, note
+from gatewayd.net.connection import expect_peer
 from gatewayd.net.listener import BindError, Listener, bind
 from gatewayd.service.gateway import Gateway, Listening, Served
 
@@ -52,6 +53,8 @@ async def _change(gateway: Gateway, change: Change, sockets: _Sockets) -> None:
         ).keeper.start()
         return
     served.port.reconfigure(change.new)
+    for listener in served.listeners:
+        expect_peer(listener.socket, change.new.peer_timeout)
     gateway.store_listeners(served)
     for face, address in change.opened:
         gateway.extend(served, face, sockets.take(address))

@@ -69,7 +69,7 @@ def listen_fds() -> dict[str, list[int]]:
     environment = {
         key: os.environ.get(key) for key in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
     }
-    daemon = _library()
+    daemon = _library() if environment["LISTEN_FDS"] else None
     try:
         if daemon is None:
             names = _passed(environment)

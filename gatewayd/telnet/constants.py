@@ -49,7 +49,7 @@ class Option(enum.IntEnum):
     """RFC 2217."""
 
 
-class Side(enum.Enum):
+class Side(enum.StrEnum):
     """Who performs an option: us (WILL from us, DO from the peer) or the peer."""
 
     LOCAL = "local"

@@ -12,7 +12,7 @@ from typing import Final
 from gatewayd.telnet.constants import Side
 
 
-class Q(enum.Enum):
+class Q(enum.IntEnum):
     """The state of one option on one side; the second word of RFC 1143's queue bit is EMPTY where
     it is not named."""
 
@@ -24,7 +24,7 @@ class Q(enum.Enum):
     WANTYES_OPPOSITE = enum.auto()
 
 
-class Cue(enum.Enum):
+class Cue(enum.IntEnum):
     """What may happen to an option."""
 
     RECEIVED_YES = enum.auto()
@@ -39,7 +39,7 @@ class Cue(enum.Enum):
     """We want the option off."""
 
 
-class Say(enum.Enum):
+class Say(enum.IntEnum):
     """What goes out."""
 
     NOTHING = enum.auto()
