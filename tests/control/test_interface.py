@@ -103,6 +103,7 @@ async def with_a_session() -> None:
         assert await refused("Kick", port="psu3") == "NoSuchPort"
         assert "peer" in await perform("Kick", port="psu1")
         assert await refused("Kick", port="psu1") == "NotHeld"
+        client_socket.close()
         await gateway.stop()
     commands = Commands(gateway, None)
     assert await refused("Reload") == "NoConfigFile"
