@@ -24,9 +24,6 @@ class Client:
 
     def __init__(self, address: tuple[str, int]) -> None:
         self._sock = socket.socket()
-        # The segments of an Ethernet: those of loopback go with buffers of megabytes.
-        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1460)
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._unparsed = b""
         self._data = bytearray()
