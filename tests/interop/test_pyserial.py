@@ -184,7 +184,10 @@ def test_settings_are_as_configured_again_in_the_next_session(served_pty: Served
     with connected(served_pty, baudrate=2400, stopbits=2):
         assert served_pty.instrument.baudrate() == 2400
     served_pty.gateway.wait_for_log(CLOSED)
-    assert served_pty.instrument.baudrate() == 9600
+    with serial.serial_for_url(f"socket://127.0.0.1:{served_pty.raw}") as port:
+        port.write(b"next")
+        assert served_pty.instrument.read(4) == b"next"
+        assert served_pty.instrument.baudrate() == 9600
 
 
 def test_raw_face_passes_a_megabyte_of_every_byte_value(served: Served) -> None:
