@@ -209,7 +209,7 @@ def test_rts_stops_the_device_while_the_client_does_not_read(
     gateway: Gateway, shim: LineShim
 ) -> None:
     (wire,), vm = shim.wires, gateway.vm
-    data = random.Random(3).randbytes(1 << 19)
+    data = random.Random(3).randbytes(1 << 18)
     # The client is in the guest, since QEMU's network would take about a megabyte off the gateway.
     vm.run("echo 4096 16384 65536 > /proc/sys/net/ipv4/tcp_wmem; mkfifo /run/connected /run/read")
     client = ["python3", "-c", SLOW_READER, GUEST, str(RAW), str(len(data))]
