@@ -1,0 +1,196 @@
+"""Streams are read in gulps, dialogues at once; on pipes in place of ttys, and a real loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tty
+from collections.abc import Awaitable, Callable
+
+from gatewayd.line.gather import (
+    DENSE_GAP_S,
+    FORGET_TICKS,
+    SPARSE_GAP_S,
+    SPARSE_LINES,
+    Gatherer,
+    Gatherers,
+)
+from gatewayd.line.model import LineErrors, LineSettings, Signal, SignalPolicies
+from gatewayd.line.opening import open_line
+
+TICK = 0.002
+
+
+class Line:
+    """A member: a pipe, and what was read from it when."""
+
+    def __init__(self, gatherer: Gatherer) -> None:
+        self.read_end, self.write_end = os.pipe()
+        os.set_blocking(self.read_end, False)
+        self.gatherer = gatherer
+        self.got: list[bytes] = []
+        self.left = False
+        self.heard = asyncio.Event()
+        gatherer.add(self.read_end, self)
+
+    def read_ready(self) -> None:
+        self.got.append(os.read(self.read_end, 65536))
+        self.heard.set()
+
+    def gathered_no_more(self) -> None:
+        self.left = True
+        self.gatherer.remove(self.read_end)
+
+    def close(self) -> None:
+        self.gatherer.remove(self.read_end)
+        os.close(self.read_end)
+        os.close(self.write_end)
+
+
+def run(main: Callable[[], Awaitable[None]]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(10):
+            await main()
+
+    asyncio.run(bounded())
+
+
+async def hear(line: Line) -> None:
+    await line.heard.wait()
+    line.heard.clear()
+
+
+def test_pieces_between_two_ticks_are_one_read() -> None:
+    async def main() -> None:
+        line = Line(Gatherer(asyncio.get_running_loop(), TICK))
+        for piece in (b"a", b"b", b"c"):
+            os.write(line.write_end, piece)
+        await hear(line)
+        assert line.got == [b"abc"]
+        line.close()
+
+    run(main)
+
+
+def test_after_silence_the_first_piece_waits_for_no_tick() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        gatherer = Gatherer(loop, TICK)
+        line = Line(gatherer)
+        # The first look finds nothing: from then on the loop waits for the set itself.
+        await asyncio.sleep(10 * TICK)
+        gatherer._tick = 3600
+        os.write(line.write_end, b"x")
+        await hear(line)
+        line.close()
+
+    run(main)
+
+
+def test_a_line_that_fell_silent_goes_back_to_the_loop() -> None:
+    async def main() -> None:
+        gatherer = Gatherer(asyncio.get_running_loop(), TICK)
+        talker, silent = Line(gatherer), Line(gatherer)
+        for _ in range(2 * FORGET_TICKS + 2):
+            os.write(talker.write_end, b"x")
+            await hear(talker)
+        assert silent.left
+        assert not talker.left
+        talker.close()
+        silent.close()
+
+    run(main)
+
+
+def test_a_member_may_leave_while_it_is_read_and_come_back() -> None:
+    async def main() -> None:
+        gatherer = Gatherer(asyncio.get_running_loop(), TICK)
+
+        class Leaver(Line):
+            def read_ready(self) -> None:
+                super().read_ready()
+                self.gathered_no_more()
+
+        line = Leaver(gatherer)
+        os.write(line.write_end, b"x")
+        await hear(line)
+        assert line.left
+        gatherer.add(line.read_end, line)
+        os.write(line.write_end, b"y")
+        await hear(line)
+        assert line.got == [b"x", b"y"]
+        line.close()
+
+    run(main)
+
+
+def test_the_place_depends_on_the_pace() -> None:
+    async def main() -> None:
+        gatherers = Gatherers(asyncio.get_running_loop())
+        dense = gatherers.choose(3, DENSE_GAP_S)
+        assert dense is not None
+        assert gatherers.choose(3, 2 * SPARSE_GAP_S) is None
+        # Sparse lines are worth gathering only together.
+        places = [gatherers.choose(fd, SPARSE_GAP_S) for fd in range(SPARSE_LINES)]
+        assert places[:-1] == [None] * (SPARSE_LINES - 1)
+        assert places[-1] is not None
+        assert places[-1] is not dense
+        gatherers.forget(0)
+        assert gatherers.choose(1, SPARSE_GAP_S) is None
+
+    run(main)
+
+
+def test_a_stream_on_a_tty_is_gathered_until_something_is_written_to_it() -> None:
+    async def main() -> None:
+        master, slave = os.openpty()
+        tty.setraw(slave)
+        path = os.ttyname(slave)
+        recorder = Recorder()
+        gatherers = Gatherers(asyncio.get_running_loop())
+        line = await open_line(path, LineSettings(), SignalPolicies(), recorder, gatherers)
+        sent = 0
+        for _ in range(40):
+            os.write(master, b"piece")
+            sent += 5
+            await asyncio.sleep(0.001)
+        await recorder.bytes_came(sent)
+        pieces = len(recorder.chunks)
+        assert pieces < 40, "every piece was an event"
+        line.write(b"?")
+        os.write(master, b"answer")
+        await recorder.bytes_came(sent + 6)
+        assert recorder.chunks[-1] == b"answer"
+        assert b"".join(recorder.chunks) == b"piece" * 40 + b"answer"
+        closed = asyncio.Event()
+        line.close(closed.set)
+        await closed.wait()
+        os.close(master)
+        os.close(slave)
+
+    run(main)
+
+
+class Recorder:
+    """The user of a line: keeps what came."""
+
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+        self._more = asyncio.Event()
+
+    async def bytes_came(self, count: int) -> None:
+        while sum(map(len, self.chunks)) < count:
+            self._more.clear()
+            await self._more.wait()
+
+    def line_data(self, data: bytes) -> None:
+        self.chunks.append(data)
+        self._more.set()
+
+    def line_writable(self) -> None: ...
+
+    def line_signals(self, signals: Signal) -> None: ...
+
+    def line_errors(self, errors: LineErrors) -> None: ...
+
+    def line_lost(self, cause: OSError | None) -> None: ...

@@ -1,0 +1,235 @@
+"""The loop with direct callbacks: it must do all that asyncio's own does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+
+from gatewayd.service.loop import GatewayLoop
+
+Pair = tuple[socket.socket, socket.socket]
+
+
+def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    with asyncio.Runner(loop_factory=GatewayLoop) as runner:
+        runner.run(main())
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    one, other = socket.socketpair()
+    one.setblocking(False)
+    other.setblocking(False)
+    with one, other:
+        yield one, other
+
+
+def test_a_reader_is_called_until_it_is_removed(pair: Pair) -> None:
+    one, other = pair
+    got: list[bytes] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+
+        def readable() -> None:
+            got.append(one.recv(2))
+            if len(got) == 2:
+                assert loop.remove_reader(one)
+                done.set_result(None)
+
+        loop.add_reader(one, readable)
+        other.send(b"aabbcc")
+        await done
+        assert not loop.remove_reader(one)
+        await asyncio.sleep(0)
+
+    run(main)
+    assert got == [b"aa", b"bb"]
+    assert one.recv(9) == b"cc"
+
+
+def test_a_reader_and_a_writer_of_one_descriptor_are_independent(pair: Pair) -> None:
+    one, other = pair
+    calls: list[str] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        done = asyncio.Event()
+
+        def writable(word: str) -> None:
+            calls.append(word)
+            loop.remove_writer(one)
+            other.send(b"x")
+
+        def readable() -> None:
+            calls.append(one.recv(9).decode())
+            done.set()
+
+        loop.add_reader(one, readable)
+        loop.add_writer(one, writable, "w")
+        await done.wait()
+        loop.remove_reader(one)
+
+    run(main)
+    assert calls == ["w", "x"]
+
+
+def test_timers_tasks_and_other_threads_are_served_while_a_reader_is_busy(pair: Pair) -> None:
+    one, other = pair
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        rounds = 0
+
+        def echo() -> None:
+            nonlocal rounds
+            rounds += 1
+            other.send(one.recv(1))
+
+        def back() -> None:
+            one.send(other.recv(1))
+
+        loop.add_reader(one, echo)
+        loop.add_reader(other, back)
+        other.send(b"x")
+        await asyncio.sleep(0.01)
+        assert await loop.run_in_executor(None, lambda: 7) == 7
+        assert await asyncio.wait_for(asyncio.shield(asyncio.sleep(0.01, 8)), 5) == 8
+        assert rounds
+        loop.remove_reader(one)
+        loop.remove_reader(other)
+
+    run(main)
+
+
+def test_a_callback_may_remove_another_that_is_ready_too(pair: Pair) -> None:
+    one, other = pair
+    calls: list[str] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+
+        def first(name: str) -> None:
+            calls.append(name)
+            loop.remove_reader(one)
+            loop.remove_reader(other)
+
+        one.send(b"x")
+        other.send(b"x")
+        loop.add_reader(one, first, "one")
+        loop.add_reader(other, first, "other")
+        await asyncio.sleep(0.01)
+
+    run(main)
+    assert len(calls) == 1
+
+
+def test_an_exception_is_told_and_ends_nothing(pair: Pair) -> None:
+    one, other = pair
+    told: list[dict[str, Any]] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: told.append(context))
+        done = asyncio.Event()
+        failures = 0
+
+        def readable() -> None:
+            nonlocal failures
+            one.recv(1)
+            failures += 1
+            if failures == 1:
+                raise ValueError("once")
+            done.set()
+
+        loop.add_reader(one, readable)
+        other.send(b"xy")
+        await done.wait()
+        loop.remove_reader(one)
+
+    run(main)
+    assert [str(context["exception"]) for context in told] == ["once"]
+
+
+def test_asyncios_own_transports_and_signals_work() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        signalled = asyncio.Event()
+        loop.add_signal_handler(signal.SIGUSR1, signalled.set)
+
+        async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(await reader.readexactly(100_000))
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(bytes(100_000))
+        assert await reader.read(-1) == bytes(100_000)
+        writer.close()
+        server.close()
+        os.kill(os.getpid(), signal.SIGUSR1)
+        await signalled.wait()
+        loop.remove_signal_handler(signal.SIGUSR1)
+
+    run(main)
+
+
+def test_a_hang_up_reaches_reader_and_writer() -> None:
+    read_end, write_end = os.pipe()
+    calls: list[str] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        done = asyncio.Event()
+
+        def broken() -> None:
+            calls.append("writer")
+            loop.remove_writer(write_end)
+            done.set()
+
+        os.set_blocking(write_end, False)
+        while True:
+            try:
+                os.write(write_end, bytes(65536))
+            except BlockingIOError:
+                break
+        loop.add_writer(write_end, broken)
+        os.close(read_end)
+        await done.wait()
+
+    run(main)
+    os.close(write_end)
+    assert calls == ["writer"]
+
+
+def test_an_idle_loop_is_not_woken(pair: Pair) -> None:
+    one, _ = pair
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_reader(one, lambda: None)
+        before = os.times().user + os.times().system
+        switches = _voluntary_switches()
+        await asyncio.sleep(0.3)
+        assert _voluntary_switches() - switches <= 3
+        assert os.times().user + os.times().system - before < 0.1
+        loop.remove_reader(one)
+
+    run(main)
+
+
+def _voluntary_switches() -> int:
+    with open("/proc/thread-self/status") as file:
+        for line in file:
+            if line.startswith("voluntary_ctxt_switches"):
+                return int(line.split()[1])
+    raise AssertionError("no counter")
