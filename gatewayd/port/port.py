@@ -115,6 +115,8 @@ class Port:
         """Called when the phase or the session changed."""
         self._arrived: list[Holder] = []
         self._absent = AbsentLine(config.line)
+        self._deserted: Line | None = None
+        """The line whose place `_absent` took before its loss was told."""
         self._hold_timer: Timer | None = None
         self._stall_timer: Timer | None = None
         self._stalled_at = -1
@@ -135,8 +137,9 @@ class Port:
     @property
     def stand_in(self) -> AbsentLine:
         """What stands for the line when the device went and the port has not been told yet."""
-        if self.line is not None:
+        if self.line is not None and self._deserted is not self.line:
             self._absent = AbsentLine(self.line.settings())
+            self._deserted = self.line
         return self._absent
 
     # ---- the device
@@ -215,7 +218,7 @@ class Port:
         if line is None:
             return
         self.counters.losses += 1
-        self._absent = AbsentLine(line.settings() if self.owner else self.config.line)
+        self._remember(line)
         why = cause.strerror or str(cause) if cause else "hung up"
         self.move(Cue.LOST, why)
         self._note(Happening.DEVICE_LOST, "device lost: %s", why)
@@ -236,11 +239,24 @@ class Port:
         line, self.line = self.line, None
         self.outbox.detach()
         if line is not None:
-            self._absent = AbsentLine(line.settings() if self.owner else self.config.line)
+            self._remember(line)
             line.close(closed)
         elif closed is not None:
             closed()
         self.phase, self.cause = Phase.ABSENT, "released"
+
+    def _remember(self, line: Line) -> None:
+        """Set the device as the line was when it comes back, if somebody counts on that."""
+        if self._deserted is not line:
+            self._absent = AbsentLine(line.settings())
+        self._deserted = None
+        if self.owner is None:
+            self._forget()
+
+    def _forget(self) -> None:
+        """What a client made of the settings is over."""
+        if self.config.between_sessions is BetweenSessions.RESTORE:
+            self._absent = AbsentLine(self.config.line)
 
     def _held_long_enough(self) -> None:
         self._hold_timer = None
@@ -327,7 +343,7 @@ class Port:
             self._hold_timer.cancel()
             self._hold_timer = None
         if self.line is None:
-            self._absent = AbsentLine(self.config.line)
+            self._forget()
         else:
             self.line.watch(signals=False, errors=False)
         self._note_session(
@@ -392,6 +408,9 @@ class Port:
     # ---- what is left unsent
 
     def _start_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
         if self.outbox.empty or self.line is None:
             return
         self._stalled_at = self._unsent()

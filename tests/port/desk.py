@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from gatewayd.config.schema import PortConfig
 from gatewayd.line.clock import FakeClock
-from gatewayd.line.model import Capabilities, LineErrors, LineSettings, Signal
+from gatewayd.line.model import Capabilities, LineSettings, Signal
 from gatewayd.line.sim import SimLine
 from gatewayd.port.phase import Cue
 from gatewayd.port.port import Port
@@ -21,8 +21,6 @@ LOW: Final = 16384
 SINCE: Final = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 ASSUMED: Final = Signal.CTS | Signal.DSR | Signal.CD
 FAST: Final = LineSettings(baudrate=115200)
-STOPPABLE: Final = replace(FAST, rtscts=True)
-"""A line that stands still while CTS is off."""
 
 
 @dataclass
@@ -34,12 +32,11 @@ class Client:
     received: bytearray = field(default_factory=bytearray)
     urgent: list[int] = field(default_factory=list)
     """Where in `received` an urgent byte stands."""
-    reads: bool = True
-    """Whether the gateway reads from this client."""
     closed: bool = False
     aborted: bool = False
     connected: bool = True
     most_kept: int = 0
+    _read: bool = True
     _kept: bytearray = field(default_factory=bytearray)
     _full: bool = False
     _seen: int = 0
@@ -58,7 +55,8 @@ class Client:
 
     def sends(self, data: bytes) -> None:
         """Data that the gateway reads now; it must not have stopped reading."""
-        assert self.reads and not self.closed
+        assert self._read
+        assert not self.closed
         self.session.receive(data)
 
     def announces_urgent_data(self) -> None:
@@ -90,6 +88,14 @@ class Client:
         self._seen = len(self.received)
         return new
 
+    def is_read(self) -> bool:
+        """Whether the gateway reads from this client."""
+        return self._read
+
+    def is_closed(self) -> bool:
+        """Whether the gateway has closed the connection."""
+        return self.closed
+
     # ---- Peer
 
     def write(self, data: bytes) -> None:
@@ -108,10 +114,10 @@ class Client:
         return len(self._kept)
 
     def pause_reading(self) -> None:
-        self.reads = False
+        self._read = False
 
     def resume_reading(self) -> None:
-        self.reads = True
+        self._read = True
 
     def close(self) -> None:
         self.closed = True
@@ -136,7 +142,15 @@ class Watched(SimLine):
         self.configured: list[LineSettings] = []
         self.breaks: list[tuple[float, bool]] = []
         """When break was switched, and to what."""
-        self.reads = True
+        self._stuck = False
+
+    def stop(self, stuck: bool) -> None:
+        """Nothing leaves any more, or it does again."""
+        self._stuck = stuck
+        self._send_on()
+
+    def _may_send(self) -> bool:
+        return not self._stuck and super()._may_send()
 
     def configure(self, wanted: LineSettings) -> LineSettings:
         self.configured.append(wanted)
@@ -147,16 +161,9 @@ class Watched(SimLine):
             self.breaks.append((self._clock.time(), on))
         super().set_break(on)
 
-    def pause_reading(self) -> None:
-        self.reads = False
-        super().pause_reading()
-
-    def resume_reading(self) -> None:
-        self.reads = True
-        super().resume_reading()
-
-    def errors_so_far(self) -> LineErrors:
-        return self._receiver.errors
+    def is_read(self) -> bool:
+        """Whether the port reads from this line."""
+        return self._reading
 
 
 class Desk:
@@ -214,12 +221,12 @@ class Desk:
         self.passes(0)
 
     def stop_line(self) -> None:
-        """The device holds CTS off; a `STOPPABLE` line sends nothing any more."""
-        self.line.set_inputs(Signal.NONE, Signal.CTS)
+        """The device takes nothing any more."""
+        self.line.stop(True)
         self.passes(0)
 
     def let_line_go(self) -> None:
-        self.line.set_inputs(Signal.CTS)
+        self.line.stop(False)
         self.passes(0)
 
     def passes(self, seconds: float) -> None:
@@ -238,9 +245,13 @@ class Desk:
     def raw(self) -> Client:
         return self.client(Session)
 
+    def client_that_says_nothing(self) -> Client:
+        """A client of the Telnet face as it has come."""
+        return self.client(TelnetSession)
+
     def telnet(self) -> Client:
         """A client that has read the opening and said nothing yet."""
-        client = self.client(TelnetSession)
+        client = self.client_that_says_nothing()
         client.gets()
         return client
 

@@ -35,7 +35,7 @@ def test_taking_back_a_reason_that_nobody_had_does_nothing() -> None:
     it.hold(Hold.REPLIES)
     it.release(Hold.ABSENT)
     assert calls == ["pause"]
-    assert it.held is Hold.REPLIES
+    assert it.held == Hold.REPLIES
 
 
 def test_several_reasons_can_go_at_once() -> None:

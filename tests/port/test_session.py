@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from gatewayd.config.schema import WhileAbsent
 from gatewayd.line.model import Signal
-from gatewayd.port.gate import Hold
 from gatewayd.port.session import QUIET_S, Session
-from tests.port.desk import FAST, HIGH, SINCE, STOPPABLE, Desk
+from tests.port.desk import FAST, HIGH, SINCE, Desk
 
 EVERY_BYTE = bytes(range(256))
 
@@ -33,21 +32,21 @@ def test_a_client_of_a_held_port_is_closed_without_a_byte() -> None:
     holder = desk.raw()
     second = desk.raw()
     assert second.gets() == b""
-    assert second.closed
-    assert not holder.closed
+    assert second.is_closed()
+    assert not holder.is_closed()
 
 
 def test_a_client_is_not_read_while_the_line_is_full_and_read_again_when_it_has_taken_all() -> None:
-    desk = Desk(line=STOPPABLE)
+    desk = Desk()
     client = desk.raw()
     desk.stop_line()
     client.sends(bytes(desk.port.window))
-    assert client.reads
+    assert client.is_read()
     client.sends(b"x" * 100)
-    assert not client.reads
+    assert not client.is_read()
     desk.let_line_go()
     desk.passes(1)
-    assert client.reads
+    assert client.is_read()
     assert desk.line.sent == bytes(desk.port.window) + b"x" * 100
 
 
@@ -63,12 +62,12 @@ def test_a_client_that_does_not_read_stops_the_line_until_it_reads_again() -> No
     client.room = 0
     data = EVERY_BYTE * (HIGH // 256)
     desk.device_sends(data)
-    assert desk.line.reads
+    assert desk.line.is_read()
     desk.device_sends(b"one more")
-    assert not desk.line.reads
+    assert not desk.line.is_read()
     desk.device_sends(b" and held back")
     client.takes(float("inf"))
-    assert desk.line.reads
+    assert desk.line.is_read()
     desk.passes(0)
     assert client.gets() == data + b"one more and held back"
 
@@ -83,24 +82,24 @@ def test_a_half_closed_client_gets_the_answer_and_is_closed_when_the_line_is_qui
     desk.passes(QUIET_S)
     desk.line.receive(b"PSU\n")
     desk.passes(QUIET_S / 2)
-    assert not client.closed
+    assert not client.is_closed()
     desk.passes(QUIET_S * 2)
     assert client.gets() == b"ACME,PSU\n"
-    assert client.closed
+    assert client.is_closed()
     assert desk.port.owner is None
 
 
 def test_a_half_closed_client_is_not_closed_while_its_bytes_still_wait_for_the_line() -> None:
-    desk = Desk(line=STOPPABLE)
+    desk = Desk()
     client = desk.raw()
     desk.stop_line()
     client.sends(bytes(2 * desk.port.window))
     client.ends_its_side()
     desk.passes(10 * QUIET_S)
-    assert not client.closed
+    assert not client.is_closed()
     desk.let_line_go()
     desk.passes(10 * QUIET_S)
-    assert client.closed
+    assert client.is_closed()
     assert len(desk.line.sent) == 2 * desk.port.window
 
 
@@ -110,13 +109,13 @@ def test_a_newcomer_replaces_a_half_closed_client() -> None:
     first.sends(b"question")
     first.ends_its_side()
     second = desk.raw()
-    assert first.closed
-    assert not second.closed
+    assert first.is_closed()
+    assert not second.is_closed()
     desk.line.receive(b"answer")
     desk.passes(1)
     assert second.gets() == b"answer"
     desk.passes(10 * QUIET_S)
-    assert not second.closed
+    assert not second.is_closed()
 
 
 def test_a_client_that_is_gone_gets_nothing_more_and_its_bytes_still_go_to_the_line() -> None:
@@ -152,7 +151,7 @@ def test_while_absent_discard_takes_bytes_and_counts_them() -> None:
     client = desk.raw()
     desk.unplug()
     client.sends(b"x" * 70)
-    assert client.reads
+    assert client.is_read()
     assert desk.port.counters.discarded_to_device == 70
 
 
@@ -160,9 +159,9 @@ def test_while_absent_refuse_leaves_bytes_at_the_client() -> None:
     desk = Desk(while_absent=WhileAbsent.REFUSE)
     client = desk.raw()
     desk.unplug()
-    assert not client.reads
+    assert not client.is_read()
     desk.plug()
-    assert client.reads
+    assert client.is_read()
     client.sends(b"now")
     desk.passes(1)
     assert desk.line.sent == b"now"
@@ -199,7 +198,7 @@ def test_a_session_that_goes_on_without_its_device_knows_it() -> None:
     desk = Desk(plugged=False, while_absent=WhileAbsent.REFUSE)
     heir = Session(desk.port, client, number=7, peername="192.0.2.7:1", since=SINCE)
     heir.restore(client.session.snapshot())
-    assert not client.reads
+    assert not client.is_read()
     desk.plug()
-    assert client.reads
-    assert desk.port.line_gate.held is Hold.NOTHING
+    assert client.is_read()
+    assert desk.port.line_gate.held == 0
