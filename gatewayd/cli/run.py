@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 
 from gatewayd.cli import CONFIG_PATH
 from gatewayd.config.load import load
+from gatewayd.config.problem import ConfigError
 from gatewayd.service import daemon
 
 HELP = "serve the ports of a configuration"
@@ -23,6 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Serve until SIGTERM or SIGINT. Raises ConfigError before anything is served."""
+    """Serve until SIGTERM or SIGINT; refuse a configuration with problems."""
     path: str = args.config
-    return daemon.run(load(path), config_path=path, verbose=args.verbose)
+    try:
+        config = load(path)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return os.EX_CONFIG
+    return daemon.run(config, config_path=path, verbose=args.verbose)

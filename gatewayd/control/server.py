@@ -23,6 +23,7 @@ from gatewayd.errors import GatewayError
 from gatewayd.log import Happening, note
 
 URL: Final = "https://github.com/gatewayd/gatewayd"
+OVERFLOW_UID: Final = 65534
 READ_BYTES: Final = 65536
 IDLE_S: Final = 60.0
 """A caller that says nothing for so long is closed."""
@@ -179,6 +180,9 @@ def caller(sock: socket.socket) -> str:
     """Who is at the other end: user and process, from SO_PEERCRED."""
     packed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     pid, uid, _ = struct.unpack("3i", packed)
+    if uid == OVERFLOW_UID:
+        # In a user namespace, as the unit has one, others have no number.
+        return f"another user (pid {pid})"
     try:
         user = pwd.getpwuid(uid).pw_name
     except KeyError:

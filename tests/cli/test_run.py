@@ -31,7 +31,7 @@ def test_it_refuses_what_check_refuses(tmp_path: Path) -> None:
     path = tmp_path / "gatewayd.yaml"
     path.write_text("version: 1\nports: {a: {device: x}}\n")
     run, check = gatewayd("run", "-c", str(path)), gatewayd("check", str(path))
-    assert run.returncode == check.returncode == 1
+    assert (run.returncode, check.returncode) == (78, 1)
     assert run.stderr == check.stdout
     assert run.stderr.count("\n") == 2
     assert run.stdout == check.stderr == ""
