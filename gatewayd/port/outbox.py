@@ -20,6 +20,10 @@ ACTION_WEIGHT: Final = 64
 """What a waiting action counts in `load`, so that a flood of requests is bounded like bytes."""
 
 
+class Urgent(bytes):
+    """Bytes that survive a Synch: what stands for a Telnet function (RFC 854)."""
+
+
 class _Waiting(NamedTuple):
     """An action in the queue."""
 
@@ -87,7 +91,7 @@ class Outbox:
             self.taken += taken
             if taken == len(data):
                 return True
-            self._queue.append(memoryview(data)[taken:])
+            self._queue.append(memoryview(data)[taken:] if taken else data)
             self.waiting += len(data) - taken
             return False
         self._queue.append(data)
@@ -113,14 +117,17 @@ class Outbox:
         """The line takes bytes again."""
         self._pump()
 
-    def drop_bytes(self) -> int:
+    def drop_bytes(self, *, spare_urgent: bool = False) -> int:
         """Throw away the bytes that wait, not the actions; return how many there were."""
-        dropped = self.waiting
+        if not self.waiting:
+            return 0
+        spared = Urgent if spare_urgent else ()
+        kept = [item for item in self._queue if isinstance(item, (_Waiting, spared))]
+        dropped = self.waiting - sum(len(item) for item in kept if isinstance(item, bytes))
         if dropped:
-            kept = [item for item in self._queue if isinstance(item, _Waiting)]
             self._queue.clear()
             self._queue.extend(kept)
-            self.waiting = 0
+            self.waiting -= dropped
             self._discarded(dropped)
             self._room()
         return dropped

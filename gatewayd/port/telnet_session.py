@@ -18,7 +18,7 @@ from gatewayd.line.api import Line
 from gatewayd.line.model import LineErrors, Purge, Signal, SignalPolicy
 from gatewayd.log import Happening, note
 from gatewayd.port.gate import Hold
-from gatewayd.port.outbox import ACTION_WEIGHT
+from gatewayd.port.outbox import ACTION_WEIGHT, Urgent
 from gatewayd.port.port import Port
 from gatewayd.port.session import Peer, Session
 from gatewayd.telnet.constants import IAC, Command, Option, Side
@@ -43,12 +43,12 @@ BREAK_S: Final = 0.25
 REPORTED_VIOLATIONS: Final = 5
 
 _CHARACTERS: Final = {
-    Command.IP: b"\x03",
-    Command.EC: b"\x7f",
-    Command.EL: b"\x15",
-    Command.EOF: b"\x04",
-    Command.SUSP: b"\x1a",
-    Command.ABORT: b"\x1c",
+    Command.IP: Urgent(b"\x03"),
+    Command.EC: Urgent(b"\x7f"),
+    Command.EL: Urgent(b"\x15"),
+    Command.EOF: Urgent(b"\x04"),
+    Command.SUSP: Urgent(b"\x1a"),
+    Command.ABORT: Urgent(b"\x1c"),
 }
 """What a console behind the line expects for Telnet's functions: ^C, DEL, ^U, ^D, ^Z, ^\\."""
 
@@ -100,8 +100,10 @@ class TelnetSession(Session):
         self._flush()
 
     def urgent(self) -> None:
-        """TCP urgent data is on its way: read up to it, whatever waits (RFC 854, Synch)."""
+        """TCP urgent data is on its way: read up to it, and drop what waits (RFC 854, Synch)."""
         self._engine.urgent()
+        if self.port.owner is self:
+            self._outbox.drop_bytes(spare_urgent=True)
         self._client_gate.release(Hold.LINE_FULL)
 
     def receive(self, data: bytes) -> None:

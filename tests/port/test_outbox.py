@@ -7,7 +7,7 @@ import pytest
 from gatewayd.line.clock import FakeClock
 from gatewayd.line.model import LineSettings, Purge, Signal
 from gatewayd.line.sim import SimLine
-from gatewayd.port.outbox import ACTION_WEIGHT, Outbox
+from gatewayd.port.outbox import ACTION_WEIGHT, Outbox, Urgent
 
 SETTINGS = LineSettings(baudrate=9600, rtscts=True)
 WINDOW = SETTINGS.unsent_limit
@@ -183,6 +183,32 @@ def test_dropped_bytes_are_counted_and_the_actions_stay() -> None:
     rig.clock.advance(0)
     assert rig.seen == [("kept", 0)]
     assert rig.outbox.empty
+
+
+def test_urgent_bytes_can_be_spared_and_keep_their_place() -> None:
+    rig = Rig()
+    rig.stop()
+    rig.outbox.write(b"x" * WINDOW)
+    rig.outbox.write(Urgent(b"1"))
+    rig.outbox.write(b"y" * 100)
+    rig.act("between")
+    rig.outbox.write(Urgent(b"2"))
+    rig.outbox.write(b"z" * 100)
+    assert rig.outbox.drop_bytes(spare_urgent=True) == 200
+    assert rig.outbox.waiting == 2
+    rig.go()
+    rig.clock.advance(1)
+    assert rig.line.sent == b"x" * WINDOW + b"12"
+    assert rig.seen == [("between", WINDOW + 1)]
+    assert rig.outbox.drop_bytes() == 0
+
+
+def test_urgent_bytes_are_dropped_with_the_others_otherwise() -> None:
+    rig = Rig()
+    rig.stop()
+    rig.outbox.write(b"x" * WINDOW)
+    rig.outbox.write(Urgent(b"1"))
+    assert rig.outbox.drop_bytes() == 1
 
 
 def test_dropping_nothing_makes_no_room() -> None:

@@ -289,16 +289,48 @@ def test_a_synch_discards_data_and_nothing_else() -> None:
     )
 
 
-def test_a_synch_reaches_past_a_line_that_is_stuck() -> None:
+def test_a_synch_gets_an_interrupt_past_a_line_that_is_stuck() -> None:
     desk = Desk()
     client = desk.agreed()
     desk.stop_line()
+    client.sends(command(Command.IP))
+    taken = desk.port.window - 1
+    sent = 0
     while client.is_read():
         client.sends(bytes(65536))
+        sent += 65536
     client.announces_urgent_data()
     assert client.is_read()
-    client.sends(bytes(65536))
+    client.sends(bytes(65536) + command(Command.IP) + DM + b"on")
     assert client.is_read()
+    assert desk.port.counters.discarded_to_device == sent - taken
+    desk.let_line_go()
+    desk.passes(1)
+    assert desk.line.sent == b"\x03" + bytes(taken) + b"\x03on"
+
+
+def test_a_synch_spares_the_functions_that_wait_for_the_line() -> None:
+    desk = Desk()
+    client = desk.agreed()
+    desk.stop_line()
+    client.sends(bytes(5000) + command(Command.IP) + bytes(5000) + do(Option.TIMING_MARK))
+    client.announces_urgent_data()
+    client.sends(DM)
+    desk.let_line_go()
+    desk.passes(1)
+    assert desk.line.sent == bytes(desk.port.window) + b"\x03"
+    assert client.gets() == will(Option.TIMING_MARK)
+
+
+def test_a_synch_of_a_client_that_waits_is_no_matter_of_the_one_before_it() -> None:
+    desk = Desk()
+    client = desk.agreed()
+    desk.stop_line()
+    client.sends(bytes(5000))
+    desk.telnet().announces_urgent_data()
+    desk.let_line_go()
+    desk.passes(1)
+    assert len(desk.line.sent) == 5000
 
 
 def test_a_dm_without_urgent_data_is_nothing() -> None:
