@@ -54,7 +54,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--list", action="store_true", help="list the rows and stop")
     add("--subjects", default="", metavar="A,B", help="only these subjects")
     add("--python", default=system_python(), help="interpreter for gatewayd (%(default)s)")
-    add("--uvloop", action="store_true", help="measure gatewayd on uvloop as well")
     add("--publish", action="store_true", help="put the table and the plots into the docs")
     add("--profile", metavar="ROW", help="profile gatewayd in one row: py-spy, perf, strace")
     return parser
@@ -71,10 +70,7 @@ def _raise_descriptor_limit() -> None:
 
 
 def _subjects(options: argparse.Namespace, tools: Tools) -> list[Subject]:
-    every = [gatewayd(options.python)]
-    if options.uvloop:
-        every.append(gatewayd(options.python, uvloop=True))
-    every += [ser2net(tuned=False), ser2net(tuned=True), relay(tools)]
+    every = [gatewayd(options.python), ser2net(tuned=False), ser2net(tuned=True), relay(tools)]
     names = [name for name in options.subjects.split(",") if name]
     unknown = set(names) - {subject.name for subject in every}
     if unknown:
@@ -112,6 +108,5 @@ def _profile(options: argparse.Namespace, tools: Tools) -> int:
     if work is None or not work.command:
         raise BenchError(f"no row to profile: {options.profile}; --list shows them")
     subjects = {subject.name: subject for subject in _subjects(options, tools)}
-    chosen = "gatewayd-uvloop" if options.uvloop else "gatewayd"
-    print(profile(subjects[chosen], work, tools, options.python))
+    print(profile(subjects["gatewayd"], work, tools, options.python))
     return 0

@@ -36,7 +36,7 @@ def system_python() -> str:
     return "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
 
 
-def gatewayd(python: str, uvloop: bool = False) -> Subject:
+def gatewayd(python: str) -> Subject:
     """gatewayd from this checkout, under the given interpreter."""
 
     def command(lines: Sequence[Line], directory: Path) -> list[str]:
@@ -50,20 +50,9 @@ def gatewayd(python: str, uvloop: bool = False) -> Subject:
                 f"    rfc2217: 127.0.0.1:{line.tcp_port}",
             ]
         config.write_text("\n".join(text) + "\n")
-        how = ["-c", _ON_UVLOOP] if uvloop else ["-m", "gatewayd"]
-        return [python, *how, "run", "-c", str(config)]
+        return [python, "-m", "gatewayd", "run", "-c", str(config)]
 
-    if uvloop:
-        return Subject("gatewayd-uvloop", "gatewayd, uvloop", True, command)
     return Subject("gatewayd", "gatewayd", True, command)
-
-
-_ON_UVLOOP = """
-import asyncio, sys, uvloop
-asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-from gatewayd.cli.main import main
-sys.exit(main())
-"""
 
 
 def ser2net(tuned: bool) -> Subject:

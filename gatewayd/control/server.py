@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import pwd
 import socket
@@ -112,7 +113,9 @@ class ControlServer:
         perform = self._methods.get(method)
         if perform is None:
             raise CallError(f"{varlink.SERVICE}.MethodNotFound", {"method": call.method})
-        note(Happening.CONTROL_CALLED, "%s by %s", method, who)
+        # Watchers ask for the status again and again.
+        level = logging.DEBUG if method == "Status" else logging.INFO
+        note(Happening.CONTROL_CALLED, "%s by %s", method, who, level=level)
         return await perform(call)
 
 

@@ -7,6 +7,7 @@ RESUME. Their answers still keep the order of the requests.
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from typing import Any, Final
 
@@ -225,6 +226,7 @@ class TelnetSession(Session):
     def _perform(self, requests: list[Request]) -> None:
         if not self._agreed or self.port.owner is not self:
             return
+        settings_before = self.port.control.settings()
         mask_before = (self._access.wants_signals, self._access.wants_errors)
         try:
             answers = self._access.perform(requests, self.port.control)
@@ -235,7 +237,10 @@ class TelnetSession(Session):
             self._reply(answer)
         if (self._access.wants_signals, self._access.wants_errors) != mask_before:
             self._watch()
-        self.port.settings_changed()
+        settings = self.port.control.settings()
+        if settings is not settings_before:
+            self.port.settings_changed()
+            self._note(Happening.LINE_SET, "line set to %s", settings, level=logging.DEBUG)
         self._flush()
 
     def _watch(self) -> None:
@@ -346,10 +351,11 @@ class TelnetSession(Session):
         self._flush()
         super().end()
 
-    def _note(self, happening: Happening, message: str, *args: object) -> None:
-        note(
-            happening, message, *args, port=self.port.name, session=self.number, peer=self.peername
-        )
+    def _note(
+        self, happening: Happening, message: str, *args: object, level: int = logging.INFO
+    ) -> None:
+        port, peer = self.port.name, self.peername
+        note(happening, message, *args, level=level, port=port, session=self.number, peer=peer)
 
     # ---- hand-over to another process
 
