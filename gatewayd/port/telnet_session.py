@@ -238,7 +238,7 @@ class TelnetSession(Session):
         if (self._access.wants_signals, self._access.wants_errors) != mask_before:
             self._watch()
         settings = self.port.control.settings()
-        if settings is not settings_before:
+        if settings != settings_before:
             self.port.settings_changed()
             self._note(Happening.LINE_SET, "line set to %s", settings, level=logging.DEBUG)
         self._flush()

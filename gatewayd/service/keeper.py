@@ -70,7 +70,9 @@ class Keeper:
             self._again = True
             return
         self._cancel_retry()
-        self.port.move(Cue.TRY, "being opened")
+        if self.port.move(Cue.TRY, "being opened"):
+            device = self.port.config.device
+            self._note(Happening.DEVICE_OPENING, "opening %s", device, level=logging.DEBUG)
         self._task = asyncio.get_running_loop().create_task(self._open())
 
     async def stop(self) -> None:
