@@ -12,6 +12,7 @@ from typing import Final
 from gatewayd.config.schema import Address, Config, Face, PortConfig
 from gatewayd.device.watch import DeviceWatch
 from gatewayd.line.gather import Gatherers
+from gatewayd.net.connection import Connection
 from gatewayd.net.listener import Listener, bind
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.port import Port
@@ -32,6 +33,19 @@ class Served:
     port: Port
     keeper: Keeper
     listeners: list[Listener] = field(default_factory=list)
+    retired: list[Listener] = field(default_factory=list)
+    """Those that accept no more, and whose clients may still be there."""
+
+    def retire(self, listener: Listener) -> None:
+        """Accept no more at a listener; its socket stays open."""
+        listener.pause()
+        self.listeners.remove(listener)
+        self.retired = [one for one in (*self.retired, listener) if one.connections]
+
+    def connections(self) -> list[tuple[Face, Connection]]:
+        """All clients, by what they speak."""
+        listeners = (*self.listeners, *self.retired)
+        return [(one.face, connection) for one in listeners for connection in one.connections]
 
 
 class Gateway:
@@ -126,9 +140,8 @@ class Gateway:
             served.port.owner.end()
         await settled(served.port, STOP_S)
         await served.keeper.stop()
-        for listener in served.listeners:
-            for connection in tuple(listener.connections):
-                connection.abort()
+        for _, connection in served.connections():
+            connection.abort()
 
     async def stop(self) -> None:
         """End everything; bytes that lines still take go to them, within `STOP_S`."""

@@ -14,10 +14,13 @@ import json
 import logging
 import os
 import socket
+from collections.abc import Sequence
 from typing import Any, Final
 
 from gatewayd.config.schema import Face
-from gatewayd.errors import GatewayError
+from gatewayd.device.match import find
+from gatewayd.device.scan import SerialDevice, scan
+from gatewayd.errors import DeviceError, GatewayError
 from gatewayd.line.model import LineSettings, Parity, StopBits
 from gatewayd.line.serial_line import SerialPortLine
 from gatewayd.log import Happening, note
@@ -29,7 +32,10 @@ from gatewayd.service.store import DEVICE, SESSION, STATE, Store
 VERSION: Final = 1
 SETTLE_S: Final = 1.0
 """How long lines may take for what clients sent before the state is written down."""
-_MALFORMED: Final = (KeyError, ValueError, TypeError, IndexError, StopIteration)
+_MALFORMED: Final = (
+    *(KeyError, ValueError, TypeError, IndexError),
+    *(AttributeError, OverflowError, RecursionError),
+)
 
 
 async def give(gateway: Gateway, store: Store) -> None:
@@ -37,8 +43,8 @@ async def give(gateway: Gateway, store: Store) -> None:
     for served in gateway.served.values():
         for listener in served.listeners:
             listener.pause()
-            for connection in tuple(listener.connections):
-                connection.stop_reading()
+        for _, connection in served.connections():
+            connection.stop_reading()
     await asyncio.gather(*(settled(one.port, SETTLE_S) for one in gateway.served.values()))
     ports = {name: _give_port(served, store) for name, served in gateway.served.items()}
     store.state(json.dumps({"version": VERSION, "ports": ports}).encode())
@@ -69,7 +75,6 @@ def _give_port(served: Served, store: Store) -> dict[str, Any]:
         line.pause_reading()
         state["waiting"] = (line.pending() + (waiting or b"")).hex()
         state["settings"] = _plain(line.settings())
-        state["path"] = line.path
         line.detach()
     else:
         state["settings"] = _plain(port.wanted_settings)
@@ -78,9 +83,8 @@ def _give_port(served: Served, store: Store) -> dict[str, Any]:
 
 def _connection(served: Served) -> tuple[Face, Connection]:
     return next(
-        (listener.face, connection)
-        for listener in served.listeners
-        for connection in listener.connections
+        (face, connection)
+        for face, connection in served.connections()
         if connection.session is served.port.owner
     )
 
@@ -92,11 +96,11 @@ class Inheritance:
         """`passed` is what `systemd.listen_fds` returns."""
         self._devices: dict[str, int] = {}
         self._connections: dict[str, socket.socket] = {}
-        self._state: dict[str, Any] = {}
+        self._ports: dict[str, dict[str, Any]] = {}
         listening: dict[str, list[int]] = {}
         for name, fds in passed.items():
             if name == STATE:
-                self._state = _read_state(fds)
+                self._ports = _read_state(fds)
             elif name.startswith(DEVICE):
                 self._devices[name.removeprefix(DEVICE)] = _last(fds)
             elif name.startswith(SESSION):
@@ -108,60 +112,94 @@ class Inheritance:
 
     def restore(self, gateway: Gateway, store: Store) -> None:
         """Give devices and sessions to a gateway whose ports listen already."""
-        if self._devices and not self._state:
+        if self._devices and not self._ports:
             note(
                 Happening.SESSION_CLOSED,
                 "the process before ended without handing over: its sessions are closed",
                 level=logging.WARNING,
             )
         store.taken(self._connections)
-        ports = self._state.get("ports") or {}
+        devices = scan()
         for name, served in gateway.served.items():
-            state = ports.get(name) or {}
-            if state.get("device", str(served.port.config.device)) != str(
-                served.port.config.device
-            ):
-                continue
-            try:
-                self._restore_port(served, state)
-            except (*_MALFORMED, OSError, GatewayError) as error:
-                note(
-                    Happening.SESSION_CLOSED,
-                    "cannot go on with what was handed over: %r",
-                    error,
-                    level=logging.WARNING,
-                    port=name,
-                )
+            device = str(served.port.config.device)
+            state = self._ports.get(name, {})
+            if state.get("device", device) == device:
+                self._restore_port(served, state, devices)
         self.close(store)
 
-    def _restore_port(self, served: Served, state: dict[str, Any]) -> None:
+    def _restore_port(
+        self, served: Served, state: dict[str, Any], devices: Sequence[SerialDevice]
+    ) -> None:
         port = served.port
-        settings = _settings(state["settings"]) if state else None
-        if state:
-            port.restore(state, settings or port.config.line)
-        fd = self._devices.pop(port.name, None)
-        if fd is not None:
-            path = state.get("path") or _path(fd)
-            try:
-                line = SerialPortLine.adopt(
-                    fd, path, port, nominal=settings, gatherers=served.keeper.gatherers
-                )
-            except (OSError, GatewayError):
-                os.close(fd)
-                raise
-            served.keeper.adopt(line)
-        session = state.get("session")
-        if session is not None:
-            sock = self._connections.pop(port.name)
-            sock.setblocking(False)
-            face = Face(session["face"])
-            listener = next(one for one in served.listeners if one.face is face)
-            listener.inherit(sock, session, bytes.fromhex(session["unsent"]))
-        elif port.line is not None:
+        waiting = b""
+        settings = None
+        try:
+            if state:
+                waiting = bytes.fromhex(state.get("waiting", ""))
+                settings = _settings(state["settings"])
+                port.restore(state, settings if "session" in state else port.config.line)
+        except _MALFORMED as error:
+            self._cannot(served, error)
+            state = {}
+        self._restore_device(served, settings, devices)
+        try:
+            going_on = self._restore_session(served, state)
+        except _MALFORMED as error:
+            self._cannot(served, error)
+            going_on = False
+        if not going_on and port.line is not None:
             port.line.configure(port.config.line)
-        waiting = bytes.fromhex(state.get("waiting", ""))
         if waiting:
             port.outbox.write(waiting)
+
+    def _restore_device(
+        self, served: Served, settings: LineSettings | None, devices: Sequence[SerialDevice]
+    ) -> None:
+        port = served.port
+        fd = self._devices.get(port.name)
+        try:
+            found = find(port.config.device, devices)
+        except DeviceError:
+            return
+        path = found.path if isinstance(found, SerialDevice) else found
+        if fd is None or not _same(path, fd):
+            return
+        del self._devices[port.name]
+        try:
+            line = SerialPortLine.adopt(
+                fd, path, port, nominal=settings, gatherers=served.keeper.gatherers
+            )
+        except (OSError, GatewayError) as error:
+            # The keeper opens it anew.
+            note(Happening.FAULT, "cannot take its device over: %s", error, port=port.name)
+            os.close(fd)
+            return
+        served.keeper.adopt(line)
+
+    def _restore_session(self, served: Served, state: dict[str, Any]) -> bool:
+        session = state.get("session")
+        if session is None:
+            return False
+        face = Face(session["face"])
+        unsent = bytes.fromhex(session["unsent"])
+        listener = next((one for one in served.listeners if one.face is face), None)
+        if listener is None:
+            raise ValueError(f"{served.port.name} is not served as {face.value} any more")
+        sock = self._connections.pop(served.port.name)
+        sock.setblocking(False)
+        listener.inherit(sock, session, unsent)
+        return True
+
+    def _cannot(self, served: Served, error: Exception) -> None:
+        port = served.port
+        port.restore(port.snapshot(), port.config.line)
+        note(
+            Happening.SESSION_CLOSED,
+            "cannot go on with what was handed over: %r",
+            error,
+            level=logging.WARNING,
+            port=port.name,
+        )
 
     def close(self, store: Store) -> None:
         """Close what nobody took."""
@@ -171,7 +209,8 @@ class Inheritance:
         self._devices.clear()
         for name in self.sockets.close():
             note(Happening.FAULT, "the socket unit %s is for no port here", name)
-        for sock in self._connections.values():
+        for port, sock in self._connections.items():
+            note(Happening.SESSION_CLOSED, "a session of the process before ends", port=port)
             sock.close()
         self._connections.clear()
 
@@ -182,18 +221,26 @@ def _last(fds: list[int]) -> int:
     return fds[-1]
 
 
-def _read_state(fds: list[int]) -> dict[str, Any]:
+def _read_state(fds: list[int]) -> dict[str, dict[str, Any]]:
+    """The state of each port; none of what is not understood."""
     with open(_last(fds), "rb") as file:
         file.seek(0)
         try:
             state = json.loads(file.read())
-        except ValueError:
+            if state["version"] != VERSION:
+                return {}
+            return {name: port for name, port in state["ports"].items() if isinstance(port, dict)}
+        except _MALFORMED:
             return {}
-    return state if isinstance(state, dict) and state.get("version") == VERSION else {}
 
 
-def _path(fd: int) -> str:
-    return os.readlink(f"/proc/self/fd/{fd}")
+def _same(path: str, fd: int) -> bool:
+    """Whether both are one device. Not by the name of the descriptor: that is of the mount
+    namespace in which it was opened, which may be gone."""
+    try:
+        return os.stat(path).st_rdev == os.fstat(fd).st_rdev
+    except OSError:
+        return False
 
 
 def _plain(settings: LineSettings) -> dict[str, Any]:
@@ -205,6 +252,8 @@ def _plain(settings: LineSettings) -> dict[str, Any]:
 
 
 def _settings(plain: dict[str, Any]) -> LineSettings:
+    if plain["baudrate"] not in range(1, 1 << 32):
+        raise ValueError(f"no baud rate: {plain['baudrate']!r}")
     return LineSettings(
         **{
             **plain,

@@ -64,6 +64,7 @@ class _Sockets:
     """The listening sockets of a plan: kept where the address was ours before, new elsewhere."""
 
     def __init__(self, gateway: Gateway, steps: Plan) -> None:
+        self._gateway = gateway
         self._wanted: list[Address] = []
         closing: list[tuple[Served, Listening]] = []
         for port in steps.removed:
@@ -86,8 +87,7 @@ class _Sockets:
         closed: list[tuple[Served, Listener]] = []
         try:
             for served, listener in self._closing:
-                served.listeners.remove(listener)
-                listener.pause()
+                served.retire(listener)
                 closed.append((served, listener))
                 if listener.address in self._wanted:
                     self._bound[listener.address] = listener.socket
@@ -96,6 +96,8 @@ class _Sockets:
             ports = {address.port for address in self._wanted if address not in self._bound}
             for _, listener in closed:
                 if listener.socket not in self._bound.values() and listener.address.port in ports:
+                    # `close` alone is not enough where the service manager has a copy.
+                    listener.socket.shutdown(socket.SHUT_RDWR)
                     listener.socket.close()
             for address in self._wanted:
                 if address not in self._bound:
@@ -116,7 +118,11 @@ class _Sockets:
             if listener.socket.fileno() < 0:
                 listener.socket = bind(listener.address)
             listener.resume()
+            if listener in served.retired:
+                served.retired.remove(listener)
             served.listeners.append(listener)
+        for served, _ in closed:
+            self._gateway.store_listeners(served)
 
     def take(self, address: Address) -> socket.socket:
         """The socket for an address of the plan."""

@@ -53,9 +53,14 @@ class Client:
 
     def ask(self, command: Command, value: int = 0) -> int:
         """Send a request; the value of its answer."""
+        self.tell(command, value)
+        return self.wait_for(command + ANSWER)
+
+    def tell(self, command: Command, value: int = 0) -> None:
+        """Send a request, and do not wait for the answer."""
         payload = encode_request(Request(command, value))
         self._engine.send_subnegotiation(Option.COM_PORT, payload)
-        return self.wait_for(command + ANSWER)
+        self.flush()
 
     def wait_for(self, command: int) -> int:
         """The value of the next answer or notification of this kind; those before it go."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import array
-import contextlib
 import os
-import select
+import queue
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import TracebackType
 
@@ -35,6 +35,10 @@ class Manager:
         self.path = directory / "notify"
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(self.path))
+        # Emptied at once, as systemd does: a full queue would make the daemon wait.
+        self._messages: queue.SimpleQueue[tuple[bytes, array.array[int]]] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
         self.store: list[tuple[str, int]] = []
         self.status = ""
         self.process: subprocess.Popen[str] | None = None
@@ -70,30 +74,49 @@ class Manager:
         return log
 
     def pump(self) -> list[str]:
-        """Take the messages that are there; return their lines."""
+        """Take the messages that were sent so far; return their lines."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as own:
+            own.sendto(b"MARK=1", str(self.path))
         lines: list[str] = []
-        while select.select([self.socket], [], [], 0)[0]:
+        while not lines or lines[-1] != "MARK=1":
             lines += self._message()
-        return lines
+        return lines[:-1]
 
     def wait_for(self, line: str) -> None:
         """Take messages until one has this line."""
-        while True:
-            assert select.select([self.socket], [], [], 20)[0], f"no {line}"
-            if line in self._message():
-                return
+        while line not in self._message():
+            pass
+
+    def wait_for_status(self, text: str) -> None:
+        """Take messages until STATUS= has this text."""
+        while text not in self.status:
+            self.wait_for_message()
+
+    def drop(self) -> None:
+        """Close what is stored, as systemd does for a service that stays stopped."""
+        for _, fd in self.store:
+            os.close(fd)
+        self.store.clear()
 
     def wait_for_message(self) -> None:
         """Take one message."""
-        assert select.select([self.socket], [], [], 20)[0], "the daemon says nothing"
         self._message()
 
+    def _read(self) -> None:
+        data = b""
+        while data != b"END=1":
+            data, ancillary, _, _ = self.socket.recvmsg(65536, socket.CMSG_SPACE(4 * 253))
+            fds = array.array("i")
+            for level, kind, packed in ancillary:
+                if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                    fds.frombytes(packed[: len(packed) - len(packed) % 4])
+            self._messages.put((data, fds))
+
     def _message(self) -> list[str]:
-        data, ancillary, _, _ = self.socket.recvmsg(65536, socket.CMSG_SPACE(4 * 253))
-        fds = array.array("i")
-        for level, kind, packed in ancillary:
-            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                fds.frombytes(packed[: len(packed) - len(packed) % 4])
+        try:
+            data, fds = self._messages.get(timeout=20)
+        except queue.Empty:
+            raise AssertionError("the daemon says nothing more") from None
         lines = data.decode().splitlines()
         fields = dict(line.split("=", 1) for line in lines)
         self.status = fields.get("STATUS", self.status)
@@ -118,7 +141,8 @@ class Manager:
         if self.process is not None:
             self.process.kill()
             self.process.communicate()
-        for _, fd in self.store:
-            with contextlib.suppress(OSError):
-                os.close(fd)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as own:
+            own.sendto(b"END=1", str(self.path))
+        self._reader.join()
+        self.drop()
         self.socket.close()
