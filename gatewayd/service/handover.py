@@ -187,7 +187,13 @@ class Inheritance:
             raise ValueError(f"{served.port.name} is not served as {face.value} any more")
         sock = self._connections.pop(served.port.name)
         sock.setblocking(False)
-        listener.inherit(sock, session, unsent)
+        try:
+            listener.inherit(sock, session, unsent)
+        except _MALFORMED:
+            # Nobody else can have come: the loop has not run since it listens.
+            for connection in tuple(listener.connections):
+                connection.abort()
+            raise
         return True
 
     def _cannot(self, served: Served, error: Exception) -> None:
@@ -252,7 +258,7 @@ def _plain(settings: LineSettings) -> dict[str, Any]:
 
 
 def _settings(plain: dict[str, Any]) -> LineSettings:
-    if plain["baudrate"] not in range(1, 1 << 32):
+    if not 0 < plain["baudrate"] < 1 << 32:
         raise ValueError(f"no baud rate: {plain['baudrate']!r}")
     return LineSettings(
         **{

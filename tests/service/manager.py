@@ -116,7 +116,11 @@ class Manager:
         try:
             data, fds = self._messages.get(timeout=20)
         except queue.Empty:
-            raise AssertionError("the daemon says nothing more") from None
+            assert self.process is not None
+            self.process.kill()
+            _, log = self.process.communicate()
+            self.process = None
+            raise AssertionError(f"the daemon says nothing more:\n{log}") from None
         lines = data.decode().splitlines()
         fields = dict(line.split("=", 1) for line in lines)
         self.status = fields.get("STATUS", self.status)

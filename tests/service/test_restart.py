@@ -198,6 +198,7 @@ def test_a_session_waits_for_its_device_through_a_restart(bench: Bench) -> None:
     with Client(bench.telnet) as client:
         assert client.ask(Command.SET_BAUDRATE, 19200) == 19200
         assert client.ask(Command.SET_CONTROL, Control.RTS_OFF) == Control.RTS_OFF
+        assert client.ask(Command.SET_MODEMSTATE_MASK, 255) == 255
         assert client.wait_for(notification) & ModemState.DSR
         bench.adapter.pull()
         assert client.wait_for(notification) & ModemState.DSR == 0
