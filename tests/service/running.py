@@ -84,6 +84,10 @@ class Running(Program):
         """Send a signal."""
         self._process.send_signal(number)
 
+    def wait(self) -> int:
+        """Wait for its end; the exit status."""
+        return self._process.wait(PATIENCE)
+
     def kill(self) -> None:
         """End it at once; only where the test has failed."""
         self._process.kill()
