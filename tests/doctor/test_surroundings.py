@@ -52,11 +52,11 @@ def test_rules_that_are_not_installed(patient: Patient, place: str | None) -> No
 
 
 def test_modules_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "systemd.daemon", None)  # type: ignore[misc]
+    monkeypatch.setitem(sys.modules, "systemd.daemon", None)
     (finding,) = surroundings.modules()
     assert not finding.wrong
     assert finding.remedy == "sudo apt install python3-systemd"
-    monkeypatch.setitem(sys.modules, "serial_asyncio", None)  # type: ignore[misc]
+    monkeypatch.setitem(sys.modules, "serial_asyncio", None)
     assert [finding.wrong for finding in surroundings.modules()] == [True, False]
 
 

@@ -44,7 +44,7 @@ def through(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """Every test runs with systemd-python and without."""
     which: str = request.param
     if which == "fallback":
-        monkeypatch.setitem(sys.modules, "systemd.daemon", None)  # type: ignore[misc]
+        monkeypatch.setitem(sys.modules, "systemd.daemon", None)
         assert systemd._library() is None
     elif not LIBRARY:
         pytest.skip("systemd-python is not installed")
