@@ -161,6 +161,10 @@ class Watched(SimLine):
             self.breaks.append((self._clock.time(), on))
         super().set_break(on)
 
+    def fifo_room(self) -> int:
+        """How many bytes the receiver still holds without an overrun."""
+        return self._receiver._size - len(self._receiver._held)
+
     def is_read(self) -> bool:
         """Whether the port reads from this line."""
         return self._reading
