@@ -34,7 +34,7 @@ def access(machine: Machine, device: SerialDevice) -> Iterator[Finding]:
     owned = f"{device.path} belongs to group {group} with mode {status.st_mode & 0o777:o}"
     if status.st_gid in user.gids or status.st_mode & 0o060 != 0o060:
         remedy = f"sudo chmod g+rw {device.path}   # until the next boot; a udev rule lasts"
-        yield Finding(f"{owned}, which lets {user.name} not read and write", remedy)
+        yield Finding(f"{owned}, which does not let {user.name} read and write", remedy)
         return
     again = "" if user.name == SERVICE_USER else "   # then log out and in again"
     if user.name == SERVICE_USER:
@@ -51,7 +51,8 @@ def others(machine: Machine, device: SerialDevice) -> Iterator[Finding]:
         remedy = f"take console={name} out of the kernel's command line, and restart the machine"
         yield Finding(text, remedy)
     for process in machine.holders(Path(device.path)):
-        if not process.is_gateway:
+        # The service manager keeps open what the gateway has stored with it.
+        if not (process.is_gateway or process.name == "systemd"):
             text = f"{device.path} is held by {process.name} (pid {process.pid})"
             yield Finding(text, _stop(process, name))
 

@@ -70,6 +70,12 @@ def test_who_holds_the_device_and_how_to_end_it(patient: Patient, name: str, rem
     assert finding.remedy == remedy
 
 
+def test_what_the_service_manager_keeps_for_the_gateway_is_no_finding(patient: Patient) -> None:
+    node = patient.adapter()
+    patient.process(1, "systemd", "/sbin/init", holds=node)
+    assert list(devices.others(patient.machine, only(patient))) == []
+
+
 def test_a_console_of_the_kernel(patient: Patient) -> None:
     patient.hardware.uart("ttyS0", 4)
     (finding,) = devices.others(patient.machine, only(patient))

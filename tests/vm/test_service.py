@@ -64,7 +64,8 @@ def test_it_is_started_when_its_listeners_are_bound(gateway: Gateway) -> None:
 def test_its_status_names_sessions_and_absent_devices(gateway: Gateway) -> None:
     gateway.start(PSU1 + PSU2, "psu1")
     with gateway.connect(7001):
-        assert gateway.shown("StatusText") == "2 ports, 1 session, absent: psu2"
+        text = "2 ports, 1 session, absent: psu2"
+        gateway.vm.wait_for(f"systemctl show -p StatusText gatewayd | grep -qx 'StatusText={text}'")
 
 
 def test_a_wrong_file_fails_the_start_and_says_why(gateway: Gateway) -> None:
@@ -75,6 +76,8 @@ def test_a_wrong_file_fails_the_start_and_says_why(gateway: Gateway) -> None:
         gateway.systemctl("start")
     log = gateway.vm.journal("_SYSTEMD_UNIT=gatewayd.service", f"--since={since}")
     assert any("gatewayd.yaml:4:5: " in entry["MESSAGE"] for entry in log), log
+    assert gateway.shown("ExecMainStatus") == "78"
+    assert gateway.shown("ActiveState") == "failed", "and is not tried again"
 
 
 def test_a_network_that_comes_late_is_served_then(gateway: Gateway) -> None:
