@@ -85,7 +85,7 @@ def test_the_complete_parser_has_the_arguments_of_all_commands() -> None:
 
 
 def test_errors_of_the_operator_have_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "-c", "/nonexistent/gatewayd.yaml"]) == 1
+    assert main(["run", "-c", "/nonexistent/gatewayd.yaml"]) == 78
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("/nonexistent/gatewayd.yaml: cannot be read (No such file")
