@@ -9,8 +9,13 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
+
+PATIENCE = 20.0
+"""Seconds until what must come has not come."""
 
 _EXEC = """
 import os, sys
@@ -66,7 +71,7 @@ class Manager:
             self.process.kill()
         else:
             self.process.terminate()
-        _, log = self.process.communicate(timeout=20)
+        _, log = self.process.communicate(timeout=PATIENCE)
         self.pump()
         if not kill:
             assert self.process.returncode == 0, log
@@ -84,13 +89,20 @@ class Manager:
 
     def wait_for(self, line: str) -> None:
         """Take messages until one has this line."""
+        deadline = monotonic() + PATIENCE
         while line not in self._message():
-            pass
+            assert monotonic() < deadline, f"no {line}"
 
     def wait_for_status(self, text: str) -> None:
         """Take messages until STATUS= has this text."""
-        while text not in self.status:
-            self.wait_for_message()
+        self.wait_until(lambda: text in self.status)
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Take messages until what they say makes `condition` true."""
+        deadline = monotonic() + PATIENCE
+        while not condition():
+            self._message()
+            assert monotonic() < deadline, self.status
 
     def drop(self) -> None:
         """Close what is stored, as systemd does for a service that stays stopped."""
@@ -114,7 +126,7 @@ class Manager:
 
     def _message(self) -> list[str]:
         try:
-            data, fds = self._messages.get(timeout=20)
+            data, fds = self._messages.get(timeout=PATIENCE)
         except queue.Empty:
             assert self.process is not None
             self.process.kill()

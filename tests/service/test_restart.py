@@ -45,8 +45,7 @@ class Bench:
 
     def start_with_device(self) -> None:
         self.start()
-        while "tty.psu1" not in dict(self.manager.store):
-            self.manager.wait_for_message()
+        self.manager.wait_until(lambda: "tty.psu1" in dict(self.manager.store))
 
     def restart(self, *, kill: bool = False) -> str:
         log = self.manager.stop(kill=kill)
@@ -222,10 +221,11 @@ def test_a_device_that_went_during_the_restart(bench: Bench) -> None:
         bench.start()
         assert client.ask(Command.SET_BAUDRATE) == 19200
         bench.adapter.plug()
-        client.wait_for(Command.NOTIFY_MODEMSTATE + ANSWER)
-        client.send(b"x")
-        while client.ask(Command.SET_BAUDRATE) and bench.adapter.baudrate() != termios.B19200:
-            client.send(b"x")
+        bench.manager.wait_until(lambda: "tty.psu1" in dict(bench.manager.store))
+        assert client.ask(Command.SET_BAUDRATE) == 19200
+        assert bench.adapter.baudrate() == termios.B19200
+        client.send(b"on")
+        assert bench.adapter.read(2) == b"on"
 
 
 def test_after_a_crash_another_device_is_configured(bench: Bench) -> None:
@@ -301,8 +301,8 @@ def test_what_is_handed_over_is_judged_port_by_port(tmp_path: Path) -> None:
     config.write_text("version: 1\ncontrol: none\nports:\n" + "".join(entries))
     with Manager(tmp_path) as manager:
         manager.start("run", "-c", str(config))
-        while len([name for name, _ in manager.store if name.startswith("tty.")]) < len(names):
-            manager.wait_for_message()
+        wanted = {f"tty.{name}" for name in names}
+        manager.wait_until(lambda: wanted <= dict(manager.store).keys())
         clients = [Client(port) for port in ports]
         for client in clients:
             assert client.ask(Command.SET_BAUDRATE, 19200) == 19200
