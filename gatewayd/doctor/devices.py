@@ -48,13 +48,24 @@ def others(machine: Machine, device: SerialDevice) -> Iterator[Finding]:
     name = Path(device.path).name
     if device.console:
         text = f"{device.path} is a console of the kernel, whose messages go to what is connected"
-        remedy = f"take console={name} out of the kernel's command line, and restart the machine"
-        yield Finding(text, remedy)
+        yield Finding(text, _silence(machine, name))
     for process in machine.holders(Path(device.path)):
         # The service manager keeps open what the gateway has stored with it.
         if not (process.is_gateway or process.name == "systemd"):
             text = f"{device.path} is held by {process.name} (pid {process.pid})"
             yield Finding(text, _stop(process, name))
+
+
+def _silence(machine: Machine, tty: str) -> str:
+    """How to take a tty out of the kernel's command line, wherever the machine has that."""
+    if (machine.root / "boot/firmware/cmdline.txt").exists():
+        # A Raspberry Pi; serial0 is whichever of its UARTs is on the header.
+        edit = rf"sed -i -E 's/console=(serial0|{tty})(,\S*)? *//' /boot/firmware/cmdline.txt"
+        return f"sudo {edit} && sudo reboot"
+    if (machine.root / "etc/default/grub").exists():
+        edit = rf"sed -i -E 's/console={tty}(,\w*)? *//' /etc/default/grub"
+        return f"sudo {edit} && sudo update-grub && sudo reboot"
+    return f"take console={tty} out of the kernel's command line, and restart the machine"
 
 
 def _stop(process: Process, tty: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import subprocess
 
 import pytest
 
@@ -80,6 +81,32 @@ def test_a_console_of_the_kernel(patient: Patient) -> None:
     patient.hardware.uart("ttyS0", 4)
     (finding,) = devices.others(patient.machine, only(patient))
     assert "console=ttyS0" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        (
+            "boot/firmware/cmdline.txt",
+            "console=serial0,115200 console=tty1 quiet\n",
+            "console=tty1 quiet\n",
+        ),
+        (
+            "etc/default/grub",
+            'GRUB_CMDLINE_LINUX="console=tty0 console=ttyS0,115200n8"\n',
+            'GRUB_CMDLINE_LINUX="console=tty0 "\n',
+        ),
+    ],
+)
+def test_the_command_against_a_console_takes_out_that_one(
+    patient: Patient, file: str, before: str, after: str
+) -> None:
+    patient.hardware.uart("ttyS0", 4)
+    path = patient.write(file, before)
+    (finding,) = devices.others(patient.machine, only(patient))
+    edit = finding.remedy.removeprefix("sudo ").partition(" && ")[0]
+    subprocess.run(edit.replace(f"/{file}", str(path)), shell=True, check=True)
+    assert path.read_text() == after
 
 
 @pytest.mark.parametrize(("milliseconds", "found"), [(1, 0), (16, 1)])
