@@ -36,6 +36,7 @@ class Signal(enum.Flag):
     CD = enum.auto()
 
 
+OUTPUT_SIGNALS = Signal.DTR | Signal.RTS
 INPUT_SIGNALS = Signal.CTS | Signal.DSR | Signal.RI | Signal.CD
 
 

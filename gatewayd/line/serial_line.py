@@ -236,7 +236,18 @@ class SerialPortLine:
 
     def write(self, data: bytes | memoryview) -> int:
         """See `api.Line`. 0 once the device has gone; `line_lost` follows then."""
-        return 0 if self._over else self._transmitter.write(data)
+        if self._over:
+            return 0
+        taken = self._transmitter.write(data)
+        return 0 if self._transport.is_closing() else taken
+
+    def look(self) -> None:
+        """Find out whether the device is still there: a line that is not read is not told."""
+        if not self._over:
+            try:
+                termios2.fetch(self._fd)
+            except OSError as error:
+                self._failed(error)
 
     def unsent(self) -> int:
         """See `api.Line`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gatewayd.line.model import LineErrors, LineSettings, Purge, Signal
+from gatewayd.line.model import OUTPUT_SIGNALS, LineErrors, LineSettings, Purge, Signal
 
 
 class AbsentLine:
@@ -11,9 +11,9 @@ class AbsentLine:
     DSR, CD and CTS are off: so a client of Com Port Control sees that nobody is there.
     """
 
-    def __init__(self, settings: LineSettings) -> None:
+    def __init__(self, settings: LineSettings, outputs: Signal = OUTPUT_SIGNALS) -> None:
         self._settings = settings
-        self._outputs = Signal.NONE
+        self._outputs = outputs
 
     def settings(self) -> LineSettings:
         """What the line had, or was set to since."""
@@ -25,7 +25,7 @@ class AbsentLine:
         return wanted
 
     def signals(self) -> Signal:
-        """DTR and RTS as set since the device went."""
+        """DTR and RTS as they were, or were set since."""
         return self._outputs
 
     def set_signals(self, on: Signal, off: Signal) -> None:

@@ -6,12 +6,14 @@ breaks and timing marks act at their place in the stream, and a round trip a dra
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
 
 from gatewayd.line.api import Clock, Line, Timer
+from gatewayd.log import Happening, note
 
 Action = Callable[[], float | None]
 """What to do after the bytes before it; returns seconds for which the queue then stands still."""
@@ -135,7 +137,7 @@ class Outbox:
     def give_away(self) -> bytes | None:
         """The bytes that wait, for a successor in another process; None when actions wait too,
         which only this process can perform."""
-        if self._weight or self._standing:
+        if self._weight or self._hold is not None:
             return None
         return b"".join(bytes(item) for item in self._queue if not isinstance(item, _Waiting))
 
@@ -154,7 +156,7 @@ class Outbox:
                 elif self._drained or self._line is None:
                     self._queue.popleft()
                     self._weight -= head.weight
-                    seconds = head.action()
+                    seconds = self._act(head.action)
                     if seconds:
                         self._standing = True
                         self._hold = self._clock.call_later(seconds, self._go_on)
@@ -165,6 +167,13 @@ class Outbox:
             self._pumping = False
         if self.load < before:
             self._room()
+
+    def _act(self, action: Action) -> float | None:
+        try:
+            return action()
+        except Exception as error:  # noqa: BLE001 - our fault; what waits behind it must go on
+            note(Happening.FAULT, "action failed", level=logging.ERROR, exc_info=error)
+            return None
 
     def _write_head(self, head: bytes | memoryview) -> bool:
         line = self._line

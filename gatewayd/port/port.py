@@ -6,77 +6,21 @@ device is away. Opening the device is its keeper's work (`gatewayd.service.keepe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any
 
 from gatewayd.config.schema import BetweenSessions, PortConfig
 from gatewayd.line.api import Clock, Line, Timer
-from gatewayd.line.model import LineErrors, LineSettings, Purge, Signal, SignalPolicy
+from gatewayd.line.model import OUTPUT_SIGNALS, LineErrors, LineSettings, Signal, SignalPolicy
 from gatewayd.log import Happening, note
 from gatewayd.port.absent import AbsentLine
 from gatewayd.port.gate import Gate, Hold
+from gatewayd.port.holder import Holder
+from gatewayd.port.leftover import Leftover
 from gatewayd.port.outbox import Outbox
 from gatewayd.port.phase import TABLE, Cue, Phase
-
-WINDOW_S: Final = 0.25
-"""What may wait for the UART, in seconds of its speed."""
-WINDOW_BYTES: Final = (256, 65536)
-STALL_S: Final = 5.0
-"""After a session, what it left unsent is dropped when nothing of it moved for so long."""
-
-
-class Holder(Protocol):
-    """A session, as its port uses it; see `gatewayd.port.session`."""
-
-    face: str
-    number: int
-    peername: str
-    since: datetime
-    bytes_in: int
-    bytes_out: int
-    leaving: bool
-
-    def wait(self) -> None:
-        """It is not known yet whether there is a line."""
-
-    def admitted(self) -> None:
-        """The line is yours."""
-
-    def refuse(self, reason: str) -> None:
-        """The line is not to be had."""
-
-    def bump(self, reason: str) -> None:
-        """Somebody else takes the line over."""
-
-    def tell(self, text: str) -> None:
-        """Something for a person to read; on a face for machines nothing."""
-
-    def end(self) -> None:
-        """Leave, with everything sent."""
-
-    def line_data(self, data: bytes) -> None:
-        """Bytes from the device."""
-
-    def line_signals(self, signals: Signal) -> None:
-        """A modem line changed."""
-
-    def line_errors(self, errors: LineErrors) -> None:
-        """The receiver found errors."""
-
-    def line_lost(self) -> None:
-        """The device is gone, the session stays."""
-
-    def line_back(self, line: Line) -> None:
-        """The device is there again."""
-
-    def outbox_room(self) -> None:
-        """Less waits for the line."""
-
-    def snapshot(self) -> dict[str, Any]:
-        """What a successor in another process needs, as values that JSON can hold."""
-        ...
 
 
 @dataclass(slots=True)
@@ -86,8 +30,6 @@ class Counters:
     from_device: int = 0
     discarded_from_device: int = 0
     """Came while nobody was there to take them."""
-    discarded_to_device: int = 0
-    """Went nowhere: the device was away, or did not take them in time."""
     sessions: int = 0
     refused: int = 0
     losses: int = 0
@@ -107,8 +49,16 @@ class Port:
         self.owner: Holder | None = None
         self.counters = Counters()
         self.outbox = Outbox(clock, discarded=self._discarded, room=self._room)
+        self.leftover = Leftover(
+            clock,
+            self.outbox,
+            line=lambda: self.line,
+            held=lambda: self.owner is not None,
+            report=self._report_discarded,
+        )
         self.line_gate = Gate(self._pause_line, self._resume_line)
-        self.window = WINDOW_BYTES[0]
+        self.window = config.line.unsent_limit
+        """Bytes that may wait for the UART at its speed."""
         self.on_lost: Callable[[], None] | None = None
         """Called when the open device went away."""
         self.on_change: Callable[[], None] | None = None
@@ -118,11 +68,7 @@ class Port:
         self._deserted: Line | None = None
         """The line whose place `_absent` took before its loss was told."""
         self._hold_timer: Timer | None = None
-        self._stall_timer: Timer | None = None
-        self._stalled_at = -1
-        self._unreported = 0
         self._reported_limits = False
-        self._window_for(config.line)
 
     @property
     def name(self) -> str:
@@ -138,7 +84,7 @@ class Port:
     def stand_in(self) -> AbsentLine:
         """What stands for the line when the device went and the port has not been told yet."""
         if self.line is not None and self._deserted is not self.line:
-            self._absent = AbsentLine(self.line.settings())
+            self._absent = _absent(self.line)
             self._deserted = self.line
         return self._absent
 
@@ -166,7 +112,7 @@ class Port:
         that the line was never closed.
         """
         self.line = line
-        self._window_for(line.settings())
+        self.settings_changed()
         self._report_limits(line)
         if self._hold_timer is not None:
             self._hold_timer.cancel()
@@ -214,30 +160,35 @@ class Port:
 
     def line_lost(self, cause: OSError | None) -> None:
         """The device went away; the session stays as `on_unplug` says."""
-        line, self.line = self.line, None
+        line = self.line
         if line is None:
             return
+        self.leftover.count(line.unsent())
+        self.line = None
         self.counters.losses += 1
         self._remember(line)
         why = cause.strerror or str(cause) if cause else "hung up"
         self.move(Cue.LOST, why)
         self._note(Happening.DEVICE_LOST, "device lost: %s", why)
         self.outbox.detach()
-        hold = self.config.on_unplug.hold
+        self.leftover.report()
         if self.owner is not None:
-            if hold <= 0:
+            if self.config.on_unplug.hold <= 0:
                 self.owner.end()
             else:
                 self.owner.line_lost()
-                if hold != float("inf"):
-                    self._hold_timer = self.clock.call_later(hold, self._held_long_enough)
+                self._hold_for_a_while()
         if self.on_lost is not None:
             self.on_lost()
 
     def release(self, closed: Callable[[], None] | None = None) -> None:
         """Give the device back: the port is going, or its device changed."""
-        line, self.line = self.line, None
+        line = self.line
+        if line is not None:
+            self.leftover.count(line.unsent())
+        self.line = None
         self.outbox.detach()
+        self.leftover.report()
         if line is not None:
             self._remember(line)
             line.close(closed)
@@ -248,7 +199,7 @@ class Port:
     def _remember(self, line: Line) -> None:
         """Set the device as the line was when it comes back, if somebody counts on that."""
         if self._deserted is not line:
-            self._absent = AbsentLine(line.settings())
+            self._absent = _absent(line)
         self._deserted = None
         if self.owner is None:
             self._forget()
@@ -257,6 +208,11 @@ class Port:
         """What a client made of the settings is over."""
         if self.config.between_sessions is BetweenSessions.RESTORE:
             self._absent = AbsentLine(self.config.line)
+
+    def _hold_for_a_while(self) -> None:
+        if self.config.on_unplug.hold != math.inf:
+            hold = self.config.on_unplug.hold
+            self._hold_timer = self.clock.call_later(hold, self._held_long_enough)
 
     def _held_long_enough(self) -> None:
         self._hold_timer = None
@@ -289,14 +245,15 @@ class Port:
             session.wait()
             self._arrived.append(session)
             return
+        if self.phase is not Phase.READY:
+            self._refuse(session, f"{self.name}: device is {self.phase.value}, {self.cause}")
+            return
         owner = self.owner
         if owner is not None and owner.leaving:
             # Its client sends no more, and may be gone: who comes now wants the line.
             owner.end()
             owner = None
-        if self.phase is not Phase.READY:
-            self._refuse(session, f"{self.name}: device is {self.phase.value}, {self.cause}")
-        elif owner is None:
+        if owner is None:
             self._seat(session)
         elif self.config.takeover:
             self._take_over(session, owner)
@@ -354,11 +311,10 @@ class Port:
             session.bytes_in,
             session.bytes_out,
         )
-        self._report_discarded()
+        self.leftover.report()
         self._changed()
         self.outbox.then(self._restore)
-        if not self.outbox.empty:
-            self._start_stall_timer()
+        self.leftover.watch()
 
     def _restore(self) -> None:
         if self.line is None:
@@ -375,7 +331,7 @@ class Port:
     def settings_changed(self) -> None:
         """The line was set: what may wait for it depends on its speed."""
         if self.line is not None:
-            self._window_for(self.line.settings())
+            self.window = self.line.settings().unsent_limit
 
     def reconfigure(self, config: PortConfig) -> None:
         """Put new settings in force, with the session and the device as they are.
@@ -390,7 +346,8 @@ class Port:
                     self.line.set_signals(on=signal, off=Signal.NONE)
                 elif policy is SignalPolicy.OFF:
                     self.line.set_signals(on=Signal.NONE, off=signal)
-        if config.line != before.line and self.control.settings() == before.line:
+        ours = self.owner is None and config.between_sessions is BetweenSessions.RESTORE
+        if config.line != before.line and (ours or self.control.settings() == before.line):
             self.outbox.then(self._set_line)
 
     def _set_line(self) -> None:
@@ -401,51 +358,15 @@ class Port:
             return
         self.settings_changed()
 
-    def _window_for(self, settings: LineSettings) -> None:
-        least, most = WINDOW_BYTES
-        self.window = min(most, max(least, int(settings.bytes_per_second * WINDOW_S)))
-
-    # ---- what is left unsent
-
-    def _start_stall_timer(self) -> None:
-        if self._stall_timer is not None:
-            self._stall_timer.cancel()
-            self._stall_timer = None
-        if self.outbox.empty or self.line is None:
-            return
-        self._stalled_at = self._unsent()
-        self._stall_timer = self.clock.call_later(STALL_S, self._check_stall)
-
-    def _check_stall(self) -> None:
-        self._stall_timer = None
-        if self.owner is not None or self.outbox.empty or self.line is None:
-            return
-        unsent = self._unsent()
-        if unsent < self._stalled_at:
-            self._start_stall_timer()
-            return
-        self._discarded(unsent - self.outbox.waiting)
-        self.outbox.drop_bytes()
-        self.line.purge(Purge.TX)
-        self._report_discarded()
-
-    def _unsent(self) -> int:
-        return self.outbox.waiting + (self.line.unsent() if self.line else 0)
-
-    def _discarded(self, count: int) -> None:
-        self.counters.discarded_to_device += count
-        self._unreported += count
-
-    def _report_discarded(self) -> None:
-        count, self._unreported = self._unreported, 0
-        if count:
-            self._note(Happening.LINE_DISCARDED, "%d bytes for the device were discarded", count)
-
     # ---- hand-over to another process
 
     def snapshot(self) -> dict[str, Any]:
         """What a successor needs beside the session's own: values that JSON can hold."""
-        return {"counters": asdict(self.counters), "taken": self.outbox.taken}
+        return {
+            "counters": asdict(self.counters),
+            "taken": self.outbox.taken,
+            "discarded": self.leftover.discarded,
+        }
 
     def restore(self, snapshot: dict[str, Any], settings: LineSettings) -> None:
         """Take over what another process counted, and what its line was set to.
@@ -455,13 +376,22 @@ class Port:
         self._absent = AbsentLine(settings)
         self.counters = Counters(**{k: int(v) for k, v in snapshot["counters"].items()})
         self.outbox.taken = int(snapshot["taken"])
+        self.leftover.discarded = int(snapshot["discarded"])
 
     def inherit(self, session: Holder) -> None:
         """A session of another process goes on with this port."""
         self.owner = session
+        if self.line is None:
+            self._hold_for_a_while()
         self._changed()
 
-    # ---- gates
+    # ---- what the outbox tells
+
+    def _discarded(self, count: int) -> None:
+        self.leftover.count(count)
+
+    def _report_discarded(self, count: int) -> None:
+        self._note(Happening.LINE_DISCARDED, "%d bytes for the device were discarded", count)
 
     def _room(self) -> None:
         if self.owner is not None:
@@ -493,3 +423,8 @@ class Port:
             session=session.number,
             peer=session.peername,
         )
+
+
+def _absent(line: Line) -> AbsentLine:
+    """What stands for a line that is gone, as it was."""
+    return AbsentLine(line.settings(), line.signals() & OUTPUT_SIGNALS)

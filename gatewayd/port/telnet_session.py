@@ -114,20 +114,22 @@ class TelnetSession(Session):
             if type(event) is bytes:
                 if self._requests:
                     self._queue_requests()
-                if not self._outbox.write(event) and self._outbox.load > LOOK_AHEAD_BYTES:
-                    self._client_gate.hold(Hold.LINE_FULL)
+                self._outbox.write(event)
             else:
                 self._event(event)
                 if self.port.owner is not self:
                     return
         if self._requests:
             self._queue_requests()
+        if self._outbox.load > LOOK_AHEAD_BYTES:
+            self._client_gate.hold(Hold.LINE_FULL)
         self._flush()
 
     def peer_ready(self) -> None:
         """The client takes what is sent."""
         super().peer_ready()
         self._client_gate.release(Hold.REPLIES)
+        self._catch_up()
 
     def _event(self, event: Event) -> None:
         match event:
@@ -144,7 +146,7 @@ class TelnetSession(Session):
             case OptionChanged(side=Side.REMOTE, option=Option.COM_PORT, enabled=enabled):
                 self._com_port(enabled)
             case OptionChanged(side=Side.LOCAL, option=Option.LOGOUT, enabled=True):
-                self._outbox.then(self.end)
+                self._outbox.then(self._log_out)
             case TimingMarkRequested():
                 self._outbox.then(self._timing_mark)
             case ControlFunction(command=command):
@@ -163,7 +165,15 @@ class TelnetSession(Session):
         elif command is Command.AO:
             self.port.control.purge(Purge.RX)
             self._flush()
-            self._peer.write_urgent(IAC + bytes((Command.DM,)))
+            synch = IAC + bytes((Command.DM,))
+            if self._access.suspended:
+                self._write(synch)
+            else:
+                self._peer.write_urgent(synch)
+
+    def _log_out(self) -> None:
+        if self.port.owner is self:
+            self.end()
 
     def _break_on(self) -> float:
         if self.port.owner is not self:
@@ -173,7 +183,8 @@ class TelnetSession(Session):
         return BREAK_S
 
     def _break_off(self) -> None:
-        self.port.control.set_break(self._access.breaking)
+        if self.port.owner is self:
+            self.port.control.set_break(self._access.breaking)
 
     def _timing_mark(self) -> None:
         self._engine.send_timing_mark()
@@ -203,8 +214,10 @@ class TelnetSession(Session):
             self._purge(PURGES[request.value])
         elif request.command is ComPort.FLOWCONTROL_SUSPEND:
             self._suspend()
+            return
         elif request.command is ComPort.FLOWCONTROL_RESUME:
             self._resume()
+            return
         elif request.text:
             self._note(Happening.SESSION_OPENED, "the client is %r", request.text[:80])
         self._requests.append(request)
@@ -220,8 +233,6 @@ class TelnetSession(Session):
             return
         requests, self._requests = self._requests, []
         self._outbox.then(lambda: self._perform(requests), ACTION_WEIGHT * len(requests))
-        if self._outbox.load > LOOK_AHEAD_BYTES:
-            self._client_gate.hold(Hold.LINE_FULL)
 
     def _perform(self, requests: list[Request]) -> None:
         if not self._agreed or self.port.owner is not self:
@@ -262,6 +273,7 @@ class TelnetSession(Session):
         for data in held:
             self._write(data)
         self.port.line_gate.release(Hold.SUSPENDED)
+        self._catch_up()
 
     # ---- to the client
 
@@ -297,8 +309,24 @@ class TelnetSession(Session):
         else:
             self._peer.write(self._engine.encode(data))
 
+    @property
+    def _lagging(self) -> bool:
+        """Whether the client has so much to take that it is not told each change any more."""
+        return max(self._peer.backlog(), self._held_bytes) > REPLY_BYTES // 2
+
+    def _catch_up(self) -> None:
+        """Tell what changed meanwhile; the state before is that of the last notification."""
+        line = self.port.line
+        if line is not None and self.port.owner is self and self._agreed:
+            if self._access.wants_signals:
+                self.line_signals(line.signals())
+            if self._access.wants_errors:
+                self.line_errors(line.errors())
+
     def line_signals(self, signals: Signal) -> None:
         """A modem line changed."""
+        if self._lagging:
+            return
         notification = self._access.signals_changed(signals) if self._agreed else None
         if notification is not None:
             self._reply(notification)
@@ -306,6 +334,8 @@ class TelnetSession(Session):
 
     def line_errors(self, errors: LineErrors) -> None:
         """The receiver found errors."""
+        if self._lagging:
+            return
         notification = self._access.errors_changed(errors) if self._agreed else None
         if notification is not None:
             self._reply(notification)

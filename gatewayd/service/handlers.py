@@ -46,9 +46,12 @@ def journal_fields(record: logging.LogRecord) -> dict[str, str]:
     fields = {
         "PRIORITY": str(priority(record.levelno)),
         "SYSLOG_IDENTIFIER": "gatewayd",
-        "CODE_FILE": record.pathname,
-        "CODE_FUNC": str(record.funcName),
     }
+    if record.pathname:
+        fields |= {"CODE_FILE": record.pathname, "CODE_FUNC": str(record.funcName)}
+    else:
+        # Our own entries tell their happening instead; without this `send` would name itself.
+        fields["CODE_FUNC"] = ""
     for attribute, field in FIELDS.items():
         value = getattr(record, attribute, None)
         if value is not None:
@@ -69,7 +72,8 @@ class JournalHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             text = message(record) + _traceback(record)
-            self._send(text, CODE_LINE=record.lineno, **journal_fields(record))
+            line = record.lineno if record.pathname else None
+            self._send(text, CODE_LINE=line, **journal_fields(record))
         except Exception:  # noqa: BLE001  (logging's contract: never raise into the caller)
             self.handleError(record)
 

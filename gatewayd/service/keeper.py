@@ -7,7 +7,7 @@ import contextlib
 import logging
 from typing import Final
 
-from gatewayd.device.match import find, same_device
+from gatewayd.device.match import find, has_identity, same_device
 from gatewayd.device.scan import SerialDevice
 from gatewayd.device.watch import RETRY, DeviceWatch
 from gatewayd.errors import DeviceAbsentError, DeviceBusyError, DeviceError
@@ -64,7 +64,8 @@ class Keeper:
 
     def look(self) -> None:
         """The device may be there by now."""
-        if self.port.line is not None:
+        if isinstance(self.port.line, SerialPortLine):
+            self.port.line.look()
             return
         if self._task is not None:
             self._again = True
@@ -115,7 +116,10 @@ class Keeper:
     def _is_same(self, found: SerialDevice | str) -> bool:
         """Whether this is certainly the device of last time."""
         before, self._found = self._found, found
-        return before is None or same_device(before, found)
+        if before is None:
+            # Nobody counts on it yet, unless a session came from the process before.
+            return self.port.owner is None or has_identity(found)
+        return same_device(before, found)
 
     def _failed(self, cue: Cue, error: DeviceError) -> None:
         self._task = None

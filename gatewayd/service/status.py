@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from gatewayd.port.holder import Holder
 from gatewayd.port.phase import Phase
-from gatewayd.port.port import Holder, Port
+from gatewayd.port.port import Port
 from gatewayd.service.gateway import Gateway, Served
 
 
@@ -48,7 +49,7 @@ def _port(served: Served) -> dict[str, Any]:
         "received": counters.from_device,
         "sent": port.outbox.taken,
         "received_discarded": counters.discarded_from_device,
-        "sent_discarded": counters.discarded_to_device,
+        "sent_discarded": port.leftover.discarded,
         "losses": counters.losses,
         "breaks": errors.break_,
         "framing_errors": errors.framing,

@@ -17,8 +17,8 @@ def test_it_remembers_what_is_set() -> None:
 
 def test_its_inputs_are_off_and_its_outputs_as_set() -> None:
     line = AbsentLine(LineSettings())
-    assert line.signals() is Signal.NONE
-    line.set_signals(on=Signal.DTR | Signal.RTS, off=Signal.NONE)
+    assert line.signals() == Signal.DTR | Signal.RTS
+    line.set_signals(on=Signal.DTR, off=Signal.RTS)
     line.set_signals(on=Signal.NONE, off=Signal.RTS)
     assert line.signals() is Signal.DTR
 

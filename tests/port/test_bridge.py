@@ -153,7 +153,7 @@ class Bridge(RuleBasedStateMachine):
         self.desk.passes(60)
         assert self.desk.line.sent == self.to_line
         assert self.decoded(bytes(self.client.received)) == self.to_client
-        assert self.desk.port.counters.discarded_to_device == 0
+        assert self.desk.port.leftover.discarded == 0
         assert self.desk.port.counters.discarded_from_device == 0
 
     def progress(self) -> tuple[int, ...]:

@@ -209,7 +209,7 @@ def test_a_purge_is_done_at_once_also_behind_200_kb_for_a_line_that_is_stuck() -
     client.sends(b"fresh")
     desk.passes(60)
     assert desk.line.sent == b"fresh"
-    assert desk.port.counters.discarded_to_device == 200_000 - 2880
+    assert desk.port.leftover.discarded == 200_000 - 2880
 
 
 def test_the_answer_to_a_purge_keeps_its_place() -> None:

@@ -11,8 +11,8 @@ from gatewayd.comport.wire import Command
 from gatewayd.config.schema import BetweenSessions
 from gatewayd.line.model import LineSettings, Signal, SignalPolicies, SignalPolicy
 from gatewayd.log import Happening
+from gatewayd.port.leftover import STALL_S
 from gatewayd.port.phase import Cue, Phase
-from gatewayd.port.port import STALL_S
 from gatewayd.telnet.constants import Option
 from tests.port.desk import FAST, Client, Desk
 from tests.port.wire import answer, ask, notify, will
@@ -273,9 +273,9 @@ def test_leftovers_of_a_stuck_line_are_dropped_and_counted_after_a_while(
     client.sends(b"x" * 10_000)
     client.goes()
     desk.passes(STALL_S - 0.1)
-    assert desk.port.counters.discarded_to_device == 0
+    assert desk.port.leftover.discarded == 0
     desk.passes(0.2)
-    assert desk.port.counters.discarded_to_device == 10_000
+    assert desk.port.leftover.discarded == 10_000
     assert happenings(caplog)[-1] is Happening.LINE_DISCARDED
     assert "10000 bytes" in caplog.messages[-1]
     desk.let_line_go()
@@ -291,7 +291,7 @@ def test_a_slow_line_is_not_a_stuck_one() -> None:
     client.goes()
     desk.passes(1200 / 30 + 1)
     assert len(desk.line.sent) == 1200
-    assert desk.port.counters.discarded_to_device == 0
+    assert desk.port.leftover.discarded == 0
 
 
 def test_a_session_between_gives_the_leftovers_their_whole_time_again() -> None:
@@ -305,9 +305,9 @@ def test_a_session_between_gives_the_leftovers_their_whole_time_again() -> None:
     desk.passes(STALL_S - 1.1)
     second.goes()
     desk.passes(0.2)
-    assert desk.port.counters.discarded_to_device == 0
+    assert desk.port.leftover.discarded == 0
     desk.passes(STALL_S)
-    assert desk.port.counters.discarded_to_device == 10_000
+    assert desk.port.leftover.discarded == 10_000
 
 
 def test_leftovers_wait_as_long_as_the_next_session_does() -> None:

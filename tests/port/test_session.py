@@ -152,7 +152,7 @@ def test_while_absent_discard_takes_bytes_and_counts_them() -> None:
     desk.unplug()
     client.sends(b"x" * 70)
     assert client.is_read()
-    assert desk.port.counters.discarded_to_device == 70
+    assert desk.port.leftover.discarded == 70
 
 
 def test_while_absent_refuse_leaves_bytes_at_the_client() -> None:
@@ -165,7 +165,7 @@ def test_while_absent_refuse_leaves_bytes_at_the_client() -> None:
     client.sends(b"now")
     desk.passes(1)
     assert desk.line.sent == b"now"
-    assert desk.port.counters.discarded_to_device == 0
+    assert desk.port.leftover.discarded == 0
 
 
 def test_modem_lines_and_errors_are_no_matter_of_the_raw_face() -> None:

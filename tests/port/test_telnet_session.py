@@ -303,7 +303,7 @@ def test_a_synch_gets_an_interrupt_past_a_line_that_is_stuck() -> None:
     assert client.is_read()
     client.sends(bytes(65536) + command(Command.IP) + DM + b"on")
     assert client.is_read()
-    assert desk.port.counters.discarded_to_device == sent - taken
+    assert desk.port.leftover.discarded == sent - taken
     desk.let_line_go()
     desk.passes(1)
     assert desk.line.sent == b"\x03" + bytes(taken) + b"\x03on"

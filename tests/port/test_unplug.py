@@ -136,7 +136,7 @@ def test_requests_of_a_client_are_answered_while_the_device_is_away() -> None:
     client.gets()
     client.sends(b"lost" + ASK_DATASIZE + PURGE_TX)
     assert client.gets() == IS_DATASIZE_8 + answer(Command.PURGE_DATA, 2)
-    assert desk.port.counters.discarded_to_device == 4
+    assert desk.port.leftover.discarded == 4
 
 
 def test_requests_that_waited_for_the_line_are_answered_when_it_goes() -> None:
@@ -147,7 +147,7 @@ def test_requests_that_waited_for_the_line_are_answered_when_it_goes() -> None:
     assert client.gets() == b""
     desk.unplug()
     assert client.gets() == answer(Command.SET_BAUDRATE, 19200) + GONE
-    assert desk.port.counters.discarded_to_device == 5000 - 2880
+    assert desk.port.leftover.discarded == 5000 - 2880
     assert desk.plug().settings().baudrate == 19200
 
 

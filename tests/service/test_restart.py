@@ -323,6 +323,7 @@ def test_what_is_handed_over_is_judged_port_by_port(tmp_path: Path) -> None:
         clients[-1].socket.close()
         log = manager.stop()
         assert "Traceback" not in log
+        assert "in use" not in log, "a device that was let go is still locked"
     for adapter in adapters:
         adapter.pull()
 

@@ -1,0 +1,61 @@
+"""A session, as its port uses it; the sessions themselves are in `gatewayd.port.session`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Protocol
+
+from gatewayd.line.api import Line
+from gatewayd.line.model import LineErrors, Signal
+
+
+class Holder(Protocol):
+    """Who holds a line, or would like to."""
+
+    face: str
+    number: int
+    peername: str
+    since: datetime
+    bytes_in: int
+    bytes_out: int
+    leaving: bool
+
+    def wait(self) -> None:
+        """It is not known yet whether there is a line."""
+
+    def admitted(self) -> None:
+        """The line is yours."""
+
+    def refuse(self, reason: str) -> None:
+        """The line is not to be had."""
+
+    def bump(self, reason: str) -> None:
+        """Somebody else takes the line over."""
+
+    def tell(self, text: str) -> None:
+        """Something for a person to read; on a face for machines nothing."""
+
+    def end(self) -> None:
+        """Leave, with everything sent."""
+
+    def line_data(self, data: bytes) -> None:
+        """Bytes from the device."""
+
+    def line_signals(self, signals: Signal) -> None:
+        """A modem line changed."""
+
+    def line_errors(self, errors: LineErrors) -> None:
+        """The receiver found errors."""
+
+    def line_lost(self) -> None:
+        """The device is gone, the session stays."""
+
+    def line_back(self, line: Line) -> None:
+        """The device is there again."""
+
+    def outbox_room(self) -> None:
+        """Less waits for the line."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """What a successor in another process needs, as values that JSON can hold."""
+        ...
