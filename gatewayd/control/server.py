@@ -77,6 +77,9 @@ class ControlServer:
         except (varlink.FramingError, TimeoutError, ConnectionError, asyncio.CancelledError):
             # Not `close`: that would wait for a caller that does not read.
             writer.transport.abort()
+        except Exception as error:  # noqa: BLE001 - our fault, and this caller's end alone
+            note(Happening.FAULT, "control call failed", level=logging.ERROR, exc_info=error)
+            writer.transport.abort()
         finally:
             self._callers.discard(task)
 

@@ -132,10 +132,16 @@ class Daemon:
                 systemd.notify(READY=1, STATUS=status.summary(self._gateway))
 
     async def _move_control(self) -> None:
-        if self._control is not None:
+        before = self._control
+        wanted = self._config.control
+        moved = await self._controlled(wanted)
+        if moved is None and wanted:
+            # There is none to be had at the new place: keep the old one.
+            return
+        self._control = moved
+        if before is not None:
             # Who asked for this is still to be answered.
-            self._control.leave()
-        self._control = await self._controlled(self._config.control)
+            before.leave()
 
     async def _controlled(self, path: str | None) -> ControlServer | None:
         if path == SYSTEM_PATH:

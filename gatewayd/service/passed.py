@@ -47,10 +47,10 @@ class PassedSockets:
         return sorted_
 
     def named(self, port: str) -> list[socket.socket]:
-        """The sockets of socket units for a port that `sort` left; they are taken then."""
-        taken = [sock for name, sock in self._activated if name == port]
-        self._activated = [(name, sock) for name, sock in self._activated if name != port]
-        return taken
+        """The TCP sockets of socket units for a port that `sort` left; they are taken then."""
+        taken = [entry for entry in self._activated if entry[0] == port and _address(entry[1])]
+        self._activated = [entry for entry in self._activated if entry not in taken]
+        return [sock for _, sock in taken]
 
     def close(self) -> list[str]:
         """Close what nobody took; return the names."""
@@ -62,7 +62,7 @@ class PassedSockets:
 
 
 def _address(sock: socket.socket) -> Address | None:
-    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+    if sock.family not in (socket.AF_INET, socket.AF_INET6) or sock.type != socket.SOCK_STREAM:
         return None
     host, port = sock.getsockname()[:2]
     return Address(str(host), int(port))

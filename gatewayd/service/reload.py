@@ -22,9 +22,17 @@ async def apply(gateway: Gateway, old: Config, new: Config) -> str:
     steps = plan(old, new)
     sockets = _Sockets(gateway, steps)
     sockets.bind()
-    await asyncio.gather(*(gateway.remove(port.name) for port in steps.removed))
+    # Devices may move from one port to another: all that are given up come first.
+    restarted = [(gateway.served[one.new.name], one) for one in steps.changed if one.restart]
+    await asyncio.gather(
+        *(gateway.remove(port.name) for port in steps.removed),
+        *(gateway.remove(one.new.name, keep=one.new.listeners) for _, one in restarted),
+    )
+    for served, change in restarted:
+        _restart(gateway, served, change, sockets)
     for change in steps.changed:
-        await _change(gateway, change, sockets)
+        if not change.restart:
+            _change(gateway, change, sockets)
     for port in steps.added:
         gateway.add(port, [(face, sockets.take(at)) for face, at in port.listeners]).keeper.start()
     for port in steps.unchanged:
@@ -38,20 +46,20 @@ async def apply(gateway: Gateway, old: Config, new: Config) -> str:
     return text
 
 
-async def _change(gateway: Gateway, change: Change, sockets: _Sockets) -> None:
+def _restart(gateway: Gateway, served: Served, change: Change, sockets: _Sockets) -> None:
+    kept = {
+        (listener.face, listener.address): listener.socket
+        for listener in served.listeners
+        if (listener.face, listener.address) in change.new.listeners
+    }
+    gateway.add(
+        change.new,
+        [(face, kept.get((face, at)) or sockets.take(at)) for face, at in change.new.listeners],
+    ).keeper.start()
+
+
+def _change(gateway: Gateway, change: Change, sockets: _Sockets) -> None:
     served = gateway.served[change.new.name]
-    if change.restart:
-        await gateway.remove(change.new.name, keep=change.new.listeners)
-        kept = {
-            (listener.face, listener.address): listener.socket
-            for listener in served.listeners
-            if (listener.face, listener.address) in change.new.listeners
-        }
-        gateway.add(
-            change.new,
-            [(face, kept.get((face, at)) or sockets.take(at)) for face, at in change.new.listeners],
-        ).keeper.start()
-        return
     served.port.reconfigure(change.new)
     for listener in served.listeners:
         expect_peer(listener.socket, change.new.peer_timeout)
