@@ -9,7 +9,9 @@ its configuration; what does not fit, or is not understood, is closed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
+import fcntl
 import json
 import logging
 import os
@@ -21,6 +23,7 @@ from gatewayd.config.schema import Face
 from gatewayd.device.match import find
 from gatewayd.device.scan import SerialDevice, scan
 from gatewayd.errors import DeviceError, GatewayError
+from gatewayd.line import ioctls
 from gatewayd.line.model import LineSettings, Parity, StopBits
 from gatewayd.line.serial_line import SerialPortLine
 from gatewayd.log import Happening, note
@@ -172,6 +175,7 @@ class Inheritance:
         except (OSError, GatewayError) as error:
             # The keeper opens it anew.
             note(Happening.FAULT, "cannot take its device over: %s", error, port=port.name)
+            _unlock(fd)
             os.close(fd)
             return
         served.keeper.adopt(line)
@@ -211,6 +215,7 @@ class Inheritance:
         """Close what nobody took."""
         for port, fd in self._devices.items():
             store.device(port, None)
+            _unlock(fd)
             os.close(fd)
         self._devices.clear()
         for name in self.sockets.close():
@@ -219,6 +224,13 @@ class Inheritance:
             note(Happening.SESSION_CLOSED, "a session of the process before ends", port=port)
             sock.close()
         self._connections.clear()
+
+
+def _unlock(fd: int) -> None:
+    """Let others open a tty; `close` does not while the manager has its copy."""
+    with contextlib.suppress(OSError):
+        ioctls.set_exclusive(fd, False)
+        fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 def _last(fds: list[int]) -> int:
