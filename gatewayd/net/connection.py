@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gatewayd.log import Happening, note
+from gatewayd.net.vigil import Vigil
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.session import Session
 from gatewayd.port.telnet_session import TelnetSession
@@ -56,7 +57,10 @@ class Connection:
         self._reading = False
         self._eof = False
         self._frozen = False
+        self._hung = False
+        self._has_dm = False
         self._closing: asyncio.TimerHandle | None = None
+        self._vigil: Vigil | None = None
 
     def begin(self, session: Session) -> None:
         """Serve `session`. The socket has the options of its listener, see `expect_peer`."""
@@ -100,6 +104,7 @@ class Connection:
             # IAC of the DM, or the DM itself if the client's urgent pointer is one further on.
             if data[-1] >= _DM and self._telnet is not None and self._at_mark():
                 self._telnet.urgent()
+                self._has_dm = data[-1] == _DM
             session.receive(data)
         except Exception as error:  # noqa: BLE001 - our fault, and still this client's end alone
             note(Happening.FAULT, "session failed", level=logging.ERROR, exc_info=error)
@@ -138,13 +143,28 @@ class Connection:
         self._end()
 
     def _announced(self) -> None:
-        if self._telnet is not None and self._closing is None:
+        if self._has_dm and self._at_mark():
+            # The pointer behind a DM that was read; another one will not come.
+            self._has_dm = False
+        elif self._telnet is not None and self._closing is None:
             self._telnet.urgent()
 
     def _hung_up(self) -> None:
-        # Seen by the next read as well, unless nothing is read.
+        # Seen by the last read as well, unless reading stops before.
+        self._hung = True
         if not self._reading and not self._unsent:
             self._end()
+
+    def _keep_vigil(self) -> None:
+        """Something was sent. An idle connection, that got no more than the opening, needs none."""
+        session = self._session
+        if session is not None and session.bytes_out:
+            timeout = session.port.config.peer_timeout
+            over, gone = self._vigil_over, self._end
+            self._vigil = Vigil(self._loop, self._sock, timeout, over=over, gone=gone)
+
+    def _vigil_over(self) -> None:
+        self._vigil = None
 
     # ---- from the session (`gatewayd.port.session.Peer`)
 
@@ -161,6 +181,8 @@ class Connection:
                 # Told in the next turn: the session is in the middle of something.
                 self._loop.call_soon(self._end)
                 return
+            if self._vigil is None:
+                self._keep_vigil()
             if sent == len(data):
                 return
             data = data[sent:]
@@ -192,6 +214,8 @@ class Connection:
         if self._reading:
             self._reading = False
             self._loop.remove_reader(self._fd)
+            if self._hung:
+                self._loop.call_soon(self._hung_up)
 
     def resume_reading(self) -> None:
         """Read again."""
@@ -232,6 +256,8 @@ class Connection:
     def _release(self) -> None:
         """Let go of the loop, the watch and the session."""
         self.pause_reading()
+        if self._vigil is not None:
+            self._vigil.cancel()
         if self._unsent:
             self._loop.remove_writer(self._fd)
         if self._closing is not None:

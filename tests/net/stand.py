@@ -1,0 +1,224 @@
+"""A port on a simulated line behind real sockets, on the event loop of the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from gatewayd.config.schema import Address, Face, PortConfig
+from gatewayd.line.model import LineSettings
+from gatewayd.net.connection import Connection
+from gatewayd.net.listener import Listener, bind
+from gatewayd.net.watch import SocketWatch
+from gatewayd.port.phase import Cue
+from gatewayd.port.port import Port
+from gatewayd.service.loop import GatewayLoop
+from tests.port.desk import Watched
+
+PATIENCE: Final = 10.0
+"""Seconds after which what should have happened will not."""
+LINE: Final = LineSettings(baudrate=40_000_000)
+
+
+def run(scenario: Coroutine[None, None, None]) -> None:
+    """Run to the end; what is left over then fails the test."""
+
+    async def bounded() -> None:
+        async with asyncio.timeout(2 * PATIENCE):
+            await scenario
+
+    with asyncio.Runner(loop_factory=GatewayLoop) as runner:
+        runner.run(bounded())
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the loop work until `condition` holds."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110 - what it waits for tells nobody
+            await asyncio.sleep(0)
+
+
+class Client:
+    """A TCP client."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._loop = asyncio.get_running_loop()
+
+    async def sends(self, data: bytes) -> None:
+        rest = memoryview(data)
+        async with asyncio.timeout(PATIENCE):
+            while rest:
+                try:
+                    rest = rest[self.sock.send(rest) :]
+                except BlockingIOError:
+                    await self._ready(self._loop.add_writer, self._loop.remove_writer)
+
+    def sends_what_fits(self, data: bytes) -> int:
+        """Without waiting; the count of bytes that the kernel took."""
+        try:
+            return self.sock.send(data)
+        except BlockingIOError:
+            return 0
+
+    def sends_urgent(self, data: bytes) -> None:
+        """With the last byte as TCP urgent data."""
+        assert self.sock.send(data, socket.MSG_OOB) == len(data)
+
+    async def gets(self, count: int) -> bytes:
+        """The next `count` bytes."""
+        received = bytearray()
+        async with asyncio.timeout(PATIENCE):
+            while len(received) < count:
+                data = await self._recv(count - len(received))
+                assert data, f"closed after {bytes(received[-100:])!r}"
+                received += data
+        return bytes(received)
+
+    async def gets_all(self) -> bytes:
+        """What comes until the gateway closes; ConnectionResetError if it does so with a reset."""
+        received = bytearray()
+        async with asyncio.timeout(PATIENCE):
+            while data := await self._recv(65536):
+                received += data
+        return bytes(received)
+
+    async def _recv(self, most: int) -> bytes:
+        while True:
+            try:
+                return self.sock.recv(most)
+            except BlockingIOError:
+                await self._ready(self._loop.add_reader, self._loop.remove_reader)
+
+    async def _ready(
+        self, add: Callable[[int, Callable[[], None]], None], remove: Callable[[int], bool]
+    ) -> None:
+        ready, fd = asyncio.Event(), self.sock.fileno()
+        add(fd, ready.set)
+        try:
+            await ready.wait()
+        finally:
+            remove(fd)
+
+    def half_closes(self) -> None:
+        self.sock.shutdown(socket.SHUT_WR)
+
+    def closes(self) -> None:
+        self.sock.close()
+
+    def resets(self) -> None:
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+
+class Stand:
+    """A port, its listener and its line."""
+
+    def __init__(self, config: PortConfig, face: Face, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        self.watch = SocketWatch(loop)
+        self.port = Port(config, loop)
+        self.listener = Listener(
+            self.port, face, sock, next_number=itertools.count(1).__next__, watch=self.watch
+        )
+        self.listener.start()
+        self.clients: list[Client] = []
+
+    def plug(self) -> None:
+        self.port.move(Cue.TRY, "being opened")
+        self.opens()
+
+    def opens(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.line = Watched(loop, self.port, settings=self.port.wanted_settings)
+        self.port.move(Cue.OPENED)
+        self.port.opened(self.line)
+
+    def connects(
+        self, *, receive_buffer: int | None = None, made: socket.socket | None = None
+    ) -> Client:
+        """A client, connected by the socket `made`; whether it was let in is the port's affair."""
+        host, number = self.listener.socket.getsockname()[:2]
+        sock = made or socket.socket(self.listener.socket.family)
+        if receive_buffer is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        # The kernel answers for the listener, at once.
+        sock.connect((host, number))
+        sock.setblocking(False)
+        client = Client(sock)
+        self.clients.append(client)
+        return client
+
+    async def let_in(
+        self, *, receive_buffer: int | None = None, made: socket.socket | None = None
+    ) -> Client:
+        """A client that has got the line."""
+        sessions = self.port.counters.sessions
+        client = self.connects(receive_buffer=receive_buffer, made=made)
+        await until(lambda: self.port.counters.sessions > sessions)
+        return client
+
+    @property
+    def connection(self) -> Connection:
+        """The one connection that there is."""
+        (connection,) = self.listener.connections
+        return connection
+
+    async def free(self) -> None:
+        """Wait until nobody holds the port and no connection is left."""
+        await until(lambda: self.port.owner is None and not self.listener.connections)
+
+    async def device_sends(self, data: bytes) -> None:
+        """The device sends, in pieces that its FIFO holds; stops as long as nobody takes them."""
+        for start in range(0, len(data), 4096):
+            await until(lambda: self.line.fifo_room() >= 4096)
+            self.line.receive(data[start : start + 4096])
+            await asyncio.sleep(0)
+
+    async def device_sends_until_held_up(self) -> bytes:
+        """The device sends until the gateway does not read it any more; what it has sent."""
+        sent = bytearray()
+        piece = bytes(range(256)) * 16
+        while self.line.is_read():
+            self.line.receive(piece)
+            sent += piece
+            await asyncio.sleep(0)
+        return bytes(sent)
+
+    async def device_gets(self, data: bytes) -> None:
+        """Wait until just `data` has left the line since the beginning."""
+        await until(lambda: len(self.line.sent) >= len(data))
+        assert self.line.sent == data
+
+    async def close(self) -> None:
+        for client in self.clients:
+            client.closes()
+        self.listener.pause()
+        for connection in tuple(self.listener.connections):
+            connection.abort()
+        self.listener.socket.close()
+        self.watch.close()
+
+
+@asynccontextmanager
+async def standing(
+    face: Face,
+    *,
+    plugged: bool = True,
+    listening: socket.socket | None = None,
+    **changes: Any,
+) -> AsyncIterator[Stand]:
+    """A stand on `listening`, or a free port; its device is open unless `plugged` is false."""
+    config = PortConfig("psu1", "/dev/ttyS9", line=LINE, **changes)
+    stand = Stand(config, face, listening or bind(Address("127.0.0.1", 0)))
+    try:
+        if plugged:
+            stand.plug()
+        yield stand
+    finally:
+        await stand.close()
