@@ -110,10 +110,6 @@ class Manager:
             os.close(fd)
         self.store.clear()
 
-    def wait_for_message(self) -> None:
-        """Take one message."""
-        self._message()
-
     def _read(self) -> None:
         data = b""
         while data != b"END=1":

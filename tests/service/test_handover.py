@@ -49,8 +49,7 @@ class Rig:
 
     def start(self) -> None:
         self.manager.start("run", "-c", str(self.config))
-        while "absent" in self.manager.status or "tty.psu1" not in dict(self.manager.store):
-            self.manager.wait_for_message()
+        self.manager.wait_until(lambda: "tty.psu1" in dict(self.manager.store))
 
     def restart(self, *, kill: bool = False) -> str:
         log = self.manager.stop(kill=kill)
@@ -151,13 +150,14 @@ def test_a_transfer_both_ways_runs_through_three_restarts(rig: Rig) -> None:
         for thread in threads:
             thread.start()
         half = len(payload) // 4
+        logs = []
         for number in range(3):
             client.sendall(payload[number * half : (number + 1) * half])
-            rig.restart()
+            logs.append(rig.restart())
         client.sendall(payload[3 * half :])
         for thread in threads:
-            thread.join(60)
-            assert not thread.is_alive()
+            thread.join(30)
+            assert not thread.is_alive(), "\n".join(logs)
     expected = hashlib.sha256(payload).digest()
     assert (upward.digest(), downward.digest()) == (expected, expected)
 
