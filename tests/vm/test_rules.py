@@ -42,7 +42,7 @@ def examined(vm: Machine, device: str) -> str:
 def test_udev_understands_every_line_and_does_what_it_says(vm: Machine) -> None:
     said = examined(vm, TTY)
     assert "ID_MM_PORT_IGNORE=1" in said
-    assert re.search(r"^DEVLINKS=.*/dev/gatewayd/GW0001-if00\b", said, re.MULTILINE)
+    assert re.search(r"\bgatewayd/GW0001-if00\b", said)
     complaints = re.findall(rf".*{RULES.name}:\d+.*(?:nvalid|nknown|gnoring|ailed).*", said)
     assert complaints == []
 
