@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from contextlib import AsyncExitStack
 from typing import Final
-
-import pytest
 
 from gatewayd.config.schema import Address, Face
 from gatewayd.net.listener import bind
@@ -17,7 +16,6 @@ from tests.net.stand import Stand, run, standing, until
 
 TIMEOUT: Final = 1.0
 """Seconds; keepalive knows no shorter time."""
-SHORT: Final = 0.4
 
 
 def user_timeout(stand: Stand) -> int:
@@ -30,36 +28,27 @@ def kept(stand: Stand) -> bool:
 
 def test_a_client_that_does_not_read_for_long_keeps_its_session_and_gets_all() -> None:
     async def scenario() -> None:
-        async with standing(Face.RAW, peer_timeout=SHORT) as stand:
+        async with standing(Face.RAW, peer_timeout=TIMEOUT) as stand:
             client = await stand.let_in(receive_buffer=4096)
+            limit = user_timeout(stand)
+            assert limit == TIMEOUT * 1000
             sent = await stand.device_sends_until_held_up()
-            await asyncio.sleep(4 * SHORT)  # the time that it is about
+            await until(lambda: user_timeout(stand) == 0)
+            await asyncio.sleep(2.5 * TIMEOUT)  # the time that it is about
             assert stand.port.owner is not None
             await client.sends(b"alive")
             await stand.device_gets(b"alive")
             assert await client.gets(len(sent)) == sent
+            await until(lambda: user_timeout(stand) == limit)
             await stand.device_sends(b"and on")
             assert await client.gets(6) == b"and on"
 
     run(scenario())
 
 
-def test_the_kernels_limit_is_back_when_the_client_reads_again() -> None:
-    async def scenario() -> None:
-        async with standing(Face.RAW, peer_timeout=SHORT) as stand:
-            client = await stand.let_in(receive_buffer=4096)
-            sent = await stand.device_sends_until_held_up()
-            assert user_timeout(stand) == SHORT * 1000
-            await until(lambda: user_timeout(stand) == 0)
-            assert await client.gets(len(sent)) == sent
-            await until(lambda: user_timeout(stand) == SHORT * 1000)
-
-    run(scenario())
-
-
 def test_an_idle_connection_has_no_timer() -> None:
     async def scenario() -> None:
-        async with standing(Face.RFC2217, peer_timeout=SHORT) as stand:
+        async with standing(Face.RFC2217, peer_timeout=TIMEOUT / 4) as stand:
             client = await stand.let_in()
             assert len(await client.gets(15)) == 15
             assert not kept(stand)
@@ -72,37 +61,47 @@ def test_an_idle_connection_has_no_timer() -> None:
 
 def test_a_session_that_ends_takes_its_vigil_along() -> None:
     async def scenario() -> None:
-        async with standing(Face.RAW, peer_timeout=SHORT) as stand:
+        async with standing(Face.RAW, peer_timeout=TIMEOUT / 4) as stand:
             client = await stand.let_in()
             await stand.device_sends(b"x")
+            await until(lambda: kept(stand))
             client.resets()
             await stand.free()
-            await asyncio.sleep(SHORT * LOOK)  # whatever was left over would act by now
+            await asyncio.sleep(TIMEOUT / 4 * LOOK)  # whatever was left over would act by now
 
     run(scenario())
 
 
-# ---- ghosts
+def test_peers_that_vanish_free_their_ports(hosts: Hosts) -> None:
+    async def gone(stand: Stand) -> float:
+        """Wait until the port is free; how long that took."""
+        began = time.monotonic()
+        freed = asyncio.Event()
+        stand.port.on_change = freed.set
+        await freed.wait()
+        assert stand.port.owner is None
+        return time.monotonic() - began
 
-
-@pytest.mark.parametrize("what", ["idle", "in mid transfer", "not reading"])
-def test_a_peer_that_vanishes_frees_the_port(hosts: Hosts, what: str) -> None:
     async def scenario() -> None:
-        listening = hosts.at_gateway(lambda: bind(Address(GATEWAY, 0)))
-        async with standing(Face.RAW, listening=listening, peer_timeout=TIMEOUT) as stand:
-            buffer = 4096 if what == "not reading" else None
-            await stand.let_in(receive_buffer=buffer, made=hosts.far_away(socket.socket))
-            if what == "not reading":
-                await stand.device_sends_until_held_up()
-                await until(lambda: user_timeout(stand) == 0)
+        async with AsyncExitStack() as stack:
+            idle, busy, full = [
+                await stack.enter_async_context(
+                    standing(
+                        Face.RAW,
+                        listening=hosts.at_gateway(lambda: bind(Address(GATEWAY, 0))),
+                        peer_timeout=TIMEOUT,
+                    )
+                )
+                for _ in range(3)
+            ]
+            await idle.let_in(made=hosts.far_away(socket.socket))
+            await busy.let_in(made=hosts.far_away(socket.socket))
+            await full.let_in(made=hosts.far_away(socket.socket), receive_buffer=4096)
+            await full.device_sends_until_held_up()
+            await until(lambda: user_timeout(full) == 0)
             hosts.vanish()
-            if what == "in mid transfer":
-                await stand.device_sends(bytes(1000))
-            began = time.monotonic()
-            freed = asyncio.Event()
-            stand.port.on_change = freed.set
-            await freed.wait()
-            assert stand.port.owner is None
-            assert time.monotonic() - began < 6 * TIMEOUT
+            await busy.device_sends(bytes(1000))
+            for seconds in await asyncio.gather(gone(idle), gone(busy), gone(full)):
+                assert seconds < 6 * TIMEOUT
 
     run(scenario())
