@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
@@ -139,6 +140,7 @@ class Gateway:
         if served.port.owner is not None:
             served.port.owner.end()
         await settled(served.port, STOP_S)
+        await _flushed(served, STOP_S)
         await served.keeper.stop()
         for _, connection in served.connections():
             connection.abort()
@@ -148,6 +150,14 @@ class Gateway:
         await asyncio.gather(*(self.remove(name) for name in tuple(self.served)))
         self._sockets.close()
         self._watch.close()
+
+
+async def _flushed(served: Served, seconds: float) -> None:
+    """Wait until clients were sent what was kept for them; not for ever."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            for _, connection in served.connections():
+                await connection.flushed()
 
 
 async def settled(port: Port, seconds: float) -> None:
