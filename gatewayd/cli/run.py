@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 
 from gatewayd.cli import CONFIG_PATH
 from gatewayd.config.load import load
 from gatewayd.config.problem import ConfigError
-from gatewayd.service import daemon
+from gatewayd.log import Happening, note
+from gatewayd.service import daemon, handlers
 
 HELP = "serve the ports of a configuration"
 
@@ -31,6 +33,11 @@ def main(args: argparse.Namespace) -> int:
     try:
         config = load(path)
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        if handlers.on_journal():
+            handlers.install(args.verbose)
+            for problem in error.problems:
+                note(Happening.CONFIG_REJECTED, "%s", problem, level=logging.ERROR)
+        else:
+            print(error, file=sys.stderr)
         return os.EX_CONFIG
     return daemon.run(config, config_path=path, verbose=args.verbose)

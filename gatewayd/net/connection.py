@@ -53,11 +53,14 @@ class Connection:
         self._session: Session | None = None
         self._telnet: TelnetSession | None = None
         self._unsent = bytearray()
+        self._flushed = asyncio.Event()
+        self._flushed.set()
         self._full = False
         self._reading = False
         self._eof = False
         self._frozen = False
         self._hung = False
+        self._half_closed = False
         self._has_dm = False
         self._closing: asyncio.TimerHandle | None = None
         self._vigil: Vigil | None = None
@@ -77,7 +80,7 @@ class Connection:
         self._session = session
         if isinstance(session, TelnetSession):
             self._telnet = session
-        self._watch.add(self._fd, self._announced, self._hung_up)
+        self._watch.add(self._fd, self)
         self.resume_reading()
 
     # ---- from the loop
@@ -124,6 +127,7 @@ class Connection:
         del self._unsent[:sent]
         if not self._unsent:
             self._loop.remove_writer(self._fd)
+            self._flushed.set()
             if self._closing is not None:
                 self._shut()
         if self._full and len(self._unsent) < LOW_BYTES:
@@ -142,18 +146,26 @@ class Connection:
             pass
         self._end()
 
-    def _announced(self) -> None:
+    def urgent(self) -> None:
+        """Urgent data was announced: see `SocketWatch`."""
         if self._has_dm and self._at_mark():
             # The pointer behind a DM that was read; another one will not come.
             self._has_dm = False
         elif self._telnet is not None and self._closing is None:
             self._telnet.urgent()
 
-    def _hung_up(self) -> None:
+    def hung_up(self) -> None:
+        """The connection is over: see `SocketWatch`."""
         # Seen by the last read as well, unless reading stops before.
         self._hung = True
         if not self._reading and not self._unsent:
             self._end()
+
+    def half_closed(self) -> None:
+        """The client sends no more: see `SocketWatch`. Reading finds out, unless it is paused."""
+        self._half_closed = True
+        if not (self._reading or self._eof) and self._session is not None:
+            self._session.peer_closing()
 
     def _keep_vigil(self) -> None:
         """Something was sent. An idle connection, that got no more than the opening, needs none."""
@@ -186,6 +198,7 @@ class Connection:
             if sent == len(data):
                 return
             data = data[sent:]
+            self._flushed.clear()
             self._loop.add_writer(self._fd, self._writable)
         self._unsent += data
         if not self._full and len(self._unsent) > HIGH_BYTES:
@@ -205,6 +218,10 @@ class Connection:
         if data:
             self.write(data)
 
+    async def flushed(self) -> None:
+        """Wait until the socket has taken everything, or is closed."""
+        await self._flushed.wait()
+
     def backlog(self) -> int:
         """Bytes that wait for the client."""
         return len(self._unsent)
@@ -215,7 +232,9 @@ class Connection:
             self._reading = False
             self._loop.remove_reader(self._fd)
             if self._hung:
-                self._loop.call_soon(self._hung_up)
+                self._loop.call_soon(self.hung_up)
+            elif self._half_closed and not self._eof:
+                self._loop.call_soon(self.half_closed)
 
     def resume_reading(self) -> None:
         """Read again."""
@@ -264,6 +283,7 @@ class Connection:
             self._closing.cancel()
         self._watch.remove(self._fd)
         self._fd = -1
+        self._flushed.set()
         session, self._session, self._telnet = self._session, None, None
         if session is not None:
             session.peer_gone()

@@ -8,26 +8,39 @@ from __future__ import annotations
 
 import asyncio
 import select
-from collections.abc import Callable
+from typing import Protocol
+
+
+class Watched(Protocol):
+    """What is told of a socket."""
+
+    def urgent(self) -> None:
+        """Urgent data was announced."""
+
+    def half_closed(self) -> None:
+        """The peer sends no more; what it has sent may not all be read."""
+
+    def hung_up(self) -> None:
+        """The connection is over."""
 
 
 class SocketWatch:
-    """Calls back once each time that urgent data is announced on a socket, or that it hangs up."""
+    """Tells once each time that urgent data is announced on a socket, or that it is closed."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._epoll = select.epoll()
-        self._callbacks: dict[int, tuple[Callable[[], None], Callable[[], None]]] = {}
+        self._watched: dict[int, Watched] = {}
         loop.add_reader(self._epoll.fileno(), self._ready)
 
-    def add(self, fd: int, urgent: Callable[[], None], hung_up: Callable[[], None]) -> None:
+    def add(self, fd: int, watched: Watched) -> None:
         """Watch a connected TCP socket."""
-        self._callbacks[fd] = (urgent, hung_up)
-        self._epoll.register(fd, select.EPOLLPRI | select.EPOLLET)
+        self._watched[fd] = watched
+        self._epoll.register(fd, select.EPOLLPRI | select.EPOLLRDHUP | select.EPOLLET)
 
     def remove(self, fd: int) -> None:
         """Watch it no more; before it is closed."""
-        if self._callbacks.pop(fd, None) is not None:
+        if self._watched.pop(fd, None) is not None:
             self._epoll.unregister(fd)
 
     def close(self) -> None:
@@ -37,8 +50,12 @@ class SocketWatch:
 
     def _ready(self) -> None:
         for fd, events in self._epoll.poll(0):
-            urgent, hung_up = self._callbacks.get(fd, (None, None))
-            if urgent is not None and events & select.EPOLLPRI:
-                urgent()
-            if hung_up is not None and events & (select.EPOLLHUP | select.EPOLLERR):
-                hung_up()
+            watched = self._watched.get(fd)
+            if watched is None:
+                continue
+            if events & select.EPOLLPRI:
+                watched.urgent()
+            if events & (select.EPOLLHUP | select.EPOLLERR):
+                watched.hung_up()
+            elif events & select.EPOLLRDHUP:
+                watched.half_closed()

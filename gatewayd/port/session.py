@@ -13,6 +13,7 @@ from gatewayd.config.schema import WhileAbsent
 from gatewayd.line.api import Line, Timer
 from gatewayd.line.model import LineErrors, Signal
 from gatewayd.port.gate import Gate, Hold
+from gatewayd.port.leftover import STALL_S
 from gatewayd.port.port import Port
 
 QUIET_S: Final = 1.0
@@ -69,6 +70,8 @@ class Session:
         self._outbox = port.outbox
         self._client_gate = Gate(peer.pause_reading, peer.resume_reading)
         self._seen_out = -1
+        self._stall: Timer | None = None
+        self._progress = (0, 0)
         self._quiet: Timer | None = None
 
     # ---- from the connection
@@ -103,10 +106,30 @@ class Session:
             self.leaving = True
             self._linger()
 
+    def peer_closing(self) -> None:
+        """The client sends no more, and the line holds up what it has sent. While that moves, it is
+        served; once it stands still, whoever comes may have the line."""
+        if self._stall is None and not self.leaving:
+            self._progress = self._moved()
+            self._stall = self.port.clock.call_later(STALL_S, self._look_for_progress)
+
+    def _look_for_progress(self) -> None:
+        self._stall = None
+        if self.port.owner is not self:
+            return
+        if self._progress == self._moved():
+            self.leaving = True
+        else:
+            self.peer_closing()
+
+    def _moved(self) -> tuple[int, int]:
+        return self.bytes_in, self.port.leftover.unsent()
+
     def peer_gone(self) -> None:
         """The connection is closed."""
-        if self._quiet is not None:
-            self._quiet.cancel()
+        for timer in (self._quiet, self._stall):
+            if timer is not None:
+                timer.cancel()
         self.port.leave(self)
 
     def _linger(self) -> None:

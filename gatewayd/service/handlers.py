@@ -134,6 +134,11 @@ def install(verbose: bool, stream: TextIO | None = None) -> None:
         LOGGER.warning("log entries have no fields: systemd-python (python3-systemd) is missing")
 
 
+def on_journal() -> bool:
+    """Whether standard error goes to the journal."""
+    return _is_journal(sys.stderr)
+
+
 def _formatter(stream: TextIO) -> logging.Formatter:
     if _is_journal(stream):
         return PrefixFormatter()

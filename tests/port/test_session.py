@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gatewayd.config.schema import WhileAbsent
 from gatewayd.line.model import Signal
+from gatewayd.port.leftover import STALL_S
 from gatewayd.port.session import QUIET_S, Session
 from tests.port.desk import FAST, HIGH, SINCE, Desk
 
@@ -202,3 +203,28 @@ def test_a_session_that_goes_on_without_its_device_knows_it() -> None:
     desk.plug()
     assert client.is_read()
     assert desk.port.line_gate.held == 0
+
+
+def test_a_client_that_closed_behind_a_stuck_line_makes_room_for_the_next() -> None:
+    desk = Desk()
+    session = desk.raw().session
+    assert session is not None
+    session.peer_closing()
+    desk.passes(STALL_S - 0.1)
+    assert not session.leaving
+    desk.passes(0.2)
+    assert session.leaving
+
+
+def test_while_what_a_closed_client_sent_still_moves_it_keeps_the_line() -> None:
+    desk = Desk()
+    session = desk.raw().session
+    assert session is not None
+    session.peer_closing()
+    for _ in range(3):
+        desk.passes(STALL_S - 1)
+        session.receive(b"more")
+        desk.passes(1)
+        assert not session.leaving
+    desk.passes(2 * STALL_S)
+    assert session.leaving

@@ -21,6 +21,7 @@ TOOLS = {
     "mmdebstrap": "mmdebstrap",
     "depmod": "kmod",
     "mke2fs": "e2fsprogs",
+    "zstd": "zstd",
     "cc": "gcc libc6-dev",
 }
 
@@ -68,7 +69,9 @@ def package(tmp_path_factory: pytest.TempPathFactory, image: Path) -> Path:
 def build_package(folder: Path, *version: str) -> Path:
     """Build the package into `folder`, as another version than the program's if wanted."""
     command = [str(ROOT / "packaging" / "build-deb"), *version]
-    built = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    built = done.stdout.strip()
     package = Path(shutil.copy(ROOT / built, folder))
     if version:  # not to be taken for the real one
         (ROOT / built).unlink()
