@@ -147,7 +147,8 @@ class Stand:
         sock = made or socket.socket(self.listener.socket.family)
         if receive_buffer is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        # The kernel answers for the listener, at once.
+        # The kernel answers for the listener, at once, as long as its backlog has room.
+        sock.settimeout(PATIENCE)
         sock.connect((host, number))
         sock.setblocking(False)
         client = Client(sock)

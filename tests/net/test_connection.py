@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Final
 
 import pytest
@@ -412,13 +413,22 @@ def test_a_synch_reaches_a_gateway_that_does_not_read() -> None:
         async with standing(Face.RFC2217) as stand:
             client = await telnet_client(stand)
             stand.line.stop(True)
-            while not stand.port.outbox.load > telnet_session.LOOK_AHEAD_BYTES:
-                await client.sends(bytes(65536))
-                await asyncio.sleep(0)
-            await client.sends(bytes(100_000))
+            session = stand.connection.session
+            assert session is not None
+
+            def all_read(sent: int) -> bool:
+                return session.bytes_in == sent
+
+            sent = len(AGREED)
+            while stand.port.outbox.load <= telnet_session.LOOK_AHEAD_BYTES:
+                await client.sends(bytes(16384))
+                sent += 16384
+                await until(partial(all_read, sent))
+            await client.sends(b"not read")
             client.sends_urgent(command(Command.IP) + DM)
             await client.sends(b"on")
             await until(lambda: stand.port.outbox.waiting == len(b"\x03on"))
+            assert stand.connection._reading
             taken = stand.line.unsent()
             stand.line.stop(False)
             await stand.device_gets(bytes(taken) + b"\x03on")
