@@ -175,6 +175,56 @@ async def device_away(stand: Stand, client: Client) -> None:
     await until(lambda: stand.port.line is None)
 
 
+def test_a_client_that_closed_behind_a_stuck_line_makes_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(session_module, "STALL_S", 0.05)
+
+    async def scenario() -> None:
+        async with standing(Face.RAW) as stand:
+            client = await stand.let_in()
+            await line_full(stand, client)
+            await client.sends(b"never read")
+            client.closes()
+            session = stand.connection.session
+            assert session is not None
+            await until(lambda: session.leaving)
+            second = await stand.let_in()
+            assert stand.port.owner is not session
+            await stand.device_sends(b"for the second")
+            assert await second.gets(14) == b"for the second"
+
+    run(scenario())
+
+
+def test_all_that_is_kept_for_a_client_is_sent_before_it_counts_as_flushed() -> None:
+    async def scenario() -> None:
+        async with standing(Face.RAW) as stand:
+            client = await stand.let_in(receive_buffer=4096)
+            await stand.connection.flushed()
+            sent = await stand.device_sends_until_held_up()
+            flushed = asyncio.ensure_future(stand.connection.flushed())
+            assert stand.connection.backlog()
+            assert not flushed.done()
+            assert await client.gets(len(sent)) == sent
+            await flushed
+            assert stand.connection.backlog() == 0
+
+    run(scenario())
+
+
+def test_a_connection_that_ends_counts_as_flushed() -> None:
+    async def scenario() -> None:
+        async with standing(Face.RAW) as stand:
+            client = await stand.let_in(receive_buffer=4096)
+            await stand.device_sends_until_held_up()
+            flushed = asyncio.ensure_future(stand.connection.flushed())
+            client.resets()
+            await flushed
+
+    run(scenario())
+
+
 State = Callable[[Stand, Client], Coroutine[None, None, None]]
 STATES: list[State] = [
     reading,
