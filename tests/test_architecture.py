@@ -1,111 +1,176 @@
-"""Imports point one way, and the protocol does no I/O: this table is the map of the package."""
+"""The structure of the program: imports point one way, and what is pure stays pure."""
 
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Final
 
 import pytest
 
-ROOT = Path(__file__).parent.parent / "gatewayd"
+ROOT: Final = Path(__file__).parent.parent / "gatewayd"
 
-LAYERS: dict[str, set[str]] = {
-    "errors": set(),
-    "log": set(),
-    "telnet": set(),
+PACKAGES: Final = {
+    "errors": set[str](),
+    "log": set[str](),
+    "telnet": set[str](),
     "line": {"errors"},
-    "comport": {"line"},
+    "comport": {"line.model"},
     "device": {"errors", "log"},
-    "config": {"device", "errors", "line"},
+    "config": {"errors", "line.model", "device.match"},
+    "port": {"log", "telnet", "line.api", "line.model", "comport", "config.schema"},
+    "net": {"errors", "log", "config.schema", "port"},
     "control": {"errors", "log"},
-    "port": {"comport", "config", "line", "log", "telnet"},
-    "net": {"config", "errors", "log", "port"},
-    "service": {"config", "control", "device", "errors", "line", "log", "net", "port"},
-    "ser2net": {"config", "device", "errors", "line"},
-    "doctor": {"config", "device", "errors"},
-    "demo": set(),
+    "service": {"errors", "log", "line", "device", "config", "port", "net", "control"},
+    "demo": set[str](),
+    "ser2net": {"errors", "line.model", "device.match", "config"},
+    "doctor": {"errors", "device", "config.schema"},
     "cli": {
-        "config", "control", "demo", "device", "doctor", "errors", "line", "log", "ser2net",
+        "errors",
+        "log",
+        "line.model",
+        "device",
+        "config",
+        "control",
         "service",
+        "demo",
+        "ser2net",
+        "doctor",
     },
     "__main__": {"cli"},
-}  # fmt: skip
-"""What each package may import of the others; the version, in `gatewayd`, is for all."""
-
-PURE = [
-    "telnet",
-    "comport",
-    "port",
-    "line/model.py",
-    "line/api.py",
-    "line/sim.py",
-    "config/diff.py",
-]
-"""No I/O and no clock of their own."""
-IO_MODULES = {"asyncio", "socket", "select", "selectors", "time", "threading", "subprocess", "os"}
-
-HOMES = {
-    "yaml": {"config/tree.py", "config/load.py", "ser2net"},
-    "serial": {"line/serial_port.py"},
-    "serial_asyncio": {"line/transport.py"},
-    "systemd": {"service/systemd.py", "service/handlers.py"},
-    "ctypes": {"device/inotify.py", "line/modem.py"},
 }
-"""The only places that know of a library."""
+"""From the bottom up: each package, and what of the packages above it in this table it may use."""
+
+LIBRARIES: Final = {
+    "serial": {"line.serial_port"},
+    "serial_asyncio": {"line.transport"},
+    "yaml": {"config.load", "ser2net.version4"},
+    "systemd": {"service.systemd", "service.handlers"},
+}
+"""What is not Python's own, and the modules that may import it."""
+
+PURE: Final = ("telnet", "comport", "port", "config", "line.model", "line.api", "line.sim")
+"""No sockets, no event loop, no time of their own: bytes and clocks are given to them."""
+IMPURE: Final = {"asyncio", "select", "selectors", "socket", "subprocess", "threading", "time"}
+
+LONGEST: Final = 450
+"""Lines of a module that can be read in one sitting."""
 
 
-def modules() -> list[Path]:
-    return sorted(ROOT.rglob("*.py"))
+@dataclass(frozen=True)
+class Module:
+    """A module of the program; `name` is without the leading `gatewayd.`."""
+
+    name: str
+    path: Path
+    imports: frozenset[str]
+    """Full names."""
+
+    @property
+    def package(self) -> str:
+        return self.name.split(".")[0]
+
+    @property
+    def ours(self) -> set[str]:
+        """What of the program it imports, named as `name` is."""
+        return {
+            one.removeprefix("gatewayd.") for one in self.imports if one.startswith("gatewayd.")
+        }
 
 
-def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"relative import in {path}"
-            assert node.module is not None
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+def within(name: str, of: str) -> bool:
+    """Whether the module `name` is `of`, or in it."""
+    return name == of or name.startswith(f"{of}.")
 
 
-def within(path: Path, places: set[str] | list[str]) -> bool:
-    name = path.relative_to(ROOT).as_posix()
-    return any(name == place or name.startswith(f"{place}/") for place in places)
+def imported(tree: ast.Module, known: set[str]) -> Iterator[str]:
+    """Full names of the modules that are imported, by statement or by `import_module`."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=str(module), names=names, level=0):
+                for alias in names:
+                    inner = f"{module}.{alias.name}"
+                    yield inner if inner in known else module
+            case ast.ImportFrom():
+                raise AssertionError("a relative import")
+            case ast.Call(
+                func=ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(m))]
+            ):
+                yield m
+            case _:
+                pass
 
 
-def test_the_table_names_every_package_and_has_no_circle() -> None:
-    parts = {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in modules()}
-    assert parts - {"__init__"} == set(LAYERS)
-    done: set[str] = set()
-    while len(done) < len(LAYERS):
-        free = {name for name, needs in LAYERS.items() if name not in done and needs <= done}
-        assert free, "a circle among the rest"
-        done |= free
+def all_modules() -> list[Module]:
+    paths = {
+        ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(
+            ".__init__"
+        ): path
+        for path in ROOT.rglob("*.py")
+    }
+    return [
+        Module(
+            name.removeprefix("gatewayd."),
+            path,
+            frozenset(imported(ast.parse(path.read_bytes()), set(paths))),
+        )
+        for name, path in sorted(paths.items())
+        if name != "gatewayd"
+    ]
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_imports_point_inward(path: Path) -> None:
-    package = path.relative_to(ROOT).parts[0].removesuffix(".py")
-    if package == "__init__":
-        return
-    for name in imports(path):
-        parts = name.split(".")
-        if parts[0] == "gatewayd" and parts[1] not in (package, "__version__"):
-            assert parts[1] in LAYERS[package], f"{path} imports {name}"
+MODULES: Final = all_modules()
+each_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
 
 
-@pytest.mark.parametrize("place", PURE)
-def test_the_protocol_does_no_io(place: str) -> None:
-    found = [path for path in modules() if within(path, [place])]
-    assert found
-    for path in found:
-        used = {name.split(".")[0] for name in imports(path)}
-        assert not used & IO_MODULES, path
+def test_every_package_is_in_the_table() -> None:
+    assert {module.package for module in MODULES} == set(PACKAGES)
 
 
-@pytest.mark.parametrize("library", HOMES)
-def test_a_library_is_known_in_one_place(library: str) -> None:
-    users = {path for path in modules() if any(n.split(".")[0] == library for n in imports(path))}
-    for path in users:
-        assert within(path, HOMES[library]), f"{path} imports {library}"
+def test_the_table_points_one_way() -> None:
+    below: set[str] = set()
+    for package, uses in PACKAGES.items():
+        assert {used.split(".")[0] for used in uses} <= below
+        below.add(package)
+
+
+@each_module
+def test_a_module_uses_only_what_its_package_may(module: Module) -> None:
+    allowed = {module.package, *PACKAGES[module.package]}
+    assert {one for one in module.ours if not any(within(one, it) for it in allowed)} == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_table_allows_no_more_than_is_used(package: str) -> None:
+    used = {one for module in MODULES if module.package == package for one in module.ours}
+    unused = {it for it in PACKAGES[package] if not any(within(one, it) for one in used)}
+    assert unused == set()
+
+
+def test_modules_do_not_import_each_other_in_a_circle() -> None:
+    graph = {module.name: module.ours for module in MODULES}
+    assert list(TopologicalSorter(graph).static_order())
+
+
+@each_module
+def test_libraries_are_imported_where_the_table_says(module: Module) -> None:
+    foreign = {one.split(".")[0] for one in module.imports} - sys.stdlib_module_names
+    foreign.discard("gatewayd")
+    assert {one for one in foreign if module.name not in LIBRARIES.get(one, ())} == set()
+
+
+@each_module
+def test_what_is_pure_stays_pure(module: Module) -> None:
+    if any(within(module.name, pure) for pure in PURE):
+        assert {one.split(".")[0] for one in module.imports} & IMPURE == set()
+
+
+@each_module
+def test_a_module_can_be_read_in_one_sitting(module: Module) -> None:
+    assert len(module.path.read_text().splitlines()) <= LONGEST
