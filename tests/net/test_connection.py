@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import fcntl
 import logging
 import os
 import socket
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import Final
 
 import pytest
@@ -21,11 +19,11 @@ from gatewayd.net import connection as module
 from gatewayd.port import session as session_module
 from gatewayd.port import telnet_session
 from gatewayd.port.phase import Cue
-from gatewayd.telnet.constants import Command, Option
+from gatewayd.telnet.constants import Option
 from tests.net.stand import Client, Stand, run, standing, until
 from tests.port.desk import SINCE
 from tests.port.test_telnet_session import OPENING
-from tests.port.wire import DM, IAC, command, do, will
+from tests.port.wire import do, will
 
 EVERY_BYTE: Final = bytes(range(256))
 PLENTY: Final = EVERY_BYTE * 2048
@@ -380,138 +378,6 @@ def test_a_fault_of_ours_costs_that_client_only(caplog: pytest.LogCaptureFixture
     (record,) = (r for r in caplog.records if vars(r)["happening"] is Happening.FAULT)
     assert record.levelno == logging.ERROR
     assert record.exc_info is not None
-
-
-# ---- urgent data (RFC 854, Synch)
-
-
-def test_data_and_synch_in_one_burst() -> None:
-    async def scenario() -> None:
-        async with standing(Face.RFC2217) as stand:
-            client = await telnet_client(stand)
-            client.sends_urgent(b"discarded" + DM)
-            await client.sends(b"kept")
-            await stand.device_gets(b"kept")
-
-    run(scenario())
-
-
-def test_data_that_was_passed_on_before_the_synch_stays() -> None:
-    async def scenario() -> None:
-        async with standing(Face.RFC2217) as stand:
-            client = await telnet_client(stand)
-            await client.sends(b"before")
-            await stand.device_gets(b"before")
-            client.sends_urgent(DM)
-            await client.sends(b"behind")
-            await stand.device_gets(b"beforebehind")
-
-    run(scenario())
-
-
-def test_a_dm_that_comes_alone_behind_its_iac() -> None:
-    async def scenario() -> None:
-        async with standing(Face.RFC2217) as stand:
-            client = await telnet_client(stand)
-            await client.sends(b"before" + IAC)
-            await stand.device_gets(b"before")
-            client.sends_urgent(DM[1:])
-            await client.sends(b"behind")
-            await stand.device_gets(b"beforebehind")
-
-    run(scenario())
-
-
-def test_an_urgent_pointer_that_is_one_further_on() -> None:
-    async def scenario() -> None:
-        async with standing(Face.RFC2217) as stand:
-            client = await telnet_client(stand)
-            client.sends_urgent(b"discarded" + DM + b"k")
-            await client.sends(b"ept")
-            await stand.device_gets(b"kept")
-
-    run(scenario())
-
-
-def test_functions_before_the_dm_act() -> None:
-    async def scenario() -> None:
-        async with standing(Face.RFC2217) as stand:
-            client = await telnet_client(stand)
-            client.sends_urgent(b"lost" + command(Command.IP) + b"lost" + DM)
-            await client.sends(b"on")
-            await stand.device_gets(b"\x03on")
-
-    run(scenario())
-
-
-def test_one_synch_after_the_other() -> None:
-    async def scenario() -> None:
-        async with standing(Face.RFC2217) as stand:
-            client = await telnet_client(stand)
-            passed = b""
-            for number in range(5):
-                client.sends_urgent(b"discarded" + DM)
-                await client.sends(b"%d" % number)
-                passed += b"%d" % number
-                await stand.device_gets(passed)
-
-    run(scenario())
-
-
-def test_a_synch_reaches_a_gateway_that_does_not_read() -> None:
-    async def scenario() -> None:
-        async with standing(Face.RFC2217) as stand:
-            client = await telnet_client(stand)
-            stand.line.stop(True)
-            session = stand.connection.session
-            assert session is not None
-
-            def all_read(sent: int) -> bool:
-                return session.bytes_in == sent
-
-            sent = len(AGREED)
-            while stand.port.outbox.load <= telnet_session.LOOK_AHEAD_BYTES:
-                await client.sends(bytes(16384))
-                sent += 16384
-                await until(partial(all_read, sent))
-            await client.sends(b"not read")
-            client.sends_urgent(command(Command.IP) + DM)
-            await client.sends(b"on")
-            await until(lambda: stand.port.outbox.waiting == len(b"\x03on"))
-            assert stand.connection._reading
-            taken = stand.line.unsent()
-            stand.line.stop(False)
-            await stand.device_gets(bytes(taken) + b"\x03on")
-
-    run(scenario())
-
-
-def at_mark(sock: socket.socket) -> bool:
-    return any(fcntl.ioctl(sock, 0x8905, bytes(4)))
-
-
-def test_abort_output_is_answered_with_a_synch() -> None:
-    async def scenario() -> None:
-        async with standing(Face.RFC2217) as stand:
-            client = await telnet_client(stand)
-            client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
-            await client.sends(command(Command.AO))
-            assert await client.gets(1) == IAC
-            assert at_mark(client.sock)
-            assert await client.gets(1) == DM[1:]
-
-    run(scenario())
-
-
-def test_urgent_data_is_data_on_the_raw_face() -> None:
-    async def scenario() -> None:
-        async with standing(Face.RAW) as stand:
-            client = await stand.let_in()
-            client.sends_urgent(b"abc")
-            await client.sends(b"def")
-            await stand.device_gets(b"abcdef")
-
-    run(scenario())
 
 
 # ---- hand-over

@@ -7,6 +7,7 @@ import pytest
 from gatewayd.line.clock import FakeClock
 from gatewayd.line.model import LineSettings, Purge, Signal
 from gatewayd.line.sim import SimLine
+from gatewayd.log import Happening
 from gatewayd.port.outbox import ACTION_WEIGHT, Outbox, Urgent
 
 SETTINGS = LineSettings(baudrate=9600, rtscts=True)
@@ -138,6 +139,25 @@ def test_an_action_may_queue_another_one() -> None:
     rig.act("outer")
     rig.clock.advance(1)
     assert rig.seen == [("outer", 1), ("inner", 1)]
+
+
+def test_an_action_that_fails_is_logged_and_stops_nothing_behind_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = Rig()
+    rig.outbox.write(b"x")
+
+    def fails() -> None:
+        raise ZeroDivisionError
+
+    rig.outbox.then(fails)
+    rig.act("next")
+    rig.outbox.write(b"y")
+    rig.clock.advance(1)
+    assert rig.seen == [("next", 1)]
+    assert rig.line.sent == b"xy"
+    (record,) = caplog.records
+    assert vars(record)["happening"] is Happening.FAULT
 
 
 def test_an_action_is_taken_back_as_long_as_it_waits() -> None:
