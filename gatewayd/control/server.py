@@ -23,7 +23,6 @@ from gatewayd.control.varlink import Call, CallError
 from gatewayd.errors import GatewayError
 from gatewayd.log import Happening, note
 
-URL: Final = "https://github.com/gatewayd/gatewayd"
 OVERFLOW_UID: Final = 65534
 READ_BYTES: Final = 65536
 IDLE_S: Final = 60.0
@@ -128,7 +127,7 @@ def _standard(call: Call, method: str) -> Mapping[str, Any]:
             "vendor": "gatewayd",
             "product": "gatewayd",
             "version": __version__,
-            "url": URL,
+            "url": "",
             "interfaces": [varlink.SERVICE, interface.NAME],
         }
     if method == "GetInterfaceDescription":

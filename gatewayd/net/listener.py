@@ -6,7 +6,6 @@ import asyncio
 import errno
 import ipaddress
 import logging
-import os
 import socket
 from collections.abc import Callable
 from datetime import datetime
@@ -57,7 +56,8 @@ def _why(error: OSError, address: Address) -> str:
         return f"the address is in use; who has it is told by: ss -ltnp sport = :{address.port}"
     if error.errno == errno.EACCES:
         return "ports below 1024 are reserved; use a higher one, or socket activation"
-    return os.strerror(error.errno) if error.errno else str(error)
+    # A link-local address of an interface that is not there has a code of another kind.
+    return error.strerror or str(error)
 
 
 def exposed(host: str) -> bool:

@@ -19,6 +19,7 @@ class Holder(Protocol):
     bytes_in: int
     bytes_out: int
     leaving: bool
+    owed: bool
 
     def wait(self) -> None:
         """It is not known yet whether there is a line."""
@@ -35,8 +36,8 @@ class Holder(Protocol):
     def tell(self, text: str) -> None:
         """Something for a person to read; on a face for machines nothing."""
 
-    def end(self) -> None:
-        """Leave, with everything sent."""
+    def end(self, reason: str = "") -> None:
+        """Leave, with everything sent; a person is told the reason."""
 
     def line_data(self, data: bytes) -> None:
         """Bytes from the device."""

@@ -7,17 +7,18 @@ from typing import Final
 
 from gatewayd.line.api import Clock, Line, Timer
 from gatewayd.line.model import Purge
-from gatewayd.port.outbox import Outbox
+from gatewayd.port.outbox import Action, Outbox
 
 STALL_S: Final = 5.0
-"""What nobody waits for any more is dropped when nothing of it moved for so long."""
+"""What nobody waits for any more is dropped when nothing moved for so long: it would hold up the
+next session."""
 
 
 class Leftover:
     """Watches an outbox after its session, and counts what goes nowhere.
 
-    `report(count)` is told of bytes that were discarded, `line()` is the line now, `held()` whether
-    the line has a session again.
+    `report(count)` is told of bytes that were discarded, `line()` is the line now, `mark()` the
+    last action in the outbox that belongs to sessions which are over, if one waits.
     """
 
     def __init__(
@@ -26,7 +27,7 @@ class Leftover:
         outbox: Outbox,
         *,
         line: Callable[[], Line | None],
-        held: Callable[[], bool],
+        mark: Callable[[], Action | None],
         report: Callable[[int], None],
     ) -> None:
         self.discarded = 0
@@ -34,11 +35,11 @@ class Leftover:
         self._clock = clock
         self._outbox = outbox
         self._line = line
-        self._held = held
+        self._mark = mark
         self._report = report
         self._unreported = 0
         self._timer: Timer | None = None
-        self._before = -1
+        self._before = (-1, -1)
 
     def count(self, discarded: int) -> None:
         """So many bytes went nowhere."""
@@ -58,23 +59,19 @@ class Leftover:
 
     def watch(self) -> None:
         """A session is over: drop what it left once that no longer moves."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if not self._outbox.empty and self._line() is not None:
-            self._before = self.unsent()
+        line = self._line()
+        if self._timer is None and line is not None and self._mark() is not None:
+            self._before = (self._outbox.taken, line.unsent())
             self._timer = self._clock.call_later(STALL_S, self._look)
 
     def _look(self) -> None:
         self._timer = None
-        line = self._line()
-        if self._held() or self._outbox.empty or line is None:
+        line, mark = self._line(), self._mark()
+        if line is None or mark is None:
             return
-        unsent = self.unsent()
-        if unsent < self._before:
-            self.watch()
-            return
-        self.count(unsent - self._outbox.waiting)
-        self._outbox.drop_bytes()
-        line.purge(Purge.TX)
-        self.report()
+        if self._before == (self._outbox.taken, line.unsent()):
+            self.count(line.unsent())
+            self._outbox.drop_bytes(before=mark)
+            line.purge(Purge.TX)
+            self.report()
+        self.watch()

@@ -119,13 +119,20 @@ class Outbox:
         """The line takes bytes again."""
         self._pump()
 
-    def drop_bytes(self, *, spare_urgent: bool = False) -> int:
-        """Throw away the bytes that wait, not the actions; return how many there were."""
+    def drop_bytes(self, *, spare_urgent: bool = False, before: Action | None = None) -> int:
+        """Throw away the bytes that wait, all or those before an action (its last occurrence), but
+        no actions; return how many there were."""
         if not self.waiting:
             return 0
-        spared = Urgent if spare_urgent else ()
-        kept = [item for item in self._queue if isinstance(item, (_Waiting, spared))]
-        dropped = self.waiting - sum(len(item) for item in kept if isinstance(item, bytes))
+        end = len(self._queue)
+        if before is not None:
+            places = [at for at, item in enumerate(self._queue) if _is(item, before)]
+            end = places[-1] if places else 0
+        spared = (_Waiting, Urgent) if spare_urgent else _Waiting
+        kept = [
+            item for at, item in enumerate(self._queue) if at >= end or isinstance(item, spared)
+        ]
+        dropped = self.waiting - sum(len(item) for item in kept if not isinstance(item, _Waiting))
         if dropped:
             self._queue.clear()
             self._queue.extend(kept)
@@ -205,3 +212,7 @@ class Outbox:
         if self._hold is not None:
             self._hold.cancel()
             self._hold = None
+
+
+def _is(item: bytes | memoryview | _Waiting, action: Action) -> bool:
+    return isinstance(item, _Waiting) and item.action == action

@@ -53,7 +53,7 @@ class Port:
             clock,
             self.outbox,
             line=lambda: self.line,
-            held=lambda: self.owner is not None,
+            mark=lambda: self._restore if self._restores else None,
             report=self._report_discarded,
         )
         self.line_gate = Gate(self._pause_line, self._resume_line)
@@ -68,6 +68,8 @@ class Port:
         self._deserted: Line | None = None
         """The line whose place `_absent` took before its loss was told."""
         self._hold_timer: Timer | None = None
+        self._restores = 0
+        """Sessions whose bytes are still before their `_restore` in the outbox."""
         self._reported_limits = False
 
     @property
@@ -79,6 +81,11 @@ class Port:
     def control(self) -> Line | AbsentLine:
         """What to set: the line, or what stands for it while the device is away."""
         return self.line or self._absent
+
+    @property
+    def awaited(self) -> bool:
+        """Whether a client waits for the line to be free."""
+        return bool(self._arrived)
 
     @property
     def stand_in(self) -> AbsentLine:
@@ -118,12 +125,7 @@ class Port:
             self._hold_timer.cancel()
             self._hold_timer = None
         if self.owner is not None and not same_device and not self.config.trust_path:
-            self._note(
-                Happening.SESSION_CLOSED,
-                "closing the session: the device that came back has no serial number, "
-                "it may be another one (trust_path: true goes on)",
-            )
-            self.owner.end()
+            self.owner.end("another device may have come back; trust_path: true goes on")
         if self.line_gate.held:
             line.pause_reading()
         if self.owner is not None and not adopted:
@@ -174,7 +176,7 @@ class Port:
         self.leftover.report()
         if self.owner is not None:
             if self.config.on_unplug.hold <= 0:
-                self.owner.end()
+                self.owner.end("the device is gone")
             else:
                 self.owner.line_lost()
                 self._hold_for_a_while()
@@ -217,7 +219,7 @@ class Port:
     def _held_long_enough(self) -> None:
         self._hold_timer = None
         if self.owner is not None and self.line is None:
-            self.owner.end()
+            self.owner.end("the device did not come back")
 
     def _report_limits(self, line: Line) -> None:
         if self._reported_limits:
@@ -250,9 +252,14 @@ class Port:
             return
         owner = self.owner
         if owner is not None and owner.leaving:
-            # Its client sends no more, and may be gone: who comes now wants the line.
+            # Its client sends no more, and may be gone: who comes now gets the line, but not the
+            # answer that is on its way to the other.
+            if owner.owed:
+                session.wait()
+                self._arrived.append(session)
+                return
             owner.end()
-            owner = None
+            owner = self.owner
         if owner is None:
             self._seat(session)
         elif self.config.takeover:
@@ -288,7 +295,7 @@ class Port:
         self._note_session(Happening.SESSION_REFUSED, session, "%s client %s refused", session.face)
         session.refuse(reason)
 
-    def leave(self, session: Holder) -> None:
+    def leave(self, session: Holder, reason: str = "") -> None:
         """A session is over. What it sent still goes to the line, then the line is restored."""
         if session in self._arrived:
             self._arrived.remove(session)
@@ -306,17 +313,21 @@ class Port:
         self._note_session(
             Happening.SESSION_CLOSED,
             session,
-            "%s session from %s over, %d bytes in, %d out",
+            "%s session from %s over, %d bytes in, %d out%s",
             session.face,
             session.bytes_in,
             session.bytes_out,
+            f": {reason}" if reason else "",
         )
         self.leftover.report()
         self._changed()
+        self._restores += 1
         self.outbox.then(self._restore)
         self.leftover.watch()
+        self._admit_arrived()
 
     def _restore(self) -> None:
+        self._restores -= 1
         if self.line is None:
             return
         try:

@@ -69,7 +69,10 @@ class Session:
         self._peer = peer
         self._outbox = port.outbox
         self._client_gate = Gate(peer.pause_reading, peer.resume_reading)
-        self._seen_out = -1
+        self.owed = False
+        """The client sent something, and nothing has come from the device since."""
+        self._seen = (-1, 0)
+        self._still = 0
         self._stall: Timer | None = None
         self._progress = (0, 0)
         self._quiet: Timer | None = None
@@ -89,6 +92,7 @@ class Session:
     def receive(self, data: bytes) -> None:
         """Bytes from the client."""
         self.bytes_in += len(data)
+        self.owed = True
         if not self._outbox.write(data):
             self._client_gate.hold(Hold.LINE_FULL)
 
@@ -102,6 +106,8 @@ class Session:
 
     def peer_eof(self) -> None:
         """The client sends no more. It may have closed, or wait for the answer to what it sent."""
+        if self._stall is not None:
+            self._stall.cancel()
         if self.port.owner is self:
             self.leaving = True
             self._linger()
@@ -109,7 +115,7 @@ class Session:
     def peer_closing(self) -> None:
         """The client sends no more, and the line holds up what it has sent. While that moves, it is
         served; once it stands still, whoever comes may have the line."""
-        if self._stall is None and not self.leaving:
+        if self._stall is None:
             self._progress = self._moved()
             self._stall = self.port.clock.call_later(STALL_S, self._look_for_progress)
 
@@ -117,10 +123,10 @@ class Session:
         self._stall = None
         if self.port.owner is not self:
             return
-        if self._progress == self._moved():
-            self.leaving = True
-        else:
-            self.peer_closing()
+        self.leaving = self._progress == self._moved()
+        if self.leaving:
+            self.owed = False
+        self.peer_closing()
 
     def _moved(self) -> tuple[int, int]:
         return self.bytes_in, self.port.leftover.unsent()
@@ -133,12 +139,20 @@ class Session:
         self.port.leave(self)
 
     def _linger(self) -> None:
+        """Stay until the line was quiet for `QUIET_S`; with somebody waiting, until nothing moved
+        for `STALL_S`."""
         if self.port.owner is not self:
             return
-        if self._outbox.empty and self.bytes_out == self._seen_out:
+        moved = (self.bytes_out, self.port.leftover.unsent())
+        if moved != self._seen or self.port.line_gate.held or self._peer.backlog():
+            # What we hold up ourselves is not quiet.
+            self._seen, self._still = moved, 0
+        else:
+            self._still += 1
+        quiet = self._outbox.empty and not moved[1]
+        if self._still and (quiet or (self.port.awaited and self._still >= STALL_S / QUIET_S)):
             self.end()
             return
-        self._seen_out = self.bytes_out
         self._quiet = self.port.clock.call_later(QUIET_S, self._linger)
 
     # ---- from the port
@@ -146,6 +160,7 @@ class Session:
     def line_data(self, data: bytes) -> None:
         """Bytes from the device."""
         self.bytes_out += len(data)
+        self.owed = False
         self._peer.write(data)
 
     def line_signals(self, signals: Signal) -> None:
@@ -188,10 +203,12 @@ class Session:
         """Somebody else takes the line over."""
         self.refuse(reason)
 
-    def end(self) -> None:
-        """Close the connection after what was sent, and give the line back."""
+    def end(self, reason: str = "") -> None:
+        """Close the connection after what was sent, tell why, and give the line back."""
+        if reason:
+            self.tell(f"{self.port.name}: {reason}")
         self._peer.close()
-        self.port.leave(self)
+        self.port.leave(self, reason)
 
     # ---- hand-over to another process
 

@@ -34,6 +34,11 @@ from gatewayd.telnet.events import (
 )
 
 READ_BYTES: Final = 65536
+FIRST_READ_BYTES: Final = 4096
+DENSE_READ_BYTES: Final = 1024
+DENSE_EVENTS: Final = 64
+"""A command costs a hundred times what a byte does: so much is read at once from a client that
+sends data, at first, and while one read has more than so many events."""
 LOOK_AHEAD_BYTES: Final = 262144
 """How far a client may be ahead of the line: far enough that a purge behind a stuck transfer is
 reached, since a purge must not wait for the line."""
@@ -81,13 +86,21 @@ class TelnetSession(Session):
         self._held_bytes = 0
         self._requests: list[Request] = []
         self._violations = 0
+        self._read_bytes = FIRST_READ_BYTES
 
     # ---- from the connection
 
     @property
     def read_size(self) -> int:
-        """A client is read ahead of the line, to find what does not wait for it."""
-        return READ_BYTES
+        """A client is read ahead of the line, to find what does not wait for it; in small pieces
+        while it sends little but commands, so that other ports have their turn."""
+        return self._read_bytes
+
+    def _pace_reading(self, size: int, events: int) -> None:
+        if events > DENSE_EVENTS:
+            self._read_bytes = DENSE_READ_BYTES
+        elif size == self._read_bytes and size < READ_BYTES:
+            self._read_bytes = 2 * size
 
     def admitted(self) -> None:
         """Open with offers only: what clients refuse or leave unanswered does no harm."""
@@ -110,10 +123,13 @@ class TelnetSession(Session):
     def receive(self, data: bytes) -> None:
         """Bytes from the client."""
         self.bytes_in += len(data)
-        for event in self._engine.receive_data(data):
+        events = self._engine.receive_data(data)
+        self._pace_reading(len(data), len(events))
+        for event in events:
             if type(event) is bytes:
                 if self._requests:
                     self._queue_requests()
+                self.owed = True
                 self._outbox.write(event)
             else:
                 self._event(event)
@@ -124,6 +140,11 @@ class TelnetSession(Session):
         if self._outbox.load > LOOK_AHEAD_BYTES:
             self._client_gate.hold(Hold.LINE_FULL)
         self._flush()
+
+    def peer_eof(self) -> None:
+        """The client sends no more, no RESUME either."""
+        self._resume()
+        super().peer_eof()
 
     def peer_ready(self) -> None:
         """The client takes what is sent."""
@@ -304,6 +325,7 @@ class TelnetSession(Session):
     def line_data(self, data: bytes) -> None:
         """Bytes from the device."""
         self.bytes_out += len(data)
+        self.owed = False
         if self._access.suspended:
             self._write(self._engine.encode(data))
         else:
@@ -375,11 +397,11 @@ class TelnetSession(Session):
         self._resume()
         super().refuse(reason)
 
-    def end(self) -> None:
-        """Close the connection after what was sent, and give the line back."""
+    def end(self, reason: str = "") -> None:
+        """Close the connection after what was sent, tell why, and give the line back."""
         self._resume()
         self._flush()
-        super().end()
+        super().end(reason)
 
     def _note(
         self, happening: Happening, message: str, *args: object, level: int = logging.INFO

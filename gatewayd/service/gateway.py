@@ -138,7 +138,7 @@ class Gateway:
                 listener.socket.close()
         self._store.listeners(name, ())
         if served.port.owner is not None:
-            served.port.owner.end()
+            served.port.owner.end("the port is closed by the gateway")
         await settled(served.port, STOP_S)
         await _flushed(served, STOP_S)
         await served.keeper.stop()

@@ -167,7 +167,7 @@ class GatewayLoop(asyncio.SelectorEventLoop):
 
     def remove_reader(self, fd: Any) -> bool:
         """See `asyncio`."""
-        return self._direct.set_reader(_fd(fd), None)
+        return self._direct.set_reader(_fd(fd), None) or super().remove_reader(fd)
 
     def add_writer(self, fd: Any, callback: Callable[[Unpack[_Ts]], Any], *args: *_Ts) -> None:
         """See `asyncio`; called straight from the selector."""
@@ -175,7 +175,7 @@ class GatewayLoop(asyncio.SelectorEventLoop):
 
     def remove_writer(self, fd: Any) -> bool:
         """See `asyncio`."""
-        return self._direct.set_writer(_fd(fd), None)
+        return self._direct.set_writer(_fd(fd), None) or super().remove_writer(fd)
 
     def call_soon(
         self,

@@ -104,19 +104,60 @@ def test_a_half_closed_client_is_not_closed_while_its_bytes_still_wait_for_the_l
     assert len(desk.line.sent) == 2 * desk.port.window
 
 
-def test_a_newcomer_replaces_a_half_closed_client() -> None:
+def test_a_newcomer_replaces_a_half_closed_client_that_has_had_its_answer() -> None:
+    desk = Desk()
+    first = desk.raw()
+    first.sends(b"question")
+    desk.line.receive(b"answer")
+    desk.passes(1)
+    first.ends_its_side()
+    second = desk.raw()
+    assert first.is_closed()
+    assert desk.port.owner is second.session
+    desk.passes(10 * QUIET_S)
+    assert not second.is_closed()
+
+
+def test_a_newcomer_waits_for_the_answer_to_a_half_closed_client() -> None:
     desk = Desk()
     first = desk.raw()
     first.sends(b"question")
     first.ends_its_side()
     second = desk.raw()
-    assert first.is_closed()
-    assert not second.is_closed()
     desk.line.receive(b"answer")
-    desk.passes(1)
-    assert second.gets() == b"answer"
-    desk.passes(10 * QUIET_S)
-    assert not second.is_closed()
+    desk.passes(0.1)
+    assert first.gets() == b"answer"
+    desk.passes(3 * QUIET_S)
+    assert first.is_closed()
+    assert second.gets() == b""
+    assert desk.port.owner is second.session
+
+
+def test_a_newcomer_waits_no_longer_for_one_whose_line_stands_still() -> None:
+    desk = Desk()
+    first = desk.raw()
+    desk.stop_line()
+    first.sends(b"question")
+    first.ends_its_side()
+    second = desk.raw()
+    desk.passes(STALL_S + 2 * QUIET_S)
+    assert first.is_closed()
+    assert desk.port.owner is second.session
+
+
+def test_a_client_that_does_not_read_is_not_taken_for_a_quiet_line() -> None:
+    desk = Desk()
+    client = desk.raw()
+    client.room = 0
+    client.sends(b"question")
+    client.ends_its_side()
+    desk.line.receive(b"answer")
+    desk.passes(20 * QUIET_S)
+    assert not client.is_closed()
+    client.takes(float("inf"))
+    desk.passes(3 * QUIET_S)
+    assert client.gets() == b"answer"
+    assert client.is_closed()
 
 
 def test_a_client_that_is_gone_gets_nothing_more_and_its_bytes_still_go_to_the_line() -> None:

@@ -171,6 +171,12 @@ def test_asyncios_own_transports_and_signals_work() -> None:
 
         server = await asyncio.start_server(echo, "127.0.0.1", 0)
         host, port = server.sockets[0].getsockname()
+        for _ in range(3):  # the same descriptor again
+            with socket.socket() as sock:
+                sock.setblocking(False)
+                await loop.sock_connect(sock, (host, port))
+                await loop.sock_sendall(sock, bytes(100_000))
+                assert await loop.sock_recv(sock, 1) == b"\0"
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(bytes(100_000))
         assert await reader.read(-1) == bytes(100_000)
