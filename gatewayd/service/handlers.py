@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import select
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -78,6 +79,31 @@ class JournalHandler(logging.Handler):
             self.handleError(record)
 
 
+class LossyHandler(logging.StreamHandler[TextIO]):
+    """Writes to a stream that may be a pipe nobody reads, or a terminal that was stopped: what
+    would have to wait is dropped and counted, since ports must not wait for the log."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lost = 0
+        self._poll = select.poll()
+        self._poll.register(stream.fileno(), select.POLLOUT)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record if there is room for it."""
+        if not self._poll.poll(0):
+            self._lost += 1
+            return
+        if self._lost:
+            lost, self._lost = self._lost, 0
+            self.stream.write(f"({lost} log entries were lost here: nobody read them)\n")
+        super().emit(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """A pipe that polls as writable takes `PIPE_BUF` bytes without waiting."""
+        return super().format(record)[: select.PIPE_BUF - 256]
+
+
 class PrefixFormatter(logging.Formatter):
     """Each line begins with its priority as `<6>`, which the journal takes off (sd-daemon(3))."""
 
@@ -122,7 +148,7 @@ def install(verbose: bool, stream: TextIO | None = None) -> None:
     if journal is not None:
         handler = JournalHandler(journal)
     else:
-        handler = logging.StreamHandler(stream)
+        handler = LossyHandler(stream)
         handler.setFormatter(_formatter(stream))
     handler.set_name("gatewayd")
     root = logging.getLogger()

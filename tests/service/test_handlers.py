@@ -236,3 +236,21 @@ def test_the_documentation_lists_every_field() -> None:
     text = DOCS.read_text()
     for field in (*handlers.FIELDS.values(), "MESSAGE_ID", "PRIORITY"):
         assert f"`{field}`" in text
+
+
+def test_a_pipe_that_nobody_reads_stops_nothing() -> None:
+    """Also the entries that did fit come whole, and the others are counted."""
+    read_end, write_end = os.pipe()
+    with open(write_end, "w") as stream, open(read_end, "rb") as pipe:
+        handler = handlers.LossyHandler(stream)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        for number in range(5000):
+            handler.emit(logging.makeLogRecord({"msg": f"entry {number} " + "x" * 60}))
+        os.set_blocking(read_end, False)
+        shown = pipe.read().decode().splitlines()
+        assert shown[0].startswith("entry 0 ")
+        assert all(len(line) > 60 for line in shown)
+        handler.emit(logging.makeLogRecord({"msg": "again"}))
+        lost, again = pipe.read().decode().splitlines()
+    assert lost.startswith(f"({5000 - len(shown)} log entries were lost")
+    assert again == "again"
