@@ -178,11 +178,11 @@ class TelnetEngine:
             self._received(data[position : position + pairs])
             position += 2 * pairs
         if position == 0:
-            # Most chunks have no command: then undoing the doubling leaves one IAC for each seam.
+            # Most chunks have no command: then nothing between the doubled ones is an IAC. (Joining
+            # and searching is many times as fast as counting.)
             parts = data.split(_DOUBLED)
-            literal = IAC.join(parts)
-            if literal.count(IAC) == len(parts) - 1:
-                self._received(literal)
+            if IAC not in b"".join(parts):
+                self._received(IAC.join(parts))
                 return len(data)
         match = _LITERAL.match(data, position)
         stop = match.end() if match else position
