@@ -17,6 +17,7 @@ import pytest
 
 from gatewayd.comport.wire import ANSWER, Command, Control, ModemState
 from gatewayd.service.store import STATE
+from gatewayd.telnet.constants import Command as TelnetCommand
 from tests.interop.gateway import free_ports
 from tests.service.adapter import Adapter
 from tests.service.client import Client, closed, connect, receive
@@ -107,7 +108,9 @@ def test_requests_that_wait_for_a_stuck_line_end_the_session(bench: Bench) -> No
         client.ask(Command.SET_BAUDRATE)
         client.send(bytes(100_000))
         client.tell(Command.SET_BAUDRATE, 19200)
-        client.send(b"")
+        # Answered when it is read, and so after the request was.
+        client.socket.sendall(bytes((TelnetCommand.IAC, TelnetCommand.AYT)))
+        assert client.read(15) == b"\r\n[psu1: yes]\r\n"
         log = bench.restart()
         assert closed(client.socket)
     assert "psu1: the line did not take in time what the client sent: its session ends" in log
