@@ -25,7 +25,7 @@ from gatewayd.comport.wire import (
     line_state,
     modem_state,
 )
-from gatewayd.line.model import LineErrors, LineSettings, Purge, Signal
+from gatewayd.line.model import OUTPUT_SIGNALS, LineErrors, LineSettings, Purge, Signal
 
 DEFAULT_LINESTATE_MASK: Final = 0
 DEFAULT_MODEMSTATE_MASK: Final = 255
@@ -96,7 +96,7 @@ class AccessServer:
         signature: str,
         *,
         lenient: bool = False,
-        client_signals: Signal = Signal.DTR | Signal.RTS,
+        client_signals: Signal = OUTPUT_SIGNALS,
     ) -> None:
         self._signature = signature.encode()
         self._lenient = lenient
@@ -123,7 +123,7 @@ class AccessServer:
     def begin(self, line: LineControl) -> bytes:
         """COM-PORT was agreed: the first NOTIFY-MODEMSTATE, for which clients wait."""
         signals = line.signals()
-        self.outputs = signals & (Signal.DTR | Signal.RTS)
+        self.outputs = signals & OUTPUT_SIGNALS
         self._signals = signals
         self._errors = line.errors()
         return self._modemstate_now(signals, self.modemstate_mask)

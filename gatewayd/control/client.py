@@ -8,10 +8,10 @@ import socket
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gatewayd.control import interface
 from gatewayd.errors import GatewayError
 
 ANSWER_S: Final = 30.0
-INTERFACE: Final = "io.gatewayd.Gateway"
 _TEXTS: Final = {
     "NoSuchPort": "there is no port {port}",
     "NotHeld": "nobody holds port {port}",
@@ -41,7 +41,7 @@ def call(path: str, method: str, **parameters: object) -> dict[str, Any]:
 
     Raises Refused for an error of the daemon, ControlClientError when there is no answer.
     """
-    request = {"method": f"{INTERFACE}.{method}", "parameters": parameters}
+    request = {"method": f"{interface.NAME}.{method}", "parameters": parameters}
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             sock.settimeout(ANSWER_S)
@@ -56,7 +56,7 @@ def call(path: str, method: str, **parameters: object) -> dict[str, Any]:
         why = os.strerror(error.errno) if error.errno else str(error)
         raise ControlClientError(f"{path}: {why}; is gatewayd running?") from error
     if "error" in message:
-        name = str(message["error"]).removeprefix(f"{INTERFACE}.")
+        name = str(message["error"]).removeprefix(f"{interface.NAME}.")
         raise Refused(name, message.get("parameters") or {})
     answer = message.get("parameters")
     return answer if isinstance(answer, dict) else {}

@@ -13,6 +13,7 @@ from gatewayd.line import ioctls, termios2
 from gatewayd.line.api import LineEvents
 from gatewayd.line.gather import Gatherers
 from gatewayd.line.model import (
+    OUTPUT_SIGNALS,
     Capabilities,
     LineErrors,
     LineSettings,
@@ -28,7 +29,6 @@ from gatewayd.line.transport import LineTransport
 
 _GONE: Final = frozenset({errno.EIO, errno.ENODEV, errno.ENXIO, errno.EBADF, errno.ESHUTDOWN})
 _ASSUMED: Final = Signal.CTS | Signal.DSR | Signal.CD
-_OUTPUTS: Final = Signal.DTR | Signal.RTS
 
 
 def probe(fd: int) -> Capabilities:
@@ -189,11 +189,11 @@ class SerialPortLine:
 
     def set_signals(self, on: Signal, off: Signal) -> None:
         """See `api.Line`."""
-        self._outputs = (self._outputs | on & _OUTPUTS) & ~off
+        self._outputs = (self._outputs | on & OUTPUT_SIGNALS) & ~off
         if self._over or not self._capabilities.modem_lines:
             return
         try:
-            ioctls.set_signals(self._fd, on & _OUTPUTS, off & _OUTPUTS)
+            ioctls.set_signals(self._fd, on & OUTPUT_SIGNALS, off & OUTPUT_SIGNALS)
         except OSError as error:
             self._failed(error)
 

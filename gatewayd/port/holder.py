@@ -22,7 +22,7 @@ class Holder(Protocol):
     owed: bool
 
     def wait(self) -> None:
-        """It is not known yet whether there is a line."""
+        """The line may be free soon: the device is being opened, or its session is at its end."""
 
     def admitted(self) -> None:
         """The line is yours."""

@@ -184,7 +184,7 @@ class Session:
             self._client_gate.release(Hold.LINE_FULL)
 
     def wait(self) -> None:
-        """The device is being opened: leave what the client sends where it is."""
+        """The line may be free soon: leave what the client sends where it is."""
         self._client_gate.hold(Hold.ABSENT)
 
     def admitted(self) -> None:
