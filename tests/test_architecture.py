@@ -56,8 +56,7 @@ LIBRARIES: Final = {
 
 PURE: Final = (
     *("telnet", "comport", "port"),
-    *("line.model", "line.api", "line.wire", "line.clock", "line.sim", "line.sim_receiver"),
-    *("config.schema", "config.diff"),
+    *("line.model", "line.api", "config.schema", "config.diff"),
 )
 """No I/O and no time of their own: bytes and clocks are given to them."""
 IMPURE: Final = {

@@ -1,6 +1,6 @@
 """The interface of a line, and the callbacks of who uses it.
 
-Two implementations: `serial_line.SerialPortLine` on a tty, `sim.SimLine` on a fake clock.
+`serial_line.SerialPortLine` is one on a tty; the tests have one on a clock that stands still.
 """
 
 from __future__ import annotations

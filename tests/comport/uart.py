@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gatewayd.line.clock import FakeClock
 from gatewayd.line.model import LineErrors, LineSettings, Parity, Signal, StopBits
-from gatewayd.line.sim import SimLine
+from tests.sim.clock import FakeClock
+from tests.sim.line import SimLine
 
 TOO_FAST = 2**32 - 1
 CONNECTED = Signal.CTS | Signal.DSR | Signal.CD

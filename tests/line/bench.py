@@ -13,9 +13,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from gatewayd.line.api import Line
 from gatewayd.line.model import LineSettings, SignalPolicies
 from gatewayd.line.opening import open_line
-from gatewayd.line.sim import SimLine
 from tests.line.pty import Pty
 from tests.line.recorder import Recorder
+from tests.sim.line import SimLine
 
 
 class Bench:

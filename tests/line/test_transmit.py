@@ -13,9 +13,9 @@ from collections.abc import Callable
 import pytest
 
 from gatewayd.line import ioctls
-from gatewayd.line.clock import FakeClock
 from gatewayd.line.model import LineSettings, Purge
 from gatewayd.line.transmit import Transmitter
+from tests.sim.clock import FakeClock
 
 S115200 = LineSettings(baudrate=115200)
 LIMIT = S115200.unsent_limit

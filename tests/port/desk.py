@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from gatewayd.config.schema import PortConfig
-from gatewayd.line.clock import FakeClock
 from gatewayd.line.model import Capabilities, LineSettings, Signal
-from gatewayd.line.sim import SimLine
 from gatewayd.port.phase import Cue
 from gatewayd.port.port import Port
 from gatewayd.port.session import Session
 from gatewayd.port.telnet_session import TelnetSession
+from tests.sim.clock import FakeClock
+from tests.sim.line import SimLine
 
 HIGH: Final = 65536
 LOW: Final = 16384

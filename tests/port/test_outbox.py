@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from gatewayd.line.clock import FakeClock
 from gatewayd.line.model import LineSettings, Purge, Signal
-from gatewayd.line.sim import SimLine
 from gatewayd.log import Happening
 from gatewayd.port.outbox import ACTION_WEIGHT, Outbox, Urgent
+from tests.sim.clock import FakeClock
+from tests.sim.line import SimLine
 
 SETTINGS = LineSettings(baudrate=9600, rtscts=True)
 WINDOW = SETTINGS.unsent_limit

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewayd.line.model import LineSettings, Parity
-from gatewayd.line.wire import Heard, frame, hear, hearing
 from tests.line.test_termios2 import SETTINGS
+from tests.sim.wire import Heard, frame, hear, hearing
 
 BYTES = st.integers(0, 255)
 S8N1 = LineSettings()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gatewayd.line.clock import FakeClock
+from tests.sim.clock import FakeClock
 
 
 def test_timers_run_in_order_at_their_own_time() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gatewayd.line.model import LineErrors, LineSettings
-from gatewayd.line.wire import hearing
+from tests.sim.wire import hearing
 
 
 class SimReceiver:

@@ -1,4 +1,4 @@
-"""A line without hardware: an `api.Line` on a clock, for tests and demonstrations.
+"""A line without hardware: an `api.Line` on a clock, for tests.
 
 Bytes leave at the baud rate, in pieces of up to a millisecond. What the other end hears depends on
 both ends' settings, bit by bit (`wire`). Flow control, modem lines, break, the receiver's FIFO and
@@ -21,7 +21,7 @@ from gatewayd.line.model import (
     Purge,
     Signal,
 )
-from gatewayd.line.sim_receiver import SimReceiver
+from tests.sim.receiver import SimReceiver
 
 _PIECE_SECONDS: Final = 0.001
 _OUTPUTS: Final = Signal.DTR | Signal.RTS

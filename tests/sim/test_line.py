@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewayd.line.clock import FakeClock
 from gatewayd.line.model import (
     Capabilities,
     LineErrors,
@@ -18,8 +17,9 @@ from gatewayd.line.model import (
     Purge,
     Signal,
 )
-from gatewayd.line.sim import SimLine, null_modem
 from tests.line.recorder import Recorder
+from tests.sim.clock import FakeClock
+from tests.sim.line import SimLine, null_modem
 
 NONE = Signal.NONE
 QUIET = Signal.CTS | Signal.DSR | Signal.CD
