@@ -133,3 +133,15 @@ class Capabilities:
     """TIOCGICOUNT works."""
     framing: bool = True
     """Parity and data bits exist on the wire; a PTY has none and forgets them."""
+
+    def lacks(self) -> list[str]:
+        """What a user may miss, in words."""
+        return [
+            text
+            for has, text in (
+                (self.modem_lines, "modem lines"),
+                (self.error_counts, "error counters"),
+                (self.framing, "parity and data bits"),
+            )
+            if not has
+        ]

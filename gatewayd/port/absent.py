@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gatewayd.line.api import Line
 from gatewayd.line.model import OUTPUT_SIGNALS, LineErrors, LineSettings, Purge, Signal
 
 
@@ -14,6 +15,11 @@ class AbsentLine:
     def __init__(self, settings: LineSettings, outputs: Signal = OUTPUT_SIGNALS) -> None:
         self._settings = settings
         self._outputs = outputs
+
+    @classmethod
+    def of(cls, line: Line) -> AbsentLine:
+        """What stands for a line that is gone, as it was."""
+        return cls(line.settings(), line.signals() & OUTPUT_SIGNALS)
 
     def settings(self) -> LineSettings:
         """What the line had, or was set to since."""

@@ -48,6 +48,9 @@ class Outbox:
         self._room = room
         self._queue: deque[bytes | memoryview | _Waiting] = deque()
         self._line: Line | None = None
+        self._tap: Callable[[bytes], None] | None = None
+        self._give: Callable[[bytes | memoryview], int] = self._give_and_tell
+        """How bytes get to the line: its own `write`, unless somebody looks on."""
         self._weight = 0
         self._pumping = False
         self._standing = False
@@ -71,8 +74,25 @@ class Outbox:
     def attach(self, line: Line) -> None:
         """There is a line now."""
         self._line = line
+        self._choose_way()
         self._drained = False
         self._pump()
+
+    def tapped(self, tap: Callable[[bytes], None] | None) -> None:
+        """Tell `tap` of all bytes that lines take from now on; None tells nobody."""
+        self._tap = tap
+        self._choose_way()
+
+    def _choose_way(self) -> None:
+        if self._line is not None:
+            self._give = self._line.write if self._tap is None else self._give_and_tell
+
+    def _give_and_tell(self, data: bytes | memoryview) -> int:
+        assert self._line is not None
+        taken = self._line.write(data)
+        if taken and self._tap is not None:
+            self._tap(bytes(data[:taken]))
+        return taken
 
     def detach(self) -> None:
         """The line is gone: bytes are discarded, actions run."""
@@ -89,7 +109,7 @@ class Outbox:
             return True
         if not self._queue:
             self._drained = False
-            taken = line.write(data)
+            taken = self._give(data)
             self.taken += taken
             if taken == len(data):
                 return True
@@ -189,7 +209,7 @@ class Outbox:
             self._discarded(taken)
         else:
             self._drained = False
-            taken = line.write(head)
+            taken = self._give(head)
             self.taken += taken
         self.waiting -= taken
         if taken == len(head):

@@ -8,32 +8,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from gatewayd.config.schema import BetweenSessions, PortConfig
 from gatewayd.line.api import Clock, Line, Timer
-from gatewayd.line.model import OUTPUT_SIGNALS, LineErrors, LineSettings, Signal, SignalPolicy
+from gatewayd.line.model import LineErrors, LineSettings, Signal, SignalPolicy
 from gatewayd.log import Happening, note
 from gatewayd.port.absent import AbsentLine
+from gatewayd.port.counters import Counters
+from gatewayd.port.event import EventKind, PortEvent
 from gatewayd.port.gate import Gate, Hold
 from gatewayd.port.holder import Holder
+from gatewayd.port.hub import Hub
 from gatewayd.port.leftover import Leftover
 from gatewayd.port.outbox import Outbox
 from gatewayd.port.phase import TABLE, Cue, Phase
-
-
-@dataclass(slots=True)
-class Counters:
-    """What a port has seen since it began. Bytes as the line has them, without Telnet's escapes."""
-
-    from_device: int = 0
-    discarded_from_device: int = 0
-    """Came while nobody was there to take them."""
-    sessions: int = 0
-    refused: int = 0
-    losses: int = 0
-    """How often the device went away."""
 
 
 class Port:
@@ -48,6 +38,7 @@ class Port:
         self.line: Line | None = None
         self.owner: Holder | None = None
         self.counters = Counters()
+        self.hub = Hub(self._line_data_for_nobody, changed=self._taps_changed)
         self.outbox = Outbox(clock, discarded=self._discarded, room=self._room)
         self.leftover = Leftover(
             clock,
@@ -91,7 +82,7 @@ class Port:
     def stand_in(self) -> AbsentLine:
         """What stands for the line when the device went and the port has not been told yet."""
         if self.line is not None and self._deserted is not self.line:
-            self._absent = _absent(self.line)
+            self._absent = AbsentLine.of(self.line)
             self._deserted = self.line
         return self._absent
 
@@ -104,6 +95,7 @@ class Port:
         self.phase, self.cause = after, cause
         if changed:
             self._changed()
+            self._happened(EventKind.DEVICE, f"{after.value}{cause and f': {cause}'}")
         if after not in (Phase.OPENING, Phase.READY):
             self._admit_arrived()
         return changed
@@ -126,6 +118,7 @@ class Port:
             self._hold_timer = None
         if self.owner is not None and not same_device and not self.config.trust_path:
             self.owner.end("another device may have come back; trust_path: true goes on")
+        self._taps_changed()
         if self.line_gate.held:
             line.pause_reading()
         if self.owner is not None and not adopted:
@@ -141,10 +134,20 @@ class Port:
     def line_data(self, data: bytes) -> None:
         """Bytes from the device."""
         self.counters.from_device += len(data)
-        if self.owner is not None:
-            self.owner.line_data(data)
-        else:
-            self.counters.discarded_from_device += len(data)
+        self.hub.deliver(data)
+
+    def _line_data_for_nobody(self, data: bytes) -> None:
+        self.counters.discarded_from_device += len(data)
+
+    def _taps_changed(self) -> None:
+        self.outbox.tapped(self.hub.to_line if self.hub.taps else None)
+        if self.line is not None:
+            self.line.watch(signals=self.hub.signals, errors=self.hub.errors)
+
+    def watch(self, *, signals: bool, errors: bool) -> None:
+        """What the session wants to know of the line; taps may ask for more."""
+        self.hub.holder_asks = (signals, errors)
+        self._taps_changed()
 
     def line_writable(self) -> None:
         """The line takes bytes again."""
@@ -154,11 +157,13 @@ class Port:
         """A modem line changed."""
         if self.owner is not None:
             self.owner.line_signals(signals)
+        self._happened(EventKind.SIGNALS, signals=signals)
 
     def line_errors(self, errors: LineErrors) -> None:
         """The receiver found errors."""
         if self.owner is not None:
             self.owner.line_errors(errors)
+        self._happened(EventKind.ERRORS, errors=errors)
 
     def line_lost(self, cause: OSError | None) -> None:
         """The device went away; the session stays as `on_unplug` says."""
@@ -201,7 +206,7 @@ class Port:
     def _remember(self, line: Line) -> None:
         """Set the device as the line was when it comes back, if somebody counts on that."""
         if self._deserted is not line:
-            self._absent = _absent(line)
+            self._absent = AbsentLine.of(line)
         self._deserted = None
         if self.owner is None:
             self._forget()
@@ -225,16 +230,7 @@ class Port:
         if self._reported_limits:
             return
         self._reported_limits = True
-        can = line.capabilities
-        lacks = [
-            text
-            for has, text in (
-                (can.modem_lines, "modem lines"),
-                (can.error_counts, "error counters"),
-                (can.framing, "parity and data bits"),
-            )
-            if not has
-        ]
+        lacks = line.capabilities.lacks()
         if lacks:
             self._note(Happening.LINE_LIMITED, "the line has no %s", ", no ".join(lacks))
 
@@ -276,8 +272,10 @@ class Port:
 
     def _seat(self, session: Holder) -> None:
         self.owner = session
+        self.hub.serve(session.line_data)
         self.counters.sessions += 1
         self._note_session(Happening.SESSION_OPENED, session, "%s session from %s", session.face)
+        self._session_event(EventKind.SESSION_OPENED, session)
         session.admitted()
         self._changed()
 
@@ -285,6 +283,7 @@ class Port:
         self._note_session(
             Happening.SESSION_TAKEN_OVER, owner, "%s session of %s taken over", owner.face
         )
+        self._session_event(EventKind.TAKEN_OVER, owner, f"taken over by {session.peername}")
         owner.bump(f"{self.name}: taken over by {session.peername}")
         self.leave(owner)
         self._seat(session)
@@ -293,6 +292,7 @@ class Port:
     def _refuse(self, session: Holder, reason: str) -> None:
         self.counters.refused += 1
         self._note_session(Happening.SESSION_REFUSED, session, "%s client %s refused", session.face)
+        self._session_event(EventKind.SESSION_REFUSED, session, reason)
         session.refuse(reason)
 
     def leave(self, session: Holder, reason: str = "") -> None:
@@ -302,14 +302,15 @@ class Port:
         if self.owner is not session:
             return
         self.owner = None
+        self.hub.serve(None)
         self.line_gate.release(Hold.CLIENT_SLOW | Hold.SUSPENDED)
         if self._hold_timer is not None:
             self._hold_timer.cancel()
             self._hold_timer = None
         if self.line is None:
             self._forget()
-        else:
-            self.line.watch(signals=False, errors=False)
+        self.watch(signals=False, errors=False)
+        self._session_event(EventKind.SESSION_CLOSED, session, reason)
         self._note_session(
             Happening.SESSION_CLOSED,
             session,
@@ -342,7 +343,9 @@ class Port:
     def settings_changed(self) -> None:
         """The line was set: what may wait for it depends on its speed."""
         if self.line is not None:
-            self.window = self.line.settings().unsent_limit
+            settings = self.line.settings()
+            self.window = settings.unsent_limit
+            self._happened(EventKind.SETTINGS, str(settings), settings=settings)
 
     def reconfigure(self, config: PortConfig) -> None:
         """Put new settings in force, with the session and the device as they are.
@@ -392,6 +395,7 @@ class Port:
     def inherit(self, session: Holder) -> None:
         """A session of another process goes on with this port."""
         self.owner = session
+        self.hub.serve(session.line_data)
         if self.line is None:
             self._hold_for_a_while()
         self._changed()
@@ -403,6 +407,8 @@ class Port:
 
     def _report_discarded(self, count: int) -> None:
         self._note(Happening.LINE_DISCARDED, "%d bytes for the device were discarded", count)
+        text = f"{count} bytes for the device were discarded"
+        self._happened(EventKind.DISCARDED, text, count=count)
 
     def _room(self) -> None:
         if self.owner is not None:
@@ -416,7 +422,15 @@ class Port:
         if self.line is not None:
             self.line.resume_reading()
 
-    # ---- the log
+    # ---- the log and who looks on
+
+    def _happened(self, kind: EventKind, text: str = "", **values: Any) -> None:
+        if self.hub.taps:
+            self.hub.happened(PortEvent(kind, text, **values))
+
+    def _session_event(self, kind: EventKind, session: Holder, text: str = "") -> None:
+        text = text or f"{session.face} client {session.peername}"
+        self._happened(kind, text, peer=session.peername, face=session.face)
 
     def _note(self, happening: Happening, message: str, *args: object) -> None:
         note(happening, message, *args, port=self.name, device=str(self.config.device))
@@ -434,8 +448,3 @@ class Port:
             session=session.number,
             peer=session.peername,
         )
-
-
-def _absent(line: Line) -> AbsentLine:
-    """What stands for a line that is gone, as it was."""
-    return AbsentLine(line.settings(), line.signals() & OUTPUT_SIGNALS)

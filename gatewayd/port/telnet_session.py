@@ -276,11 +276,10 @@ class TelnetSession(Session):
         self._flush()
 
     def _watch(self) -> None:
-        if self.port.line is not None:
-            self.port.line.watch(
-                signals=self._agreed and self._access.wants_signals,
-                errors=self._agreed and self._access.wants_errors,
-            )
+        self.port.watch(
+            signals=self._agreed and self._access.wants_signals,
+            errors=self._agreed and self._access.wants_errors,
+        )
 
     def _suspend(self) -> None:
         self._access.suspended = True

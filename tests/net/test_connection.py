@@ -397,6 +397,7 @@ def test_a_connection_goes_on_in_other_hands_with_what_was_unsent() -> None:
             assert unsent
             assert not stand.listener.connections
             stand.port.owner = None
+            stand.port.hub.serve(None)
             stand.listener.inherit(socket.socket(fileno=os.dup(fd)), snapshot, unsent)
             before._sock.close()
             assert await client.gets(len(sent)) == sent

@@ -1,0 +1,18 @@
+"""What a port has counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a port has seen since it began. Bytes as the line has them, without Telnet's escapes."""
+
+    from_device: int = 0
+    discarded_from_device: int = 0
+    """Came while nobody was there to take them."""
+    sessions: int = 0
+    refused: int = 0
+    losses: int = 0
+    """How often the device went away."""
