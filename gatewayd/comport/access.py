@@ -1,7 +1,7 @@
 """What an access server does about each Com Port Control request (RFC 2217).
 
 Pure: it is given the line and returns payloads to send. The order of things (a setting after the
-bytes before it, a purge at once) is the session's; see `gatewayd.port.telnet_session`.
+bytes before it, a purge at once) is the session's; see `gatewayd.port.com_port`.
 """
 
 from __future__ import annotations

@@ -178,7 +178,7 @@ class Connection:
     def _vigil_over(self) -> None:
         self._vigil = None
 
-    # ---- from the session (`gatewayd.port.session.Peer`)
+    # ---- from the session (`gatewayd.port.peer.Peer`)
 
     def write(self, data: bytes) -> None:
         """Send; what the socket does not take is kept."""

@@ -7,43 +7,18 @@ calls `line_*`, `refuse`, `bump` and `end`; the connection calls `start`, `recei
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from gatewayd.config.schema import WhileAbsent
 from gatewayd.line.api import Line, Timer
 from gatewayd.line.model import LineErrors, Signal
 from gatewayd.port.gate import Gate, Hold
 from gatewayd.port.leftover import STALL_S
+from gatewayd.port.peer import Peer
 from gatewayd.port.port import Port
 
 QUIET_S: Final = 1.0
 """A half-closed client still gets the line's output until the line was quiet for so long."""
-
-
-class Peer(Protocol):
-    """A connection, as its session uses it."""
-
-    def write(self, data: bytes) -> None:
-        """Send; what the socket does not take is kept."""
-
-    def write_urgent(self, data: bytes) -> None:
-        """Send with the last byte as TCP urgent data."""
-
-    def backlog(self) -> int:
-        """Bytes kept because the socket did not take them."""
-        ...
-
-    def pause_reading(self) -> None:
-        """Read nothing from the client."""
-
-    def resume_reading(self) -> None:
-        """Read again."""
-
-    def close(self) -> None:
-        """Send what is kept, then close."""
-
-    def abort(self) -> None:
-        """Close at once."""
 
 
 class Session:

@@ -17,7 +17,7 @@ from gatewayd.line.model import Purge
 from gatewayd.log import Happening
 from gatewayd.net import connection as module
 from gatewayd.port import session as session_module
-from gatewayd.port import telnet_session
+from gatewayd.port import telnet_face, telnet_session
 from gatewayd.port.phase import Cue
 from gatewayd.telnet.constants import Option
 from tests.net.stand import Client, Stand, run, standing, until
@@ -274,7 +274,7 @@ def test_a_reset_of_a_client_that_waits_for_the_device_is_noticed() -> None:
 def test_a_reset_that_comes_before_all_was_read_is_noticed_when_reading_stops(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(telnet_session, "READ_BYTES", 1000)
+    monkeypatch.setattr(telnet_face, "READ_BYTES", 1000)
     monkeypatch.setattr(telnet_session, "LOOK_AHEAD_BYTES", 10_000)
 
     async def scenario() -> None:

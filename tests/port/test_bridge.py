@@ -15,7 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from gatewayd.comport.wire import ANSWER, Command
 from gatewayd.line.model import LineSettings
 from gatewayd.port.outbox import ACTION_WEIGHT
-from gatewayd.port.telnet_session import LOOK_AHEAD_BYTES, READ_BYTES
+from gatewayd.port.telnet_face import READ_BYTES
+from gatewayd.port.telnet_session import LOOK_AHEAD_BYTES
 from gatewayd.telnet.constants import Option, Side
 from gatewayd.telnet.engine import TelnetEngine
 from gatewayd.telnet.events import Subnegotiation, TimingMarkRequested

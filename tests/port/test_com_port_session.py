@@ -10,7 +10,8 @@ from gatewayd.comport.wire import ANSWER, Command
 from gatewayd.line.model import Capabilities, Signal, SignalPolicies, SignalPolicy
 from gatewayd.log import Happening
 from gatewayd.port.outbox import ACTION_WEIGHT
-from gatewayd.port.telnet_session import LOOK_AHEAD_BYTES, REPLY_BYTES, TelnetSession
+from gatewayd.port.telnet_face import REPLY_BYTES
+from gatewayd.port.telnet_session import LOOK_AHEAD_BYTES, TelnetSession
 from gatewayd.telnet.constants import Command as Telnet
 from gatewayd.telnet.constants import Option
 from tests.port.desk import SINCE, Client, Desk
@@ -85,6 +86,19 @@ def test_requests_while_com_port_is_off_again_are_ignored_and_on_again_they_are_
     assert notify(LEVELS & ~0x10) in client.gets()
     baudrate = asked(client, ask(Command.SET_BAUDRATE, 1200))
     assert baudrate == answer(Command.SET_BAUDRATE, 1200)
+
+
+@pytest.mark.parametrize("option", [Option.BINARY, Option.SUPPRESS_GO_AHEAD])
+@pytest.mark.parametrize("what", [Command.SET_BAUDRATE, Command.FLOWCONTROL_SUSPEND])
+def test_a_subnegotiation_of_another_option_is_no_request(option: Option, what: Command) -> None:
+    desk = Desk()
+    client = desk.agreed()
+    before = desk.line.settings()
+    request = ask(what, 1200)
+    assert asked(client, request[:2] + bytes((option,)) + request[3:]) == b""
+    assert desk.line.settings() == before
+    desk.device_sends(b"still told")
+    assert client.gets() == b"still told"
 
 
 def test_a_client_that_said_only_do_com_port_has_agreed_with_its_first_request() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gatewayd.line.model import Signal
-from gatewayd.port.telnet_session import REPLY_BYTES
+from gatewayd.port.telnet_face import REPLY_BYTES
 from gatewayd.telnet.constants import Option
 from tests.port.desk import Desk
 from tests.port.wire import ASK_DATASIZE, IS_DATASIZE_8, LEVELS, RESUME, SUSPEND, notify, sub, wont

@@ -1,0 +1,210 @@
+"""Com Port Control of one session: when each request acts, and what the client is told unasked.
+
+Requests act at their place in the stream, so they go through the port's outbox. Three do not wait:
+PURGE-DATA, because a stuck line could never be purged otherwise, and SUSPEND and RESUME. Their
+answers still keep the order of the requests.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from gatewayd import __version__
+from gatewayd.comport.access import PURGES, AccessServer
+from gatewayd.comport.wire import Command, Malformed, Request, decode_request
+from gatewayd.line.api import Line
+from gatewayd.line.model import LineErrors, Purge, Signal, SignalPolicy
+from gatewayd.log import Happening
+from gatewayd.port.gate import Hold
+from gatewayd.port.outbox import ACTION_WEIGHT
+from gatewayd.port.port import Port
+from gatewayd.port.telnet_face import TelnetFace
+from gatewayd.telnet.constants import Option
+
+
+class ComPort:
+    """The access server of a session, in its place.
+
+    `owns` says whether the line is the session's; `note` logs something about it.
+    """
+
+    def __init__(
+        self,
+        port: Port,
+        face: TelnetFace,
+        *,
+        owns: Callable[[], bool],
+        note: Callable[..., None],
+    ) -> None:
+        self._port = port
+        self._face = face
+        self._owns = owns
+        self._note = note
+        signals = port.config.signals
+        client = (Signal.DTR if signals.dtr is SignalPolicy.CLIENT else Signal.NONE) | (
+            Signal.RTS if signals.rts is SignalPolicy.CLIENT else Signal.NONE
+        )
+        self._access = AccessServer(
+            f"gatewayd {__version__} {port.name}",
+            lenient=port.config.lenient,
+            client_signals=client,
+        )
+        self._agreed = False
+        self._requests: list[Request] = []
+
+    @property
+    def breaking(self) -> bool:
+        """Whether the client holds a break."""
+        return self._access.breaking
+
+    # ---- from the client
+
+    def agreed(self, enabled: bool) -> None:
+        """COM-PORT was agreed, or is off again."""
+        self._agreed = enabled
+        if enabled:
+            self._reply(self._access.begin(self._port.control))
+        elif self._access.suspended:
+            self.resume()
+        self._watch()
+
+    def subnegotiation(self, payload: bytes) -> str:
+        """A request; return what is wrong with it, if anything."""
+        request = decode_request(payload)
+        if isinstance(request, Malformed):
+            return request.reason
+        if request.command is Command.PURGE_DATA and request.value in PURGES:
+            self._purge(PURGES[request.value])
+        elif request.command is Command.FLOWCONTROL_SUSPEND:
+            self._suspend()
+            return ""
+        elif request.command is Command.FLOWCONTROL_RESUME:
+            self.resume()
+            return ""
+        elif request.text:
+            self._note(Happening.SESSION_OPENED, "the client is %r", request.text[:80])
+        self._requests.append(request)
+        return ""
+
+    def _purge(self, which: Purge) -> None:
+        if which & Purge.TX:
+            self._port.outbox.drop_bytes()
+        self._port.control.purge(which)
+
+    def queue_requests(self) -> None:
+        """Give what was asked so far its place in the stream.
+
+        Requests that came together act together; see `AccessServer.perform`.
+        """
+        if not self._requests:
+            return
+        requests, self._requests = self._requests, []
+        self._port.outbox.then(lambda: self._perform(requests), ACTION_WEIGHT * len(requests))
+
+    def _perform(self, requests: list[Request]) -> None:
+        if not self._agreed or not self._owns():
+            return
+        port = self._port
+        settings_before = port.control.settings()
+        mask_before = (self._access.wants_signals, self._access.wants_errors)
+        try:
+            answers = self._access.perform(requests, port.control)
+        except OSError:
+            # The device is going: answer from what will be set when it comes back.
+            answers = self._access.perform(requests, port.stand_in)
+        for answer in answers:
+            self._reply(answer)
+        if (self._access.wants_signals, self._access.wants_errors) != mask_before:
+            self._watch()
+        settings = port.control.settings()
+        if settings != settings_before:
+            port.settings_changed()
+            self._note(Happening.LINE_SET, "line set to %s", settings, level=logging.DEBUG)
+        self._face.flush()
+
+    def _watch(self) -> None:
+        self._port.watch(
+            signals=self._agreed and self._access.wants_signals,
+            errors=self._agreed and self._access.wants_errors,
+        )
+
+    def _suspend(self) -> None:
+        self._access.suspended = self._face.suspended = True
+        self._port.line_gate.hold(Hold.SUSPENDED)
+
+    def resume(self) -> None:
+        """Send again, if the client has suspended."""
+        if not self._access.suspended:
+            return
+        self._access.suspended = False
+        self._face.resume()
+        self._port.line_gate.release(Hold.SUSPENDED)
+        self.catch_up()
+
+    # ---- to the client
+
+    def _reply(self, payload: bytes) -> None:
+        self._face.send_subnegotiation(Option.COM_PORT, payload)
+
+    def catch_up(self) -> None:
+        """Tell what changed meanwhile; the state before is that of the last notification."""
+        line = self._port.line
+        if line is not None and self._agreed and self._owns():
+            if self._access.wants_signals:
+                self.signals_changed(line.signals())
+            if self._access.wants_errors:
+                self.errors_changed(line.errors())
+
+    def signals_changed(self, signals: Signal) -> None:
+        """A modem line changed."""
+        if not self._face.lagging and self._agreed:
+            self._notify(self._access.signals_changed(signals))
+
+    def errors_changed(self, errors: LineErrors) -> None:
+        """The receiver found errors."""
+        if not self._face.lagging and self._agreed:
+            self._notify(self._access.errors_changed(errors))
+
+    def _notify(self, notification: bytes | None) -> None:
+        if notification is not None:
+            self._reply(notification)
+            self._face.flush()
+
+    def line_back(self, line: Line) -> None:
+        """Give the line what the client had made of it."""
+        outputs = self._access.outputs
+        if self._agreed:
+            on = outputs & self._access.client_signals
+            line.set_signals(on=on, off=self._access.client_signals & ~outputs)
+        if self._access.breaking:
+            line.set_break(True)
+        self._watch()
+        # Another device counts its errors from elsewhere.
+        self._access.errors_changed(line.errors())
+        self.signals_changed(line.signals())
+
+    # ---- hand-over to another process
+
+    def snapshot(self) -> dict[str, Any]:
+        """What a successor needs to go on, as values that JSON can hold."""
+        return {"access": self._access.snapshot(), "agreed": self._agreed}
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the client has suspended what is sent to it."""
+        return self._access.suspended
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go on where another one was. Raises KeyError, ValueError, TypeError."""
+        self._access.restore(snapshot["access"], self._port.control)
+        self._agreed = bool(snapshot["agreed"])
+
+    def restored(self) -> None:
+        """The session has its line again: tell what the modem lines did in between."""
+        if self._access.suspended:
+            self._port.line_gate.hold(Hold.SUSPENDED)
+        self._watch()
+        if self._port.line is not None:
+            self.signals_changed(self._port.line.signals())

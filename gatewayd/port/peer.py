@@ -1,0 +1,31 @@
+"""What a connection is to the session that it serves."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Peer(Protocol):
+    """A connection, as its session uses it."""
+
+    def write(self, data: bytes) -> None:
+        """Send; what the socket does not take is kept."""
+
+    def write_urgent(self, data: bytes) -> None:
+        """Send with the last byte as TCP urgent data."""
+
+    def backlog(self) -> int:
+        """Bytes kept because the socket did not take them."""
+        ...
+
+    def pause_reading(self) -> None:
+        """Read nothing from the client."""
+
+    def resume_reading(self) -> None:
+        """Read again."""
+
+    def close(self) -> None:
+        """Send what is kept, then close."""
+
+    def abort(self) -> None:
+        """Close at once."""

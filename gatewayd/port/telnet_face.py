@@ -1,0 +1,145 @@
+"""The Telnet side of a connection: the engine, what is sent through it, and what is held back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from gatewayd.port.peer import Peer
+from gatewayd.telnet.constants import IAC, Command, Option, Side
+from gatewayd.telnet.engine import TelnetEngine
+from gatewayd.telnet.events import Event
+
+READ_BYTES: Final = 65536
+FIRST_READ_BYTES: Final = 4096
+DENSE_READ_BYTES: Final = 1024
+DENSE_EVENTS: Final = 64
+"""A command costs a hundred times what a byte does: so much is read at once from a client that
+sends data, at first, and while one read has more than so many events."""
+REPLY_BYTES: Final = 65536
+"""Answers that a client may leave untaken before it is not read any more."""
+
+
+class TelnetFace:
+    """Telnet on one connection.
+
+    `behind` is called when the client leaves so much untaken that it is not to be read, `lost`
+    when it asks so much while it has suspended that it cannot be served.
+    """
+
+    def __init__(self, peer: Peer, *, behind: Callable[[], None], lost: Callable[[], None]) -> None:
+        self._peer = peer
+        self._behind = behind
+        self._lost = lost
+        self._engine = TelnetEngine(
+            local=(Option.BINARY, Option.SUPPRESS_GO_AHEAD, Option.STATUS, Option.LOGOUT),
+            remote=(Option.BINARY, Option.SUPPRESS_GO_AHEAD, Option.COM_PORT),
+        )
+        self.suspended = False
+        """Whether everything is held back until `resume`."""
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self.read_size = FIRST_READ_BYTES
+        """How much to read at once: little from a client that sends little but commands, so that
+        other ports have their turn."""
+
+    def open(self) -> None:
+        """Open with offers only: what clients refuse or leave unanswered does no harm."""
+        ask = self._engine.ask
+        ask(Side.LOCAL, Option.BINARY, enable=True)
+        ask(Side.REMOTE, Option.BINARY, enable=True)
+        ask(Side.LOCAL, Option.SUPPRESS_GO_AHEAD, enable=True)
+        ask(Side.REMOTE, Option.SUPPRESS_GO_AHEAD, enable=True)
+        ask(Side.REMOTE, Option.COM_PORT, enable=True)
+        self.flush()
+
+    # ---- from the client
+
+    def urgent(self) -> None:
+        """Drop data up to the next DM (RFC 854, Synch)."""
+        self._engine.urgent()
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Bytes from the client; what they mean, in their order."""
+        events = self._engine.receive_data(data)
+        if len(events) > DENSE_EVENTS:
+            self.read_size = DENSE_READ_BYTES
+        elif len(data) == self.read_size and len(data) < READ_BYTES:
+            self.read_size = 2 * len(data)
+        return events
+
+    # ---- to the client
+
+    def send_data(self, data: bytes) -> None:
+        """Send data of the line."""
+        if self.suspended:
+            self._write(self._engine.encode(data))
+        else:
+            self._peer.write(self._engine.encode(data))
+
+    def send_text(self, text: str) -> None:
+        """Send a line of text for a person, among the data."""
+        self.flush()
+        self._write(self._engine.encode(f"\r\n{text}\r\n".encode()))
+
+    def send_subnegotiation(self, option: Option, payload: bytes) -> None:
+        """Queue a subnegotiation for the next `flush`."""
+        self._engine.send_subnegotiation(option, payload)
+
+    def send_timing_mark(self) -> None:
+        """Answer DO TIMING-MARK."""
+        self._engine.send_timing_mark()
+        self.flush()
+
+    def send_synch(self) -> None:
+        """Tell the client to drop what it has not read (RFC 854, Synch)."""
+        self.flush()
+        synch = IAC + bytes((Command.DM,))
+        if self.suspended:
+            self._write(synch)
+        else:
+            self._peer.write_urgent(synch)
+
+    def flush(self) -> None:
+        """Send what the engine has to say."""
+        data = self._engine.data_to_send()
+        if data:
+            self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        """Send, or keep while the client has suspended; what it leaves untaken is bounded."""
+        if self.suspended:
+            self._held.append(data)
+            self._held_bytes += len(data)
+            if self._held_bytes > REPLY_BYTES:
+                self._lost()
+            return
+        self._peer.write(data)
+        if self._peer.backlog() > REPLY_BYTES:
+            self._behind()
+
+    def resume(self) -> None:
+        """Send what was held back, and go on."""
+        self.suspended = False
+        held, self._held, self._held_bytes = self._held, [], 0
+        for data in held:
+            self._write(data)
+
+    @property
+    def lagging(self) -> bool:
+        """Whether the client has so much to take that it is not told each change any more."""
+        return max(self._peer.backlog(), self._held_bytes) > REPLY_BYTES // 2
+
+    # ---- hand-over to another process
+
+    def snapshot(self) -> dict[str, Any]:
+        """What a successor needs to go on, as values that JSON can hold."""
+        return {"engine": self._engine.snapshot(), "held": b"".join(self._held).hex()}
+
+    def restore(self, snapshot: dict[str, Any], *, suspended: bool) -> None:
+        """Go on where another face was. Raises KeyError, ValueError, TypeError."""
+        self._engine.restore(snapshot["engine"])
+        held = bytes.fromhex(snapshot["held"])
+        self.suspended = suspended
+        if held:
+            self._held, self._held_bytes = [held], len(held)
