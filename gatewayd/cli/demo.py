@@ -53,7 +53,9 @@ def main(args: argparse.Namespace) -> int:
             print(instructions(rfc2217, raw), flush=True)
             await terminal.serve()
 
-        return daemon.run(Config(ports=(port,)), verbose=args.verbose, also=instrument)
+        return daemon.run(
+            Config(ports=(port,), control=None), verbose=args.verbose, also=instrument
+        )
 
 
 def _chosen(option: str, text: str | None) -> Address | None:

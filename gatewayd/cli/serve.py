@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT. Raises ConfigError with all that is wrong in the options."""
-    return daemon.run(Config(ports=(port_of(args),)), verbose=args.verbose)
+    return daemon.run(Config((port_of(args),), control=None), verbose=args.verbose)
 
 
 def port_of(args: argparse.Namespace) -> PortConfig:

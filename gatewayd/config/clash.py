@@ -8,8 +8,8 @@ import stat
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, fields
 
+from gatewayd.config.model import Address
 from gatewayd.config.problem import Place, Problem
-from gatewayd.config.schema import Address
 from gatewayd.device.match import DeviceMatch
 
 

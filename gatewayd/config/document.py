@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any
 
 from gatewayd.config.clash import AddressUse, DeviceUse, address_clashes, device_clashes
+from gatewayd.config.kinds import OneOrList
 from gatewayd.config.problem import ConfigError, Place, Problem, quoted
-from gatewayd.config.schema import Address, Config, PortConfig
+from gatewayd.config.schema import PORT_SETTINGS, Config, Face, PortConfig
 from gatewayd.config.setting import (
     Json,
     Setting,
@@ -15,30 +17,14 @@ from gatewayd.config.setting import (
     entries,
     mapping_schema,
     read_settings,
+    settings_of,
     wrong,
 )
-from gatewayd.config.settings import (
-    BETWEEN_SESSIONS,
-    DESCRIPTION,
-    DEVICE,
-    LENIENT,
-    LINE,
-    LINE_SETTINGS,
-    MATCH_SETTINGS,
-    ON_UNPLUG,
-    PEER_TIMEOUT,
-    PORT_SETTINGS,
-    RAW,
-    RFC2217,
-    SIGNAL_SETTINGS,
-    SIGNALS,
-    TAKEOVER,
-    TRUST_PATH,
-    WHILE_ABSENT,
-)
+from gatewayd.config.settings import LINE_SETTINGS, MATCH_SETTINGS, SIGNAL_SETTINGS
 from gatewayd.config.tree import Mapping, Node, Scalar, Sequence, noun
-from gatewayd.config.values import ControlPath, Version
+from gatewayd.config.values import AddressKind, Version
 
+FACES = {face.value for face in Face}
 PORT_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
 
@@ -50,7 +36,7 @@ class Ports:
     @property
     def schema(self) -> Json:
         port = mapping_schema(PORT_SETTINGS)
-        port["anyOf"] = [{"required": [RFC2217.key]}, {"required": [RAW.key]}]
+        port["anyOf"] = [{"required": [face.value]} for face in Face]
         return {
             "type": ["object", "null"],
             "patternProperties": {f"^{PORT_NAME}$": port},
@@ -75,10 +61,8 @@ class Ports:
             shown = key.text[:64] if key.text.isprintable() else "?"
             label = f"{name}.{shown}"
             values = read_settings(value, label, PORT_SETTINGS, owner=key)
-            if isinstance(value, Mapping) and not {RFC2217.key, RAW.key} & values.nodes.keys():
-                text = (
-                    f"no address to serve it at; write rfc2217: {RFC2217.example}, or raw:, or both"
-                )
+            if isinstance(value, Mapping) and not FACES & values.nodes.keys():
+                text = "no address to serve it at; write rfc2217: 7001, or raw:, or both"
                 values.problems.extend(wrong(key, label, text).problems)
             devices += _device_uses(shown, values)
             addresses += _address_uses(shown, values)
@@ -95,14 +79,8 @@ VERSION: Setting[int] = Setting("version", Version(), "Version of the format of 
 PORTS: Setting[tuple[PortConfig, ...]] = Setting(
     "ports", Ports(), "The ports, each by its name.", "{psu1: {device: /dev/ttyS0, raw: 7101}}"
 )
-CONTROL: Setting[str] = Setting(
-    "control",
-    ControlPath(),
-    "Path of the socket by which gatewayd is asked for its state while it runs, or none.",
-    "none",
-    "/run/gatewayd/control",
-)
-TOP_SETTINGS: tuple[Setting[Any], ...] = (VERSION, PORTS, CONTROL)
+CONFIG_SETTINGS = settings_of(Config)
+TOP_SETTINGS: tuple[Setting[Any], ...] = (VERSION, PORTS, *CONFIG_SETTINGS)
 
 TABLES: dict[str, tuple[Setting[Any], ...]] = {
     "": TOP_SETTINGS,
@@ -119,7 +97,7 @@ def judge(root: Node) -> Config:
     values = read_settings(root, "", TOP_SETTINGS)
     if values.problems:
         raise ConfigError(values.problems)
-    return Config(ports=values[PORTS], control=values[CONTROL] or None)
+    return Config(ports=values[PORTS], **_fields(values, CONFIG_SETTINGS))
 
 
 def check_name(text: str) -> None:
@@ -133,53 +111,30 @@ def check_name(text: str) -> None:
 
 def build_port(name: str, values: Values, place: Place) -> PortConfig:
     """The port that `values`, without problems, say."""
-    return PortConfig(
-        name=name,
-        description=values[DESCRIPTION],
-        device=values[DEVICE],
-        line=values[LINE],
-        rfc2217=values[RFC2217],
-        raw=values[RAW],
-        lenient=values[LENIENT],
-        takeover=values[TAKEOVER],
-        signals=values[SIGNALS],
-        peer_timeout=values[PEER_TIMEOUT],
-        between_sessions=values[BETWEEN_SESSIONS],
-        on_unplug=values[ON_UNPLUG],
-        while_absent=values[WHILE_ABSENT],
-        trust_path=values[TRUST_PATH],
-        where=(place.file, place.line),
-    )
+    where = (place.file, place.line)
+    return PortConfig(name=name, where=where, **_fields(values, PORT_SETTINGS))
+
+
+def _fields(values: Values, settings: tuple[Setting[Any], ...]) -> dict[str, Any]:
+    """The fields of a dataclass whose keys are `settings`."""
+    return {setting.key: values[setting] for setting in settings}
 
 
 def _device_uses(port: str, values: Values) -> list[DeviceUse]:
-    node = values.nodes.get(DEVICE.key)
-    if node is None:
-        return []
-    try:
-        return [DeviceUse(port, node.place, values[DEVICE])]
-    except ConfigError:
-        return []
+    node = values.nodes.get("device")
+    device = values.get("device")
+    return [] if node is None or device is None else [DeviceUse(port, node.place, device)]
 
 
 def _address_uses(port: str, values: Values) -> list[AddressUse]:
     """The addresses of a port that are right, each with its own place."""
     uses = []
-    for setting in (RFC2217, RAW):
-        node = values.nodes.get(setting.key)
-        items = node.items if isinstance(node, Sequence) else () if node is None else (node,)
-        for item in items:
-            uses += [
-                AddressUse(port, item.place, setting.key, address)
-                for address in _read_address(setting, item)
-            ]
+    for setting in PORT_SETTINGS:
+        kind, node = setting.kind, values.nodes.get(setting.key)
+        if node is None or not isinstance(kind, OneOrList) or kind.item != AddressKind():
+            continue
+        for item in node.items if isinstance(node, Sequence) else (node,):
+            with contextlib.suppress(ConfigError):
+                address = kind.item.read(item, setting.key)
+                uses.append(AddressUse(port, item.place, setting.key, address))
     return uses
-
-
-def _read_address(setting: Setting[tuple[Address, ...]], item: Node) -> tuple[Address, ...]:
-    if not isinstance(item, Scalar):
-        return ()
-    try:
-        return setting.kind.read(item, setting.key)
-    except ConfigError:
-        return ()

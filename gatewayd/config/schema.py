@@ -1,67 +1,45 @@
-"""A judged configuration, as plain values that nothing can change any more."""
+"""What a configuration may say and what it says: each key is declared here, once.
+
+A field that is made by `key` is a key of the file. From it come how the key is judged, its default,
+the JSON Schema, and what docs/configuration.md is held to. Nothing can change the values any more.
+"""
 
 from __future__ import annotations
 
-import enum
-import math
 from dataclasses import dataclass, field
 
+from gatewayd.config.kinds import Group, OneOf, OneOrList, ShortOrGroup, Switch, Text
+from gatewayd.config.model import Address, BetweenSessions, Face, OnUnplug, WhileAbsent
+from gatewayd.config.setting import key, required_key, settings_of
+from gatewayd.config.settings import (
+    LINE_SETTINGS,
+    MATCH_SETTINGS,
+    SIGNAL_SETTINGS,
+    build_line,
+    build_match,
+    build_signals,
+)
+from gatewayd.config.values import (
+    AddressKind,
+    ControlPath,
+    DevicePath,
+    LineKind,
+    OnUnplugKind,
+    Seconds,
+)
 from gatewayd.device.match import DeviceMatch
 from gatewayd.line.model import LineSettings, SignalPolicies
 
-
-class Face(enum.Enum):
-    """What a listener speaks; the value is the key in the configuration."""
-
-    RFC2217 = "rfc2217"
-    """Telnet with the Com Port Control option."""
-    RAW = "raw"
-    """Plain TCP."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Address:
-    """Where to listen: a numeric IPv4 or IPv6 address in its usual spelling, and a TCP port.
-
-    Port 0, any free one, is for programs that start a gateway themselves; no file can say it.
-    """
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-class BetweenSessions(enum.Enum):
-    """What becomes of the line settings that a client left behind."""
-
-    RESTORE = "restore"
-    """Those of the configuration come back when the client goes."""
-    KEEP = "keep"
-    """They stay for the next client."""
-
-
-class WhileAbsent(enum.Enum):
-    """What becomes of the bytes that a client sends while the device is away."""
-
-    DISCARD = "discard"
-    """They are taken, thrown away and counted."""
-    REFUSE = "refuse"
-    """They are not read, so that they wait at the client."""
-
-
-@dataclass(frozen=True, slots=True)
-class OnUnplug:
-    """How long a session outlives its device: seconds, 0 for not at all, `math.inf` for ever."""
-
-    hold: float = math.inf
-
-    def __str__(self) -> str:
-        """As in the configuration: `hold`, `close`, `hold for 30s`."""
-        if self.hold == 0:
-            return "close"
-        return "hold" if math.isinf(self.hold) else f"hold for {self.hold:g}s"
+__all__ = [
+    "PORT_SETTINGS",
+    "Address",
+    "BetweenSessions",
+    "Config",
+    "Face",
+    "OnUnplug",
+    "PortConfig",
+    "WhileAbsent",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,33 +48,102 @@ class PortConfig:
 
     name: str
     """1 to 64 of `A-Z a-z 0-9 . _ -`, beginning with a letter or a digit."""
-    device: str | DeviceMatch
-    """An absolute path, or what the device must match."""
-    description: str = ""
-    line: LineSettings = field(default_factory=LineSettings)
-    rfc2217: tuple[Address, ...] = ()
-    raw: tuple[Address, ...] = ()
-    lenient: bool = False
-    """Answer a Com Port request with what was asked instead of what is in force."""
-    takeover: bool = False
-    """A second client replaces the first instead of being refused."""
-    signals: SignalPolicies = field(default_factory=SignalPolicies)
-    peer_timeout: float = 30.0
-    """Seconds until a peer that vanished frees its port."""
-    between_sessions: BetweenSessions = BetweenSessions.RESTORE
-    on_unplug: OnUnplug = OnUnplug()
-    while_absent: WhileAbsent = WhileAbsent.DISCARD
-    trust_path: bool = False
-    """Go on with a device that came back to the same socket without a serial number."""
+    device: str | DeviceMatch = field(
+        metadata=required_key(
+            ShortOrGroup(DevicePath(), Group(MATCH_SETTINGS, build_match)),
+            "The serial device: a path, or what identifies an adapter wherever it shows up.",
+            example="{serial: A50285BI}",
+        )
+    )
+    description: str = key(
+        Text(),
+        "What is connected, for people: shown in status and to clients that are refused.",
+        example="bench supply, rack 2",
+        default="empty",
+        fallback="",
+    )
+    line: LineSettings = key(
+        ShortOrGroup(LineKind(), Group(LINE_SETTINGS, build_line)),
+        "How the line is set when no client has set it otherwise.",
+        example="115200 8N1 rtscts",
+        default="9600 8N1",
+    )
+    rfc2217: tuple[Address, ...] = key(
+        OneOrList(AddressKind()),
+        "Where to serve Telnet with the Com Port Control option; without a host on loopback only.",
+        example="7001",
+        default="none",
+        fallback=(),
+    )
+    raw: tuple[Address, ...] = key(
+        OneOrList(AddressKind()),
+        "Where to serve plain TCP; without a host on loopback only.",
+        example="127.0.0.1:7101",
+        default="none",
+        fallback=(),
+    )
+    lenient: bool = key(
+        Switch(),
+        "Answer a Com Port request with what was asked instead of what is in force, for clients "
+        "that give up on a difference.",
+        example="true",
+        default="false",
+    )
+    takeover: bool = key(
+        Switch(),
+        "Let a second client replace the first instead of refusing it.",
+        example="true",
+        default="false",
+    )
+    signals: SignalPolicies = key(
+        Group(SIGNAL_SETTINGS, build_signals),
+        "Who decides over DTR and RTS, so that connecting does not reset a board.",
+        example="{dtr: off, rts: keep}",
+        default="{dtr: client, rts: client}",
+        fallback=SignalPolicies(),
+    )
+    peer_timeout: float = key(
+        Seconds(5, 86400),
+        "Time until a client that vanished without a word frees its port.",
+        example="2min",
+        default="30s",
+    )
+    between_sessions: BetweenSessions = key(
+        OneOf({choice.value: choice for choice in BetweenSessions}, {}),
+        "Whether the line settings above come back when a client goes, or its own are kept.",
+        example="keep",
+        default="restore",
+    )
+    on_unplug: OnUnplug = key(
+        OnUnplugKind(),
+        "Whether a session outlives its device, and how long.",
+        example="hold for 30s",
+        default="hold",
+    )
+    while_absent: WhileAbsent = key(
+        OneOf({choice.value: choice for choice in WhileAbsent}, {}),
+        "Whether bytes for a device that is away are thrown away and counted, or wait at the "
+        "client.",
+        example="refuse",
+        default="discard",
+    )
+    trust_path: bool = key(
+        Switch(),
+        "Go on with a session when an adapter without a serial number comes back to the same "
+        "socket.",
+        example="true",
+        default="false",
+    )
     where: tuple[str, int] = field(default=("", 0), compare=False)
     """File and line that the port was read from, for messages."""
 
     @property
     def listeners(self) -> tuple[tuple[Face, Address], ...]:
         """All addresses with what is spoken there."""
-        return tuple((Face.RFC2217, address) for address in self.rfc2217) + tuple(
-            (Face.RAW, address) for address in self.raw
-        )
+        return tuple((face, address) for face in Face for address in getattr(self, face.value))
+
+
+PORT_SETTINGS = settings_of(PortConfig)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,5 +151,9 @@ class Config:
     """All of a configuration. Names, devices and addresses of the ports do not clash."""
 
     ports: tuple[PortConfig, ...] = ()
-    control: str | None = None
-    """Path of the control socket; None is none."""
+    control: str | None = key(
+        ControlPath(),
+        "Path of the socket by which gatewayd is asked for its state while it runs, or none.",
+        example="none",
+        default="/run/gatewayd/control",
+    )

@@ -6,15 +6,17 @@ judge, the reference and the JSON Schema cannot disagree.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar, cast
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
-from gatewayd.config.problem import ConfigError, Problem, did_you_mean, quoted
+from gatewayd.config.problem import ConfigError, Place, Problem, did_you_mean, quoted
 from gatewayd.config.tree import Mapping, Node, Scalar, noun
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 Json = dict[str, Any]
+_SETTING: Final = "setting"
+"""What a field of a dataclass has its setting as, in its metadata."""
 
 
 class Kind(Protocol[T_co]):
@@ -56,6 +58,32 @@ class Setting(Generic[T]):
         return self.default is None
 
 
+def key(kind: Kind[T], doc: str, *, example: str, default: str, fallback: T | None = None) -> T:
+    """A field of a dataclass that is a key of the file as well, with the arguments of `Setting`.
+
+    What it returns is a `dataclasses.field`; the type is that of the values, which is what a class
+    body is judged by.
+    """
+    if fallback is None:
+        fallback = kind.read(Scalar(Place("default"), default), "")
+    metadata = {_SETTING: Setting("", kind, doc, example, default, fallback)}
+    return field(default=fallback, metadata=metadata)
+
+
+def required_key(kind: Kind[Any], doc: str, *, example: str) -> dict[str, Any]:
+    """The metadata of a field that is a key which must be in the file."""
+    return {_SETTING: Setting("", kind, doc, example)}
+
+
+def settings_of(cls: type[Any]) -> tuple[Setting[Any], ...]:
+    """The keys of a dataclass, in the order of its fields."""
+    return tuple(
+        replace(one.metadata[_SETTING], key=one.name)
+        for one in fields(cls)
+        if _SETTING in one.metadata
+    )
+
+
 class Values:
     """The values of a mapping by setting, as far as they are right, and what is wrong."""
 
@@ -74,6 +102,10 @@ class Values:
         if setting.fallback is not None:
             return setting.fallback
         return setting.kind.read(Scalar(self.node.place, str(setting.default)), setting.key)
+
+    def get(self, key: str) -> Any:
+        """The value that was written for `key`, if it is right; else None."""
+        return self._values.get(key)
 
     def read(self, setting: Setting[T], node: Node, name: str) -> None:
         """Take `node` as the value of `setting`."""

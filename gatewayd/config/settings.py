@@ -1,23 +1,12 @@
-"""The table of all settings: what a configuration may say, in the order of the reference."""
+"""The tables of the mappings inside a port: what identifies a device, a line, its signals."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from gatewayd.config.kinds import Group, OneOf, OneOrList, ShortOrGroup, Switch, Text, Whole
-from gatewayd.config.schema import Address, BetweenSessions, OnUnplug, WhileAbsent
+from gatewayd.config.kinds import OneOf, Switch, Text, Whole
 from gatewayd.config.setting import Setting, Values
-from gatewayd.config.values import (
-    BAUDRATES,
-    AddressKind,
-    DevicePath,
-    HexId,
-    LineKind,
-    NoDsrDtr,
-    OnUnplugKind,
-    Seconds,
-    possible_line,
-)
+from gatewayd.config.values import BAUDRATES, HexId, NoDsrDtr, possible_line
 from gatewayd.device.match import DeviceMatch
 from gatewayd.line.model import LineSettings, Parity, SignalPolicies, SignalPolicy, StopBits
 
@@ -137,115 +126,3 @@ def build_line(values: Values) -> LineSettings:
 def build_signals(values: Values) -> SignalPolicies:
     """The signal policies of a mapping."""
     return SignalPolicies(dtr=values[DTR], rts=values[RTS])
-
-
-DESCRIPTION: Setting[str] = Setting(
-    "description",
-    Text(),
-    "What is connected, for people: shown in status and to clients that are refused.",
-    "bench supply, rack 2",
-    "empty",
-    fallback="",
-)
-DEVICE: Setting[str | DeviceMatch] = Setting(
-    "device",
-    ShortOrGroup(DevicePath(), Group(MATCH_SETTINGS, build_match)),
-    "The serial device: a path, or what identifies an adapter wherever it shows up.",
-    "{serial: A50285BI}",
-)
-LINE: Setting[LineSettings] = Setting(
-    "line",
-    ShortOrGroup(LineKind(), Group(LINE_SETTINGS, build_line)),
-    "How the line is set when no client has set it otherwise.",
-    "115200 8N1 rtscts",
-    "9600 8N1",
-)
-RFC2217: Setting[tuple[Address, ...]] = Setting(
-    "rfc2217",
-    OneOrList(AddressKind()),
-    "Where to serve Telnet with the Com Port Control option; without a host on loopback only.",
-    "7001",
-    "none",
-    fallback=(),
-)
-RAW: Setting[tuple[Address, ...]] = Setting(
-    "raw",
-    OneOrList(AddressKind()),
-    "Where to serve plain TCP; without a host on loopback only.",
-    "127.0.0.1:7101",
-    "none",
-    fallback=(),
-)
-LENIENT: Setting[bool] = Setting(
-    "lenient",
-    Switch(),
-    "Answer a Com Port request with what was asked instead of what is in force, for clients that "
-    "give up on a difference.",
-    "true",
-    "false",
-)
-TAKEOVER: Setting[bool] = Setting(
-    "takeover",
-    Switch(),
-    "Let a second client replace the first instead of refusing it.",
-    "true",
-    "false",
-)
-SIGNALS: Setting[SignalPolicies] = Setting(
-    "signals",
-    Group(SIGNAL_SETTINGS, build_signals),
-    "Who decides over DTR and RTS, so that connecting does not reset a board.",
-    "{dtr: off, rts: keep}",
-    "{dtr: client, rts: client}",
-    fallback=SignalPolicies(),
-)
-PEER_TIMEOUT: Setting[float] = Setting(
-    "peer_timeout",
-    Seconds(5, 86400),
-    "Time until a client that vanished without a word frees its port.",
-    "2min",
-    "30s",
-)
-BETWEEN_SESSIONS: Setting[BetweenSessions] = Setting(
-    "between_sessions",
-    OneOf({choice.value: choice for choice in BetweenSessions}, {}),
-    "Whether the line settings above come back when a client goes, or its own are kept.",
-    "keep",
-    "restore",
-)
-ON_UNPLUG: Setting[OnUnplug] = Setting(
-    "on_unplug",
-    OnUnplugKind(),
-    "Whether a session outlives its device, and how long.",
-    "hold for 30s",
-    "hold",
-)
-WHILE_ABSENT: Setting[WhileAbsent] = Setting(
-    "while_absent",
-    OneOf({choice.value: choice for choice in WhileAbsent}, {}),
-    "Whether bytes for a device that is away are thrown away and counted, or wait at the client.",
-    "refuse",
-    "discard",
-)
-TRUST_PATH: Setting[bool] = Setting(
-    "trust_path",
-    Switch(),
-    "Go on with a session when an adapter without a serial number comes back to the same socket.",
-    "true",
-    "false",
-)
-PORT_SETTINGS: tuple[Setting[Any], ...] = (
-    DESCRIPTION,
-    DEVICE,
-    LINE,
-    RFC2217,
-    RAW,
-    LENIENT,
-    TAKEOVER,
-    SIGNALS,
-    PEER_TIMEOUT,
-    BETWEEN_SESSIONS,
-    ON_UNPLUG,
-    WHILE_ABSENT,
-    TRUST_PATH,
-)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import math
-import os
 import re
 from dataclasses import dataclass
 
 from gatewayd.config.kinds import ScalarKind
+from gatewayd.config.model import Address, OnUnplug
 from gatewayd.config.problem import quoted
-from gatewayd.config.schema import Address, OnUnplug
 from gatewayd.config.setting import Json
 from gatewayd.config.tree import Scalar
 from gatewayd.line.model import LineSettings, Parity, StopBits
@@ -122,10 +121,11 @@ def parse_seconds(text: str, minimum: float, maximum: float) -> float:
     return seconds
 
 
+@dataclass(frozen=True, slots=True)
 class AddressKind(ScalarKind[Address]):
     """Where to listen."""
 
-    syntax = "PORT | HOST:PORT | '[v6]:PORT'"
+    syntax: str = "PORT | HOST:PORT | '[v6]:PORT'"
 
     @property
     def schema(self) -> Json:
@@ -172,7 +172,7 @@ class DevicePath(ScalarKind[str]):
                 f"write /dev/{text}" if re.fullmatch(r"tty\w+", text) else "write an absolute path"
             )
             raise ValueError(f"{quoted(text)} is not an absolute path; {hint}")
-        if not text.isprintable() or len(os.fsencode(text)) > LONGEST_PATH:
+        if not text.isprintable() or len(text.encode()) > LONGEST_PATH:
             raise ValueError(
                 f"{quoted(text)} cannot be the path of a device; write one such as /dev/ttyS0"
             )
@@ -242,8 +242,8 @@ class OnUnplugKind(ScalarKind[OnUnplug]):
         return OnUnplug(parse_seconds(scalar.text.removeprefix("hold for "), 1, self.longest))
 
 
-class ControlPath(ScalarKind[str]):
-    """The path of a socket; empty for `none`."""
+class ControlPath(ScalarKind[str | None]):
+    """The path of a socket; None for `none`."""
 
     syntax = "/PATH | none"
 
@@ -251,13 +251,13 @@ class ControlPath(ScalarKind[str]):
     def schema(self) -> Json:
         return {"type": "string", "pattern": "^(/.+|none)$", "maxLength": LONGEST_SOCKET_PATH}
 
-    def parse(self, scalar: Scalar) -> str:
+    def parse(self, scalar: Scalar) -> str | None:
         text = scalar.text
         if text == "none":
-            return ""
+            return None
         if not text.startswith("/") or not text.isprintable():
             raise ValueError(f"found {quoted(text)}; write an absolute path, or none")
-        if len(os.fsencode(text)) > LONGEST_SOCKET_PATH:
+        if len(text.encode()) > LONGEST_SOCKET_PATH:
             raise ValueError(
                 f"the path is longer than {LONGEST_SOCKET_PATH} bytes; write a shorter one"
             )

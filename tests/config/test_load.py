@@ -23,30 +23,7 @@ from gatewayd.config.schema import (
 )
 from gatewayd.device.match import DeviceMatch
 from gatewayd.line.model import LineSettings, Parity, SignalPolicies, SignalPolicy, StopBits
-
-FULL = """\
-version: 1
-control: /run/user/1000/gatewayd
-ports:
-  psu1:
-    description: bench supply, rack 2
-    device: /dev/serial/by-id/usb-FTDI_FT232R_A50285BI-if00-port0
-    line: 9600 8N1
-    rfc2217: 127.0.0.1:7001
-    raw: 127.0.0.1:7101
-  Scope_2.a:
-    device: {serial: 00123, interface: 1}
-    line: {baudrate: 12345, bytesize: 7, parity: E, stopbits: 2, xonxoff: true, dsrdtr: false}
-    rfc2217: ['[::1]:7002', 0.0.0.0:7002]
-    lenient: true
-    takeover: true
-    signals: {dtr: off, rts: on}
-    peer_timeout: 2min
-    between_sessions: keep
-    on_unplug: hold for 30s
-    while_absent: refuse
-    trust_path: true
-"""
+from tests.config.files import FULL
 
 
 @pytest.fixture(params=["libyaml", "python"], autouse=True, scope="module")
@@ -108,7 +85,7 @@ def test_what_is_left_out() -> None:
     assert port.where == ("f", 2)
     assert math.isinf(port.on_unplug.hold)
     assert config.control == "/run/gatewayd/control"
-    assert parse("version: 1\nports:\ncontrol: none", "f") == Config()
+    assert parse("version: 1\nports:\ncontrol: none", "f") == Config(control=None)
 
 
 def test_every_problem_at_once_with_its_place() -> None:

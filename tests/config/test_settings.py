@@ -11,12 +11,13 @@ import pytest
 from gatewayd.config.document import TABLES
 from gatewayd.config.load import load, parse
 from gatewayd.config.problem import Place
-from gatewayd.config.schema import Config, PortConfig
+from gatewayd.config.schema import PORT_SETTINGS, Config, PortConfig
 from gatewayd.config.setting import Setting, Values
 from gatewayd.config.settings import build_line, build_match, build_signals
 from gatewayd.config.tree import Mapping, Node, Scalar
 from gatewayd.device.match import DeviceMatch
 from gatewayd.line.model import LineSettings, SignalPolicies
+from tests.config.files import of_examples
 
 T = TypeVar("T")
 
@@ -84,12 +85,17 @@ def test_every_default_can_be_written(path: str, setting: Setting[Any]) -> None:
         setting.kind.read(Scalar(Place("default"), str(setting.default)), setting.key)
 
 
+@pytest.mark.parametrize("setting", PORT_SETTINGS, ids=lambda setting: setting.key)
+def test_an_example_of_a_port_is_not_the_default(setting: Setting[Any]) -> None:
+    assert getattr(of_examples(), setting.key) != setting.fallback
+
+
 def test_the_defaults_are_those_of_the_dataclasses() -> None:
     port = "{device: {serial: A}, line: {}, signals: {}, raw: 1}"
     config = parse(f"version: 1\ncontrol: none\nports: {{a: {port}}}", "f")
     written = config.ports[0]
     plain = PortConfig(name="a", device=DeviceMatch(serial="A"), raw=written.raw)
-    assert config == Config((plain,))
+    assert config == Config((plain,), control=None)
     assert written.line == LineSettings()
     assert written.signals == SignalPolicies()
 

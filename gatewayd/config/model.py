@@ -1,0 +1,61 @@
+"""What the values of a configuration are: addresses, and the choices that it leaves."""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass
+
+
+class Face(enum.Enum):
+    """What a listener speaks; the value is the key in the configuration."""
+
+    RFC2217 = "rfc2217"
+    """Telnet with the Com Port Control option."""
+    RAW = "raw"
+    """Plain TCP."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """Where to listen: a numeric IPv4 or IPv6 address in its usual spelling, and a TCP port.
+
+    Port 0, any free one, is for programs that start a gateway themselves; no file can say it.
+    """
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class BetweenSessions(enum.Enum):
+    """What becomes of the line settings that a client left behind."""
+
+    RESTORE = "restore"
+    """Those of the configuration come back when the client goes."""
+    KEEP = "keep"
+    """They stay for the next client."""
+
+
+class WhileAbsent(enum.Enum):
+    """What becomes of the bytes that a client sends while the device is away."""
+
+    DISCARD = "discard"
+    """They are taken, thrown away and counted."""
+    REFUSE = "refuse"
+    """They are not read, so that they wait at the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnUnplug:
+    """How long a session outlives its device: seconds, 0 for not at all, `math.inf` for ever."""
+
+    hold: float = math.inf
+
+    def __str__(self) -> str:
+        """As in the configuration: `hold`, `close`, `hold for 30s`."""
+        if self.hold == 0:
+            return "close"
+        return "hold" if math.isinf(self.hold) else f"hold for {self.hold:g}s"
