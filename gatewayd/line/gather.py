@@ -13,6 +13,7 @@ first piece after it is read at once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import select
 from typing import Final, Protocol
 
@@ -51,29 +52,41 @@ class Gatherer:
         self._ticks = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, fd: int, member: Member) -> None:
-        """Read the descriptor here from now on."""
-        if self._epoll is None:
-            self._epoll = select.epoll()
+    def add(self, fd: int, member: Member) -> bool:
+        """Read the descriptor here from now on; False when the kernel has no room for that. The
+        member, which nobody reads yet or no more, is then read where it was."""
+        try:
+            if self._epoll is None:
+                self._epoll = select.epoll()
+            self._epoll.register(fd, select.EPOLLIN)
+        except OSError:
+            self._close_if_empty()
+            return False
         self._members[fd] = member
         self._heard.add(fd)
-        self._epoll.register(fd, select.EPOLLIN)
         if len(self._members) == 1:
             self._timer = self._loop.call_later(self._tick, self._look)
+        return True
 
     def remove(self, fd: int) -> None:
         """Read it here no more."""
         if self._members.pop(fd, None) is None or self._epoll is None:
             return
-        self._epoll.unregister(fd)
-        if not self._members:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-            else:
-                self._loop.remove_reader(self._epoll.fileno())
-            self._epoll.close()
-            self._epoll = None
+        # Refused, it is tried again by the look that is told of it.
+        with contextlib.suppress(OSError):
+            self._epoll.unregister(fd)
+        self._close_if_empty()
+
+    def _close_if_empty(self) -> None:
+        if self._members or self._epoll is None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        else:
+            self._loop.remove_reader(self._epoll.fileno())
+        self._epoll.close()
+        self._epoll = None
 
     def _look(self) -> None:
         self._timer = None
@@ -85,10 +98,13 @@ class Gatherer:
         # Before the reads, which may make this empty.
         self._timer = self._loop.call_later(self._tick, self._look)
         for fd, _ in ready:
-            self._heard.add(fd)
             member = self._members.get(fd)
             if member is not None:
+                self._heard.add(fd)
                 member.read_ready()
+            elif self._epoll is not None:
+                with contextlib.suppress(OSError):
+                    self._epoll.unregister(fd)
         self._ticks += 1
         if self._ticks % FORGET_TICKS == 0:
             heard, self._heard = self._heard, set()

@@ -172,11 +172,10 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
             place = self._gatherers.choose(self._fd, (now - self._streak_began) / STREAK)
             if place is not self._gatherer:
                 self._remove_reader()
-                self._gatherer = place
-                if place is None:
-                    self._ensure_reader()
+                if place is not None and place.add(self._fd, self):
+                    self._gatherer = place
                 else:
-                    place.add(self._fd, self)
+                    self._ensure_reader()
         self._streak_began = now
 
     def _read_ready(self) -> None:

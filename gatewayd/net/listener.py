@@ -21,6 +21,8 @@ from gatewayd.port.session import Session
 from gatewayd.port.telnet_session import TelnetSession
 
 BACKLOG: Final = 64
+AT_ONCE: Final = 8
+"""Clients that are accepted before others have their turn."""
 RETRY_S: Final = 1.0
 _IP_FREEBIND: Final = 15
 _FACES: Final[dict[Face, type[Session]]] = {Face.RFC2217: TelnetSession, Face.RAW: Session}
@@ -36,8 +38,9 @@ def bind(address: Address) -> socket.socket:
     Raises BindError.
     """
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    sock = None
     try:
+        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             # `[::]` is every address, IPv4 too.
@@ -46,7 +49,8 @@ def bind(address: Address) -> socket.socket:
         sock.bind((address.host, address.port))
         sock.listen(BACKLOG)
     except OSError as error:
-        sock.close()
+        if sock is not None:
+            sock.close()
         raise BindError(f"cannot listen on {address}: {_why(error, address)}") from error
     return sock
 
@@ -56,6 +60,8 @@ def _why(error: OSError, address: Address) -> str:
         return f"the address is in use; who has it is told by: ss -ltnp sport = :{address.port}"
     if error.errno == errno.EACCES:
         return "ports below 1024 are reserved; use a higher one, or socket activation"
+    if error.errno == errno.EAFNOSUPPORT:
+        return "this machine has no IPv6" if ":" in address.host else "this machine has no IPv4"
     # A link-local address of an interface that is not there has a code of another kind.
     return error.strerror or str(error)
 
@@ -87,6 +93,7 @@ class Listener:
         self._watch = watch
         self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
+        self._complained = ""
 
     def start(self) -> None:
         """Accept clients from now on, and say where."""
@@ -98,19 +105,30 @@ class Listener:
         note(happening, text, self.face.value, self.address, port=self.port.name)
 
     def resume(self) -> None:
-        """Accept clients, by the settings that the port has now."""
-        expect_peer(self.socket, self.port.config.peer_timeout)
-        self._pause = None
+        """Accept clients, by the settings that the port has now; in a while if the system refuses
+        what that takes."""
+        self._cancel_pause()
+        try:
+            if self.socket.fileno() < 0:
+                self.socket = bind(self.address)
+            expect_peer(self.socket, self.port.config.peer_timeout)
+        except (OSError, BindError) as error:
+            self._hold_off(error)
+            return
         self._loop.add_reader(self.socket.fileno(), self._accept)
 
     def pause(self) -> None:
         """Accept no more; sessions go on, and the socket stays open."""
-        if self._pause is not None:
-            self._pause.cancel()
+        self._cancel_pause()
         self._loop.remove_reader(self.socket.fileno())
 
+    def _cancel_pause(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+
     def _accept(self) -> None:
-        for _ in range(BACKLOG):
+        for _ in range(AT_ONCE):
             try:
                 sock, address = self.socket.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -118,12 +136,23 @@ class Listener:
             except OSError as error:
                 self._hold_off(error)
                 return
-            sock.setblocking(False)
-            self._serve(sock, peer_name(address))
+            self._complained = ""
+            try:
+                sock.setblocking(False)
+                self._serve(sock, peer_name(address))
+            except Exception as error:  # noqa: BLE001 - our fault, and this client's end alone
+                text = "client %s cannot be served"
+                level, port = logging.ERROR, self.port.name
+                note(Happening.FAULT, text, address, level=level, port=port, exc_info=error)
+                sock.close()
 
     def _serve(self, sock: socket.socket, peername: str) -> None:
         connection, session = self._make(sock, peername, datetime.now().astimezone())
-        connection.begin(session)
+        try:
+            connection.begin(session)
+        except BaseException:
+            connection.abort()
+            raise
 
     def inherit(self, sock: socket.socket, snapshot: dict[str, Any], unsent: bytes) -> None:
         """Go on with a session that another process accepted, see `Session.snapshot`.
@@ -151,9 +180,12 @@ class Listener:
             self.port, connection, number=number, peername=peername, since=since
         )
 
-    def _hold_off(self, error: OSError) -> None:
+    def _hold_off(self, error: Exception) -> None:
         """Out of descriptors or memory: clients wait in the backlog for a while."""
-        text = "cannot accept clients: %s; trying again in %g s"
-        note(Happening.FAULT, text, error, RETRY_S, port=self.port.name, level=logging.WARNING)
-        self._loop.remove_reader(self.socket.fileno())
+        if self._complained != str(error):
+            self._complained = str(error)
+            text = "cannot accept clients: %s; trying again every %g s"
+            note(Happening.FAULT, text, error, RETRY_S, port=self.port.name, level=logging.WARNING)
+        if self.socket.fileno() >= 0:
+            self._loop.remove_reader(self.socket.fileno())
         self._pause = self._loop.call_later(RETRY_S, self.resume)

@@ -1,14 +1,20 @@
 """Notice of TCP urgent data and of hang-ups, also on connections that are not being read.
 
 The event loop has no event for it. An epoll set is itself a descriptor that can be waited for, so
-all connections share one set; ordinary data never wakes it.
+all connections share one set; ordinary data never wakes it. A socket that the kernel refuses to
+watch is served all the same, and watched as soon as it can be.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import select
-from typing import Protocol
+from typing import Final, Protocol
+
+RETRY_S: Final = 0.5
+"""Between two tries to watch a socket that the kernel refuses to watch."""
+_EVENTS: Final = select.EPOLLPRI | select.EPOLLRDHUP | select.EPOLLET
 
 
 class Watched(Protocol):
@@ -31,20 +37,46 @@ class SocketWatch:
         self._loop = loop
         self._epoll = select.epoll()
         self._watched: dict[int, Watched] = {}
+        self._refused: set[int] = set()
+        self._retry: asyncio.TimerHandle | None = None
         loop.add_reader(self._epoll.fileno(), self._ready)
 
     def add(self, fd: int, watched: Watched) -> None:
         """Watch a connected TCP socket."""
         self._watched[fd] = watched
-        self._epoll.register(fd, select.EPOLLPRI | select.EPOLLRDHUP | select.EPOLLET)
+        self._register(fd)
+
+    def _register(self, fd: int) -> None:
+        try:
+            self._epoll.register(fd, _EVENTS)
+        except FileExistsError:
+            return
+        except OSError:
+            self._refused.add(fd)
+            if self._retry is None:
+                self._retry = self._loop.call_later(RETRY_S, self._try_again)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        refused, self._refused = self._refused, set()
+        for fd in refused:
+            self._register(fd)
 
     def remove(self, fd: int) -> None:
         """Watch it no more; before it is closed."""
-        if self._watched.pop(fd, None) is not None:
+        if self._watched.pop(fd, None) is None:
+            return
+        if fd in self._refused:
+            self._refused.discard(fd)
+            return
+        # Refused as well, it is forgotten when the socket is closed.
+        with contextlib.suppress(OSError):
             self._epoll.unregister(fd)
 
     def close(self) -> None:
         """Give the set back."""
+        if self._retry is not None:
+            self._retry.cancel()
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
 

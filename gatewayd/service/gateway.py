@@ -116,7 +116,7 @@ class Gateway:
     def store_listeners(self, served: Served) -> None:
         """Have the store keep just the listeners that the port has."""
         fds = [listener.socket.fileno() for listener in served.listeners]
-        self._store.listeners(served.port.name, fds)
+        self._store.listeners(served.port.name, [fd for fd in fds if fd >= 0])
 
     def _port_changed(self) -> None:
         if self.changed is not None:

@@ -4,12 +4,15 @@ For every event asyncio goes once round its loop, through a list of handles and 
 byte from a UART that costs as much as all that is done with it. Descriptors given to `add_reader`
 and `add_writer` are called as soon as epoll tells of them, and epoll is asked again at once unless
 one of them scheduled something. Everything else (timers, tasks, streams, signals) is asyncio's.
+
+The kernel may refuse to watch a descriptor (no memory, fs.epoll.max_user_watches). Nobody who asked
+for it is bothered: it is tried again until the kernel agrees.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import errno
 import math
 import select
 import selectors
@@ -17,8 +20,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextvars import Context
 from functools import partial
-from typing import Any, TypeVarTuple, Unpack, cast
+from typing import Any, Final, TypeVarTuple, Unpack, cast
 
+RETRY_S: Final = 0.1
+"""Between two tries to have a descriptor watched that the kernel refuses to watch."""
+
+_SHORTAGES: Final = frozenset({errno.ENOMEM, errno.ENOSPC, errno.ENOBUFS, errno.EINTR})
+_GONE: Final = frozenset({errno.EBADF, errno.ENOENT})
 _READ, _WRITE = select.EPOLLIN, select.EPOLLOUT
 Callback = Callable[[], object]
 _Ts = TypeVarTuple("_Ts")
@@ -35,41 +43,78 @@ class DirectSelector(selectors.BaseSelector):
         self._keys: dict[int, selectors.SelectorKey] = {}
         self._readers: dict[int, Callback] = {}
         self._writers: dict[int, Callback] = {}
+        self._masks: dict[int, int] = {}
+        """What epoll watches now."""
+        self._refused: set[int] = set()
+        """Descriptors of which it watches something else than is wanted."""
         self.failed: Callable[[Exception], None] | None = None
         self.scheduled = False
         """Set by a callback that gave the loop something to do."""
+
+    def _watch(self, fd: int) -> None:
+        """Have epoll watch `fd` for what is wanted of it now, or do so as soon as it can.
+
+        Raises OSError for what can never be watched.
+        """
+        mask = (_READ if fd in self._readers else 0) | (_WRITE if fd in self._writers else 0)
+        if fd in self._keys:
+            mask |= _mask(self._keys[fd].events)
+        try:
+            self._tell_epoll(fd, mask)
+        except OSError as error:
+            if error.errno not in _SHORTAGES:
+                raise
+            self._refused.add(fd)
+            self.scheduled = True
+            return
+        self._refused.discard(fd)
+        if mask:
+            self._masks[fd] = mask
+        else:
+            self._masks.pop(fd, None)
+
+    def _tell_epoll(self, fd: int, mask: int) -> None:
+        before = self._masks.get(fd, 0)
+        if mask == before and fd not in self._refused:
+            return
+        if mask and not before:
+            self._epoll.register(fd, mask)
+            return
+        try:
+            if mask:
+                self._epoll.modify(fd, mask)
+            else:
+                self._epoll.unregister(fd)
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise
+            # The file was closed, and epoll has forgotten it; the number may be another one's.
+            self._masks.pop(fd, None)
+            if mask:
+                self._epoll.register(fd, mask)
 
     # ---- callbacks
 
     def set_reader(self, fd: int, callback: Callback | None) -> bool:
         """Call back when `fd` can be read, or no more; return whether it was watched before."""
-        return self._set(self._readers, self._writers, fd, callback)
+        return self._set(self._readers, fd, callback)
 
     def set_writer(self, fd: int, callback: Callback | None) -> bool:
         """Call back when `fd` can be written, or no more; return whether it was watched before."""
-        return self._set(self._writers, self._readers, fd, callback)
+        return self._set(self._writers, fd, callback)
 
-    def _set(
-        self,
-        mine: dict[int, Callback],
-        other: dict[int, Callback],
-        fd: int,
-        callback: Callback | None,
-    ) -> bool:
+    def _set(self, mine: dict[int, Callback], fd: int, callback: Callback | None) -> bool:
         watched = fd in mine
-        known = watched or fd in other
         if callback is not None:
             mine[fd] = callback
         elif watched:
             del mine[fd]
-        mask = (_READ if fd in self._readers else 0) | (_WRITE if fd in self._writers else 0)
         if watched is not (callback is not None):
-            if not known:
-                self._epoll.register(fd, mask)
-            elif mask:
-                self._epoll.modify(fd, mask)
-            else:
-                self._epoll.unregister(fd)
+            try:
+                self._watch(fd)
+            except OSError:
+                mine.pop(fd, None)
+                raise
         return watched
 
     # ---- selectors.BaseSelector
@@ -79,30 +124,41 @@ class DirectSelector(selectors.BaseSelector):
         fd = _fd(fileobj)
         if fd in self._keys or fd in self._readers or fd in self._writers:
             raise KeyError(f"{fileobj!r} (FD {fd}) is already registered")
-        self._epoll.register(fd, _mask(events))
         key = self._keys[fd] = selectors.SelectorKey(fileobj, fd, events, data)
+        try:
+            self._watch(fd)
+        except OSError:
+            del self._keys[fd]
+            raise
         return key
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
         """See `selectors.BaseSelector`."""
         key = self._keys.pop(_fd(fileobj))
-        # It may have been closed before; then epoll has forgotten it.
-        with contextlib.suppress(OSError):
-            self._epoll.unregister(key.fd)
+        self._watch(key.fd)
         return key
 
     def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         """See `selectors.BaseSelector`."""
         fd = _fd(fileobj)
-        before = self._keys[fd]
-        if before.events != events:
-            self._epoll.modify(fd, _mask(events))
-        key = self._keys[fd] = before._replace(events=events, data=data)
+        key = self._keys[fd] = self._keys[fd]._replace(events=events, data=data)
+        self._watch(fd)
         return key
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """See `selectors.BaseSelector`; callbacks are called from here."""
         self.scheduled = False
+        if self._refused:
+            timeout = RETRY_S if timeout is None else min(timeout, RETRY_S)
+            for fd in tuple(self._refused):
+                self._watch(fd)
+        try:
+            return self._select(timeout)
+        except MemoryError:
+            # Nothing was taken from the kernel: what it had to tell comes with the next call.
+            return []
+
+    def _select(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
             while True:
                 events = self._epoll.poll()
@@ -143,6 +199,8 @@ class DirectSelector(selectors.BaseSelector):
         """See `selectors.BaseSelector`."""
         self._epoll.close()
         self._keys.clear()
+        self._masks.clear()
+        self._refused.clear()
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
         """See `selectors.BaseSelector`; by descriptor."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 
 from gatewayd.config.diff import Change, Plan, plan
 from gatewayd.config.schema import Address, Config
 from gatewayd.log import Happening, note
-from gatewayd.net.connection import expect_peer
-from gatewayd.net.listener import BindError, Listener, bind
+from gatewayd.net.listener import Listener, bind
 from gatewayd.service.gateway import Gateway, Listening, Served
 
 
@@ -62,7 +62,7 @@ def _change(gateway: Gateway, change: Change, sockets: _Sockets) -> None:
     served = gateway.served[change.new.name]
     served.port.reconfigure(change.new)
     for listener in served.listeners:
-        expect_peer(listener.socket, change.new.peer_timeout)
+        listener.resume()
     gateway.store_listeners(served)
     for face, address in change.opened:
         gateway.extend(served, face, sockets.take(address))
@@ -105,12 +105,13 @@ class _Sockets:
             for _, listener in closed:
                 if listener.socket not in self._bound.values() and listener.address.port in ports:
                     # `close` alone is not enough where the service manager has a copy.
-                    listener.socket.shutdown(socket.SHUT_RDWR)
+                    with contextlib.suppress(OSError):
+                        listener.socket.shutdown(socket.SHUT_RDWR)
                     listener.socket.close()
             for address in self._wanted:
                 if address not in self._bound:
                     self._bound[address] = bind(address)
-        except BindError:
+        except BaseException:
             self._undo(closed)
             raise
         for _, listener in closed:
@@ -123,8 +124,7 @@ class _Sockets:
             if sock not in ours:
                 sock.close()
         for served, listener in closed:
-            if listener.socket.fileno() < 0:
-                listener.socket = bind(listener.address)
+            # A socket that was closed for a new one is made again there, if need be later.
             listener.resume()
             if listener in served.retired:
                 served.retired.remove(listener)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import tty
 from collections.abc import Awaitable, Callable
 
@@ -194,3 +195,31 @@ class Recorder:
     def line_errors(self, errors: LineErrors) -> None: ...
 
     def line_lost(self, cause: OSError | None) -> None: ...
+
+
+def test_a_stream_that_cannot_be_gathered_is_read_where_it_was() -> None:
+    """Out of descriptors: no piece is lost, and once there are some it is gathered."""
+
+    async def main() -> None:
+        master, slave = os.openpty()
+        tty.setraw(slave)
+        recorder = Recorder()
+        gatherers = Gatherers(asyncio.get_running_loop())
+        path = os.ttyname(slave)
+        line = await open_line(path, LineSettings(), SignalPolicies(), recorder, gatherers)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+        try:
+            for sent in range(1, 60):
+                os.write(master, bytes((sent,)))
+                await recorder.bytes_came(sent)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert recorder.chunks == [bytes((number,)) for number in range(1, 60)]
+        closed = asyncio.Event()
+        line.close(closed.set)
+        await closed.wait()
+        os.close(master)
+        os.close(slave)
+
+    run(main)

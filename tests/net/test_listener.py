@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import resource
@@ -62,6 +63,21 @@ def test_a_reserved_port_is_explained() -> None:
 
 
 @no_ipv6
+def test_without_a_socket_to_be_had_the_address_is_named_too() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(BindError, match=r"127\.0\.0\.1:7001: Too many open files"):
+            bind(Address("127.0.0.1", 7001))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_machine_without_ipv6_is_explained() -> None:
+    error = OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+    assert module._why(error, Address("::1", 7001)) == "this machine has no IPv6"
+
+
 def test_another_cause_is_given_in_the_systems_words() -> None:
     with pytest.raises(BindError, match=r"\[fe80::1\]:7001: Invalid argument"):
         bind(Address("fe80::1", 7001))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import select
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator
@@ -239,3 +241,124 @@ def _voluntary_switches() -> int:
             if line.startswith("voluntary_ctxt_switches"):
                 return int(line.split()[1])
     raise AssertionError("no counter")
+
+
+class Miser:
+    """An epoll set that refuses changes, as the kernel does when it has no memory for them."""
+
+    def __init__(self, epoll: select.epoll) -> None:
+        self.refusing = False
+        self.refused = 0
+        self.refused_again = asyncio.Event()
+        self._epoll = epoll
+        self.poll, self.close, self.fileno = epoll.poll, epoll.close, epoll.fileno
+
+    def register(self, fd: int, mask: int) -> None:
+        self._refuse()
+        self._epoll.register(fd, mask)
+
+    def modify(self, fd: int, mask: int) -> None:
+        self._refuse()
+        self._epoll.modify(fd, mask)
+
+    def unregister(self, fd: int) -> None:
+        self._refuse()
+        self._epoll.unregister(fd)
+
+    def _refuse(self) -> None:
+        if self.refusing:
+            self.refused += 1
+            if self.refused == 3:
+                self.refused_again.set()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def miserly(loop: asyncio.AbstractEventLoop) -> Miser:
+    assert isinstance(loop, GatewayLoop)
+    miser = Miser(loop._direct._epoll)
+    loop._direct._epoll = miser  # type: ignore[assignment]
+    return miser
+
+
+def test_what_the_kernel_refuses_to_watch_is_watched_once_it_agrees(pair: Pair) -> None:
+    one, other = pair
+    got: list[bytes] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        miser = miserly(loop)
+        done = asyncio.Event()
+
+        def readable() -> None:
+            got.append(one.recv(9))
+            done.set()
+
+        miser.refusing = True
+        loop.add_reader(one, readable)
+        other.send(b"first")
+        await asyncio.wait_for(miser.refused_again.wait(), 10)
+        assert got == []
+        miser.refusing = False
+        await asyncio.wait_for(done.wait(), 10)
+        # Nor is a refusal to let go the end of anything.
+        miser.refusing = True
+        assert loop.remove_reader(one)
+        done.clear()
+        loop.add_reader(one, readable)
+        other.send(b"second")
+        await asyncio.wait_for(done.wait(), 10)
+        miser.refusing = False
+        loop.remove_reader(one)
+
+    run(main)
+    assert got == [b"first", b"second"]
+
+
+def test_a_number_that_was_closed_while_the_kernel_refused_is_another_files(pair: Pair) -> None:
+    one, other = pair
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        miser = miserly(loop)
+        done = asyncio.Event()
+        first, second = socket.socketpair()
+        number = first.fileno()
+        loop.add_reader(number, first.close)
+        miser.refusing = True
+        loop.remove_reader(number)
+        first.close()
+        second.close()
+        os.dup2(one.fileno(), number)
+        miser.refusing = False
+        loop.add_reader(number, done.set)
+        other.send(b"x")
+        await asyncio.wait_for(done.wait(), 10)
+        loop.remove_reader(number)
+        os.close(number)
+
+    run(main)
+
+
+def test_no_memory_for_what_epoll_has_to_tell_is_no_end(pair: Pair) -> None:
+    one, other = pair
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, GatewayLoop)
+        poll, calls = loop._direct._epoll.poll, 0
+        done = asyncio.Event()
+
+        def starved(timeout: float | None = None, limit: int = -1) -> list[tuple[int, int]]:
+            nonlocal calls
+            calls += 1
+            if calls < 3:
+                raise MemoryError
+            return poll(timeout, limit)
+
+        miserly(loop).poll = starved  # type: ignore[assignment]
+        loop.add_reader(one, done.set)
+        other.send(b"x")
+        await asyncio.wait_for(done.wait(), 10)
+        loop.remove_reader(one)
+
+    run(main)

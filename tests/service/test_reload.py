@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import resource
 import signal
 import socket
 import termios
@@ -357,3 +359,33 @@ def test_kick_ends_a_session(rack: Rack) -> None:
             assert done.returncode == 1
             assert name in done.stderr
             assert "Traceback" not in done.stderr
+
+
+def test_a_reload_without_descriptors_changes_nothing_and_can_be_repeated(rack: Rack) -> None:
+    first, second, third, _ = rack.ports
+    before = rack.entry("one", rack.one, raw=f"127.0.0.1:{first}")
+    # A wider address on the same number needs the old socket closed first.
+    after = rack.entry("one", rack.one, raw=f"0.0.0.0:{first}", rfc2217=second)
+    after += rack.entry("two", rack.two, raw=third)
+    with rack.serve(before) as daemon:
+        opened(daemon, 1)
+        with connect(first) as session:
+            talk(session, rack.one)
+            daemon.write(after)
+            soft, hard = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
+            for spare in range(3):
+                highest = max(map(int, os.listdir(f"/proc/{daemon.pid}/fd")))
+                resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (highest + spare, hard))
+                daemon.signal(signal.SIGHUP)
+                daemon.wait_for_more("cannot listen on|cannot be read", spare + 1)
+                talk(session, rack.one)
+            resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        daemon.wait_for("one: raw session from .* over")
+        with connect(first) as again:
+            talk(again, rack.one)
+        daemon.reload(after)
+        opened(daemon, 2)
+        with connect(first) as one, connect(third) as two, Client(second) as refused:
+            talk(one, rack.one)
+            talk(two, rack.two)
+            assert b"one: in use by" in refused.read_to_end()
