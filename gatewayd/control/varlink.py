@@ -29,7 +29,13 @@ error InterfaceNotFound(interface: string)
 error MethodNotFound(method: string)
 error MethodNotImplemented(method: string)
 error InvalidParameter(parameter: string)
+error PermissionDenied()
+error ExpectedMore()
 """
+PERMISSION_DENIED: Final = f"{SERVICE}.PermissionDenied"
+EXPECTED_MORE: Final = f"{SERVICE}.ExpectedMore"
+SHORTEST_BYTES: Final = len(b'{"method":"a.B"}') + 1
+"""No call is shorter."""
 
 
 class CallError(Exception):
@@ -47,11 +53,13 @@ class FramingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A method call. `oneway` wants no answer."""
+    """A method call of `caller`. `oneway` wants no answer, `more` as many as there are."""
 
     method: str
     parameters: dict[str, Any] = field(default_factory=dict)
     oneway: bool = False
+    more: bool = False
+    caller: str = ""
 
 
 class Framer:
@@ -84,17 +92,19 @@ def encode(message: Mapping[str, Any]) -> bytes:
     return json.dumps(message, ensure_ascii=False).encode("utf-8", "replace") + b"\0"
 
 
-def call_of(message: Mapping[str, Any]) -> Call:
-    """The call in a message. Raises FramingError."""
+def call_of(message: Mapping[str, Any], caller: str = "") -> Call:
+    """The call in a message of `caller`. Raises FramingError."""
     method, parameters = message.get("method"), message.get("parameters") or {}
     if not isinstance(method, str) or not isinstance(parameters, dict):
         raise FramingError("not a call")
-    return Call(method, parameters, bool(message.get("oneway")))
+    oneway, more = bool(message.get("oneway")), bool(message.get("more"))
+    return Call(method, parameters, oneway=oneway, more=more, caller=caller)
 
 
-def answer(parameters: Mapping[str, Any]) -> bytes:
-    """A reply."""
-    return encode({"parameters": dict(parameters)})
+def answer(parameters: Mapping[str, Any], *, continues: bool = False) -> bytes:
+    """A reply; `continues` says that more follow."""
+    reply = {"parameters": dict(parameters)}
+    return encode({**reply, "continues": True} if continues else reply)
 
 
 def refusal(error: CallError) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 from gatewayd import __version__
 from gatewayd.config.problem import ConfigError
 from gatewayd.control import interface
-from gatewayd.control.server import Method
+from gatewayd.control.server import Methods
 from gatewayd.control.varlink import Call, CallError, argument
 from gatewayd.errors import GatewayError
 from gatewayd.service import status
@@ -25,16 +25,16 @@ class Commands:
         self._since = datetime.now().astimezone()
 
     @property
-    def methods(self) -> Mapping[str, Method]:
+    def methods(self) -> Methods:
         """By their names in the interface."""
-        return {"Status": self.status, "Reload": self.reload, "Kick": self.kick}
+        return Methods({"Status": self.status, "Reload": self.reload, "Kick": self.kick})
 
     async def status(self, call: Call) -> Mapping[str, Any]:
         """What is served."""
         return {
             "version": __version__,
             "since": self._since.isoformat(timespec="seconds"),
-            "ports": status.ports(self._gateway),
+            "ports": await status.ports(self._gateway),
         }
 
     async def reload(self, call: Call) -> Mapping[str, Any]:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import Any, Final
 
 from gatewayd.port.holder import Holder
 from gatewayd.port.phase import Phase
 from gatewayd.port.port import Port
 from gatewayd.service.gateway import Gateway, Served
 
+PIECE: Final = 16
+"""So many ports are looked at before others have their turn in the loop."""
 
-def ports(gateway: Gateway) -> list[dict[str, Any]]:
+
+async def ports(gateway: Gateway) -> list[dict[str, Any]]:
     """All ports, as `type Port` of the control interface has them."""
-    return [_port(served) for served in gateway.served.values()]
+    found: list[dict[str, Any]] = []
+    for served in tuple(gateway.served.values()):
+        found.append(_port(served))
+        if len(found) % PIECE == 0:
+            await asyncio.sleep(0)
+    return found
 
 
 def summary(gateway: Gateway) -> str:

@@ -44,7 +44,7 @@ def test_every_type_that_is_named_is_there() -> None:
 async def error_of(commands: Commands, call: Call) -> CallError:
     """What a call that is refused is refused with."""
     try:
-        await commands.methods[call.method](call)
+        await commands.methods.once[call.method](call)
     except CallError as error:
         return error
     raise AssertionError(f"{call} is not refused")
@@ -62,12 +62,13 @@ async def with_a_session() -> None:
 
     gateway = Gateway(Store())
     commands = Commands(gateway, reload)
-    assert commands.methods.keys() == DESCRIBED.methods.keys()
+    assert commands.methods.once.keys() == DESCRIBED.methods.keys()
     ready = asyncio.Event()
     gateway.changed = ready.set
 
     async def perform(method: str, **parameters: str) -> dict[str, Any]:
-        answer = dict(await commands.methods[method](Call(method, parameters)))
+        answer = await commands.methods.once[method](Call(method, parameters))
+        assert isinstance(answer, dict)
         taken, given = DESCRIBED.methods[method]
         assert DESCRIBED.fits(parameters, taken)
         assert DESCRIBED.fits(answer, given), answer

@@ -17,8 +17,9 @@ import pytest
 
 from gatewayd import __version__
 from gatewayd.control import interface, server, varlink
-from gatewayd.control.server import ControlError, ControlServer
-from gatewayd.control.varlink import Call
+from gatewayd.control.caller import Handed
+from gatewayd.control.server import ControlError, ControlServer, Methods, Tell, Turns
+from gatewayd.control.varlink import Call, CallError
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -31,13 +32,42 @@ class Served:
         self.calls: list[Call] = []
         self.called, self.go = asyncio.Event(), asyncio.Event()
         self.go.set()
-        self.server = ControlServer(self.path, {"Echo": self._echo})
+        self.told = 0
+        self.over = asyncio.Event()
+        methods = Methods(
+            {"Echo": self._echo, "Hand": self._hand},
+            {"Count": self._count, "Flood": self._flood},
+            frozenset({"Forbidden"}),
+        )
+        self.server = ControlServer(self.path, methods)
 
     async def _echo(self, call: Call) -> Mapping[str, Any]:
         self.calls.append(call)
         self.called.set()
         await self.go.wait()
         return call.parameters
+
+    async def _hand(self, call: Call) -> Handed:
+        reading, writing = os.pipe()
+        os.write(writing, b"handed")
+        os.close(writing)
+        return Handed({"x": call.parameters["x"]}, (reading,))
+
+    async def _count(self, call: Call, tell: Tell) -> None:
+        for number in range(call.parameters["to"]):
+            await tell({"number": number})
+        if "x" in call.parameters:
+            raise CallError("io.example.Over")
+        try:
+            await self.go.wait()
+            await asyncio.Event().wait()
+        finally:
+            self.over.set()
+
+    async def _flood(self, call: Call, tell: Tell) -> None:
+        while True:
+            await tell({"text": "x" * 1000})
+            self.told += 1
 
     async def caller(self) -> Streams:
         return await asyncio.open_unix_connection(self.path)
@@ -327,5 +357,151 @@ def test_stopping_ends_callers_and_leaving_does_not(tmp_path: Path) -> None:
             await served.server.stop()
             assert await reader.read() == b""
             writer.close()
+
+    run(work)
+
+
+MORE = {"more": True}
+
+
+def test_a_stream_of_answers_and_the_call_behind_it(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with Served(tmp_path / "control") as served:
+            reader, writer = await served.caller()
+            count = {"method": f"{interface.NAME}.Count", "parameters": {"to": 3, "x": 1}, **MORE}
+            writer.write(varlink.encode(count))
+            writer.write(varlink.encode({"method": ECHO, "parameters": {"x": 1}}))
+            for number in range(3):
+                told = {"parameters": {"number": number}, "continues": True}
+                assert await answer(reader) == told
+            assert await answer(reader) == {"error": "io.example.Over", "parameters": {}}
+            assert await answer(reader) == {"parameters": {"x": 1}}
+            writer.close()
+
+    run(work)
+
+
+def test_a_stream_ends_with_its_caller(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with Served(tmp_path / "control") as served:
+            reader, writer = await served.caller()
+            count = {"method": f"{interface.NAME}.Count", "parameters": {"to": 1}, **MORE}
+            writer.write(varlink.encode(count))
+            await answer(reader)
+            writer.close()
+            await served.over.wait()
+
+    run(work)
+
+
+def test_a_stream_waits_for_a_caller_that_does_not_read_and_outlives_the_time_for_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "IDLE_S", 0.05)
+
+    async def work() -> None:
+        async with Served(tmp_path / "control") as served:
+            sock = socket.socket(socket.AF_UNIX)
+            with sock:
+                sock.connect(served.path)
+                sock.sendall(varlink.encode({"method": f"{interface.NAME}.Flood", **MORE}))
+                before = -1
+                while served.told != before or not before:
+                    before = served.told
+                    await asyncio.sleep(0.1)
+                assert served.told < 1000
+                sock.setblocking(False)
+                assert (await asyncio.get_running_loop().sock_recv(sock, 65536))[:1] == b"{"
+
+    run(work)
+
+
+@pytest.mark.parametrize(
+    ("method", "error"), [("Count", "ExpectedMore"), ("Forbidden", "PermissionDenied")]
+)
+def test_what_is_asked_for_in_another_way_or_not_allowed(
+    tmp_path: Path, method: str, error: str
+) -> None:
+    async def work() -> None:
+        async with Served(tmp_path / "control") as served:
+            streams = await served.caller()
+            refused = await call(streams, f"{interface.NAME}.{method}")
+            assert refused == {"error": f"org.varlink.service.{error}", "parameters": {}}
+            streams[1].close()
+
+    run(work)
+
+
+def test_an_answer_with_a_descriptor(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with Served(tmp_path / "control") as served:
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.connect(served.path)
+                hand = {"method": f"{interface.NAME}.Hand", "parameters": {"x": 1}}
+                sock.sendall(varlink.encode(hand))
+                sock.settimeout(20)
+                received = asyncio.to_thread(socket.recv_fds, sock, 1000, 4)
+                data, (fd,), *_ = await received
+                assert json.loads(data[:-1]) == {"parameters": {"x": 1}}
+                assert os.read(fd, 100) == b"handed"
+                os.close(fd)
+
+    run(work)
+
+
+def test_however_many_calls_come_at_once_others_have_their_turn_between_them(
+    tmp_path: Path,
+) -> None:
+    async def work() -> None:
+        turns = Turns()
+        rounds = 0
+        seen: list[int] = []
+
+        def count() -> None:
+            nonlocal rounds
+            rounds += 1
+            loop.call_soon(count)
+
+        async def look(call: Call) -> Mapping[str, Any]:
+            seen.append(rounds)
+            return {}
+
+        loop = asyncio.get_running_loop()
+        paths = [str(tmp_path / "control"), str(tmp_path / "look")]
+        servers = [ControlServer(path, Methods({"Status": look}), turns=turns) for path in paths]
+        callers = []
+        for one in servers:
+            await one.start()
+            callers += [await asyncio.open_unix_connection(one.path) for _ in range(3)]
+        loop.call_soon(count)
+        for _, writer in callers:
+            writer.write(varlink.encode({"method": f"{interface.NAME}.Status"}) * 200)
+        for reader, writer in callers:
+            for _ in range(200):
+                await answer(reader)
+            writer.close()
+        assert len(seen) == len(set(seen)) == 1200
+        for one in servers:
+            await one.stop()
+
+    run(work)
+
+
+def test_one_caller_too_many_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "CALLERS", 2)
+
+    async def work() -> None:
+        async with Served(tmp_path / "control") as served:
+            callers = [await served.caller() for _ in range(2)]
+            assert await call(callers[1], ECHO, x=1) == {"parameters": {"x": 1}}
+            reader, writer = await served.caller()
+            assert await reader.read() == b""
+            writer.close()
+            callers[0][1].write_eof()
+            assert await callers[0][0].read() == b""
+            callers.append(await served.caller())
+            assert await call(callers[2], ECHO, x=2) == {"parameters": {"x": 2}}
+            for _, writer in callers:
+                writer.close()
 
     run(work)

@@ -80,7 +80,7 @@ def test_an_endless_message_is_not_kept(size: int) -> None:
 def test_calls() -> None:
     assert varlink.call_of({"method": "a.B"}) == Call("a.B")
     call = varlink.call_of({"method": "a.B", "parameters": {"x": 1}, "oneway": True, "more": True})
-    assert call == Call("a.B", {"x": 1}, oneway=True)
+    assert call == Call("a.B", {"x": 1}, oneway=True, more=True)
 
 
 def test_what_json_can_say_and_utf8_cannot() -> None:
