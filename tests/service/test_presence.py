@@ -150,6 +150,7 @@ def test_hold_for_a_while(bench: Bench) -> None:
             absent(daemon, 2)
             assert closed(raw)
         assert daemon.status("psu1")["session"] is None
+        daemon.wait_for_more("session from .* over", 1)
         assert daemon.times("session from .* over") == 1
 
 
