@@ -104,7 +104,8 @@ def bash(parser: argparse.ArgumentParser) -> str:
             says = "files=yes" if option.metavar in FILES else f"words='{_choices(option)}'"
             values.append(f"        {pattern}) {says} ;;")
         files = any(argument.metavar in FILES for argument in arguments(command))
-        says = f"words='{_words(command)}'" + (" files=yes" if files else "")
+        choices = (_choices(argument) for argument in arguments(command) if argument.choices)
+        says = f"words='{_words(command, *choices)}'" + (" files=yes" if files else "")
         words.append(f"            {name}) {says} ;;")
     return BASH.format(commands="|".join(known), values="\n".join(values), words="\n".join(words))
 
@@ -117,7 +118,8 @@ def zsh(parser: argparse.ArgumentParser) -> str:
         specs = [_zsh_option(option) for option in options(command)]
         for argument in arguments(command):
             many = "*" if argument.nargs in ("*", "+") else "1"
-            action = "_files" if argument.metavar in FILES else " "
+            choices = f"({_choices(argument)})" if argument.choices else " "
+            action = "_files" if argument.metavar in FILES else choices
             specs.append(_quoted(f"{many}:{argument.metavar}:{action}"))
         cases.append(f"        {name}) _arguments {' '.join(specs)} ;;")
     described = " ".join(

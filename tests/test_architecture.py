@@ -28,6 +28,7 @@ PACKAGES: Final = {
     "service": {"errors", "log", "line", "device", "config", "port", "net", "control"},
     "demo": set[str](),
     "ser2net": {"errors", "line.model", "device.match", "config"},
+    "export": {"errors", "line.model", "device", "config.schema"},
     "doctor": {"errors", "device", "config.schema"},
     "cli": {
         "errors",
@@ -39,6 +40,7 @@ PACKAGES: Final = {
         "service",
         "demo",
         "ser2net",
+        "export",
         "doctor",
     },
     "__main__": {"cli"},
@@ -59,6 +61,7 @@ PURE: Final = (
     *("line.model", "line.api"),
     *("config.schema", "config.model", "config.settings", "config.setting", "config.kinds"),
     *("config.values", "config.problem", "config.tree", "config.document", "config.diff"),
+    "export",
 )
 """No I/O and no time of their own: bytes and clocks are given to them."""
 IMPURE: Final = {

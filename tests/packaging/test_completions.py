@@ -60,6 +60,10 @@ def test_bash_offers_the_values_of_an_option(made: Path, tmp_path: Path) -> None
     assert press_tab(made, tmp_path, "serve", "--dtr", "o") == ["on", "off"]
 
 
+def test_bash_offers_the_values_of_an_argument(made: Path, tmp_path: Path) -> None:
+    assert press_tab(made, tmp_path, "export", "s") == ["ser2net"]
+
+
 @pytest.mark.parametrize("words", [["check", "g"], ["run", "-c", "g"], ["-v", "check", "g"]])
 def test_bash_offers_files_where_one_belongs(made: Path, tmp_path: Path, words: list[str]) -> None:
     (tmp_path / "gatewayd.yaml").touch()

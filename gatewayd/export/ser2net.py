@@ -1,0 +1,116 @@
+"""A ser2net.yaml with the same ports: leaving is as easy as coming.
+
+Version 1 of the format, which every ser2net 4 reads. What ser2net has no word for is a remark.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from gatewayd.config.schema import Address, Config, PortConfig
+from gatewayd.device.match import DeviceMatch, find
+from gatewayd.device.scan import SerialDevice
+from gatewayd.errors import DeviceError
+from gatewayd.export.model import Export, Here
+from gatewayd.line.model import LineSettings, SignalPolicy, StopBits
+
+HEADING = "%YAML 1.1\n---\n# Ports of gatewayd, for ser2net 4.\n"
+UNSAID = {
+    "between_sessions": "a device is closed between clients",
+    "lenient": "settings are answered as they are",
+    "on_unplug": "a session does not outlive its device",
+    "peer_timeout": "a client that vanished is noticed by the system's keepalive",
+    "trust_path": "a session does not outlive its device",
+    "while_absent": "a session does not outlive its device",
+}
+"""Settings that ser2net has not, and what it does."""
+
+
+def export(config: Config, here: Here) -> Export:
+    """One connection an address; those of one port share its device, one client at a time."""
+    remarks: list[str] = []
+    taken: set[str] = set()
+    blocks = [_port(port, here, taken, remarks) for port in config.ports]
+    return Export((("ser2net.yaml", HEADING + "".join(blocks)),), tuple(remarks))
+
+
+def _port(port: PortConfig, here: Here, taken: set[str], remarks: list[str]) -> str:
+    try:
+        device = _path(port.device, here.devices)
+    except DeviceError as error:
+        remarks.append(f"{port.name}: left out, {error}; ser2net knows devices by path only")
+        return f"# {port.name}: left out, {error}\n"
+    remarks += [f"{port.name}: {text}" for text in _lost(port)]
+    text = "".join(f"# {port.name}: {text}\n" for text in _lost(port))
+    for address in port.rfc2217:
+        text += _connection(port, f"telnet(rfc2217),{_accepter(address)}", device, taken)
+    for address in port.raw:
+        text += _connection(port, _accepter(address), device, taken)
+    return text
+
+
+def _connection(port: PortConfig, accepter: str, device: str, taken: set[str]) -> str:
+    # What libyaml takes as an anchor.
+    base = re.sub(r"[^A-Za-z0-9_-]", "_", port.name)
+    name, number = base, 1
+    while name in taken:
+        number += 1
+        name = f"{base}-{number}"
+    taken.add(name)
+    connector = ",".join(("serialdev", device, *_line(port.line), *_signals(port), "local"))
+    # `*(` and `*{` paste other texts.
+    connector = connector.replace("*(", "*(*").replace("*{", "*{*").replace("'", "''")
+    options = "".join(f"    {key}: true\n" for key in ("kickolduser",) if port.takeover)
+    return f"connection: &{name}\n  accepter: '{accepter}'\n  connector: '{connector}'\n" + (
+        f"  options:\n{options}" if options else ""
+    )
+
+
+def _accepter(address: Address) -> str:
+    # Without a host it is every address of both families, as `[::]` is here.
+    return f"tcp,{address.port}" if address.host == "::" else f"tcp,{address.host},{address.port}"
+
+
+def _path(device: str | DeviceMatch, devices: tuple[SerialDevice, ...]) -> str:
+    """The most lasting path of the device, quoted for gensio. Raises DeviceError."""
+    path = device if isinstance(device, str) else ""
+    if isinstance(device, DeviceMatch):
+        found = find(device, devices)
+        assert isinstance(found, SerialDevice), "a match never means a bare path"
+        links = (found.by_id, found.by_path) if device.serial else (found.by_path, found.by_id)
+        path = next((link for link in links if link), found.path)
+    return path if re.fullmatch(r"[\w/.:@+-]+", path, re.ASCII) else f'"{_escaped(path)}"'
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _line(line: LineSettings) -> Iterator[str]:
+    stopbits = "1" if line.stopbits is StopBits.ONE else "2"
+    yield f"{line.baudrate}{line.parity.value.lower()}{line.bytesize}{stopbits}"
+    if line.rtscts:
+        yield "rtscts"
+    if line.ixon and line.ixoff:
+        yield "xonxoff"
+
+
+def _signals(port: PortConfig) -> Iterator[str]:
+    for name, policy in (("dtr", port.signals.dtr), ("rts", port.signals.rts)):
+        if policy in (SignalPolicy.ON, SignalPolicy.OFF):
+            yield f"{name}={policy.value}"
+
+
+def _lost(port: PortConfig) -> Iterator[str]:
+    """What of a port ser2net cannot say."""
+    plain = PortConfig(port.name, port.device)
+    for key, instead in UNSAID.items():
+        if getattr(port, key) != getattr(plain, key):
+            yield f"{key}: {instead}"
+    if port.line.stopbits is StopBits.ONE_POINT_FIVE:
+        yield "line: 1.5 stop bits have become 2"
+    if port.signals.dtr is SignalPolicy.KEEP or port.signals.rts is SignalPolicy.KEEP:
+        yield "signals: keep has no counterpart; opening the device raises DTR and RTS"
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", port.name):
+        yield "a name there has letters, digits, '-' and '_' only"

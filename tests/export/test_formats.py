@@ -1,0 +1,168 @@
+"""The formats of `gatewayd export`, from configurations to text."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import pytest
+import yaml
+
+from gatewayd.config.load import parse
+from gatewayd.device.scan import SerialDevice
+from gatewayd.export import labgrid, pyvisa, ser2net
+from gatewayd.export.model import Export, Here
+from gatewayd.ser2net import version4
+from gatewayd.ser2net.convert import Imported, convert
+
+ADAPTER = SerialDevice(
+    "/dev/ttyUSB0",
+    vid="0403",
+    pid="6001",
+    serial="A50285BI",
+    by_id="/dev/serial/by-id/usb-FTDI_A50285BI-if00-port0",
+    by_path="/dev/serial/by-path/pci-0000:00:14.0-usb-0:1:1.0-port0",
+    usb_path="1-1",
+    interface=0,
+)
+HERE = Here("pi-lab3", (ADAPTER,))
+
+
+def made(module: ModuleType, ports: str) -> Export:
+    config = parse(f"version: 1\nports:\n{ports}", "test")
+    export: Export = module.export(config, HERE)
+    return export
+
+
+def text(export: Export) -> str:
+    ((_, text),) = export.files
+    return text
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        ("0.0.0.0:7101", "TCPIP::pi-lab3::7101::SOCKET\n"),
+        ("'[::]:7101'", "TCPIP::pi-lab3::7101::SOCKET\n"),
+        ("10.0.0.7:7101", "TCPIP::10.0.0.7::7101::SOCKET\n"),
+        ("[7101, 10.0.0.7:7102]", "TCPIP::10.0.0.7::7102::SOCKET\n"),
+    ],
+)
+def test_a_visa_name_has_what_others_reach(raw: str, name: str) -> None:
+    export = made(pyvisa, f"  a: {{device: /dev/a, raw: {raw}}}\n")
+    assert export == Export((("resources.txt", name),))
+
+
+def test_visa_says_what_it_leaves_out() -> None:
+    export = made(
+        pyvisa,
+        "  a: {device: /dev/a, rfc2217: 7001}\n"
+        "  b: {device: /dev/b, raw: 7101}\n"
+        "  c: {device: /dev/c, raw: '[fd00::1]:7102'}\n",
+    )
+    assert text(export) == "TCPIP::127.0.0.1::7101::SOCKET\n"
+    assert [remark.partition(":")[0] for remark in export.remarks] == ["a", "b", "c"]
+
+
+def test_labgrid_gets_a_group_for_each_port() -> None:
+    export = made(
+        labgrid,
+        "  psu1: {device: /dev/a, line: 115200 8N1, rfc2217: 0.0.0.0:7001, raw: 0.0.0.0:7101}\n"
+        "  '12': {device: /dev/b, rfc2217: 7002, raw: '[fd00::1]:7102'}\n",
+    )
+    assert yaml.safe_load(text(export)) == {
+        "psu1": {
+            "NetworkSerialPort": {
+                "host": "pi-lab3",
+                "port": 7001,
+                "speed": 115200,
+                "protocol": "rfc2217",
+            }
+        },
+        "12": {
+            "NetworkSerialPort": {
+                "host": "fd00::1",
+                "port": 7102,
+                "speed": 9600,
+                "protocol": "raw",
+            }
+        },
+    }
+    assert export.remarks == ()
+
+
+def test_labgrid_is_warned_of_loopback() -> None:
+    (remark,) = made(labgrid, "  a: {device: /dev/a, rfc2217: 7001}\n").remarks
+    assert remark.startswith("a: listens on loopback only")
+
+
+@pytest.mark.parametrize("module", [labgrid, pyvisa, ser2net])
+def test_no_ports_are_no_error(module: ModuleType) -> None:
+    export = made(module, "")
+    assert export.remarks == ()
+    assert not yaml.safe_load(text(export))
+
+
+def test_ser2net_knows_an_adapter_by_its_link() -> None:
+    for match, link in (("serial: A50285BI", ADAPTER.by_id), ("usb_path: 1-1", ADAPTER.by_path)):
+        export = made(ser2net, f"  a: {{device: {{{match}}}, raw: 7101}}\n")
+        assert f"  connector: 'serialdev,{link},9600n81,local'\n" in text(export)
+        assert export.remarks == ()
+
+
+def test_ser2net_leaves_out_what_is_not_plugged_in() -> None:
+    export = made(
+        ser2net,
+        "  a: {device: {serial: GONE}, raw: 7101}\n  b: {device: /dev/b, raw: 7102}\n",
+    )
+    (remark,) = export.remarks
+    assert remark.startswith("a: left out, no device fits {serial: GONE}")
+    assert "# a: left out" in text(export)
+    assert [port.port.name for port in back(export)] == ["b"]
+
+
+def test_ser2net_is_told_all_that_it_can_do() -> None:
+    ports = (
+        "  a:\n"
+        "    device: /dev/a b,c\n"
+        "    line: 115200 7E2 rtscts xonxoff\n"
+        "    rfc2217: ['[::]:7001', '[::1]:7002', 127.0.0.1:7003]\n"
+        "    raw: [10.0.0.7:7101]\n"
+        "    takeover: true\n"
+        "    signals: {dtr: off, rts: on}\n"
+    )
+    export = made(ser2net, ports)
+    assert export.remarks == ()
+    (port,) = back(export)
+    before = parse(f"version: 1\nports:\n{ports}", "test").ports[0]
+    assert port.port == before
+
+
+def test_what_ser2net_cannot_do_is_told_at_the_port() -> None:
+    export = made(
+        ser2net,
+        "  a:\n"
+        "    device: /dev/a\n"
+        "    line: {bytesize: 5, stopbits: 1.5}\n"
+        "    raw: 7101\n"
+        "    on_unplug: close\n"
+        "    lenient: true\n"
+        "    signals: {dtr: keep}\n",
+    )
+    told = ["lenient", "on_unplug", "line", "signals"]
+    assert [remark.split(": ")[1] for remark in export.remarks] == told
+    for remark in export.remarks:
+        assert f"# {remark}\n" in text(export)
+
+
+def test_names_that_become_one_are_told_apart() -> None:
+    export = made(
+        ser2net, "  a.b: {device: /dev/a, raw: 7101}\n  a_b: {device: /dev/b, raw: 7102}\n"
+    )
+    assert [port.port.name for port in back(export)] == ["a_b", "a_b-2"]
+
+
+def back(export: Export) -> tuple[Imported, ...]:
+    """The ports that `gatewayd import` makes of it."""
+    ports, remarks = convert(version4.read(text(export), "test"))
+    assert remarks == ()
+    return ports
