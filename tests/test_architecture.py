@@ -19,10 +19,10 @@ PACKAGES: Final = {
     "log": set[str](),
     "telnet": set[str](),
     "line": {"errors"},
-    "comport": {"line.model"},
+    "comport": {"line.model", "line.pending"},
     "device": {"errors", "log"},
     "config": {"errors", "line.model", "device.match"},
-    "port": {"log", "telnet", "line.api", "line.model", "comport", "config.schema"},
+    "port": {"log", "telnet", "line.api", "line.model", "line.pending", "comport", "config.schema"},
     "net": {"errors", "log", "config.schema", "port"},
     "control": {"errors", "log"},
     "service": {"errors", "log", "line", "device", "config", "port", "net", "control"},
@@ -58,7 +58,7 @@ LIBRARIES: Final = {
 
 PURE: Final = (
     *("telnet", "comport", "port"),
-    *("line.model", "line.api"),
+    *("line.model", "line.api", "line.pending"),
     *("config.schema", "config.model", "config.settings", "config.setting", "config.kinds"),
     *("config.values", "config.problem", "config.tree", "config.document", "config.diff"),
     "export",

@@ -1,14 +1,14 @@
 """What an access server does about each Com Port Control request (RFC 2217).
 
-Pure: it is given the line and returns payloads to send. The order of things (a setting after the
-bytes before it, a purge at once) is the session's; see `gatewayd.port.com_port`.
+Pure: it plans what to change and, once that is done, says what to answer. The order of things (a
+setting after the bytes before it, a purge at once) is the session's; see `gatewayd.port.com_port`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from gatewayd.comport.wire import (
     PARITIES,
@@ -26,6 +26,7 @@ from gatewayd.comport.wire import (
     modem_state,
 )
 from gatewayd.line.model import OUTPUT_SIGNALS, LineErrors, LineSettings, Purge, Signal
+from gatewayd.line.pending import Pending
 
 DEFAULT_LINESTATE_MASK: Final = 0
 DEFAULT_MODEMSTATE_MASK: Final = 255
@@ -42,12 +43,21 @@ _SETTINGS: Final = {
     Command.SET_PARITY: "parity",
     Command.SET_STOPSIZE: "stopbits",
 }
+_LOOKS: Final = frozenset(
+    {
+        Command.NOTIFY_LINESTATE,
+        Command.NOTIFY_MODEMSTATE,
+        Command.SET_LINESTATE_MASK,
+        Command.SET_MODEMSTATE_MASK,
+        Command.PURGE_DATA,
+    }
+)
+"""What is answered when the line was looked at: that comes after the purge, too."""
 _DTR: Final = (Control.DTR_QUERY, Control.DTR_ON, Control.DTR_OFF)
 _RTS: Final = (Control.RTS_QUERY, Control.RTS_ON, Control.RTS_OFF)
 _BREAK: Final = (Control.BREAK_QUERY, Control.BREAK_ON, Control.BREAK_OFF)
 _FLOW: Final = (Control.FLOW_NONE, Control.FLOW_XONXOFF, Control.FLOW_HARDWARE)
-_INBOUND_ALONE: Final = (Control.INBOUND_NONE, Control.INBOUND_XONXOFF)
-_INBOUND: Final = (*_INBOUND_ALONE, Control.INBOUND_HARDWARE)
+_INBOUND: Final = (Control.INBOUND_NONE, Control.INBOUND_XONXOFF, Control.INBOUND_HARDWARE)
 _NOT_ON_LINUX: Final = (Control.FLOW_DCD, Control.FLOW_DSR, Control.INBOUND_DTR)
 
 
@@ -58,29 +68,56 @@ class LineControl(Protocol):
         """What is in force."""
         ...
 
-    def configure(self, wanted: LineSettings) -> LineSettings:
-        """Apply in one step; return what is in force then."""
+    def configure(self, wanted: LineSettings) -> Pending | None:
+        """Apply in one step."""
         ...
 
     def signals(self) -> Signal:
-        """The modem lines now."""
+        """The modem lines as last seen."""
         ...
 
-    def set_signals(self, on: Signal, off: Signal) -> None:
+    def set_signals(self, on: Signal, off: Signal) -> Pending | None:
         """Raise and drop DTR and RTS."""
         ...
 
-    def set_break(self, on: bool) -> None:
+    def set_break(self, on: bool) -> Pending | None:
         """Hold or release break."""
         ...
 
     def errors(self) -> LineErrors:
-        """The running counts of the receiver's errors."""
+        """The running counts of the receiver's errors as last seen."""
+        ...
+
+    def refresh(self) -> Pending | None:
+        """See what the modem lines and the counts are now."""
         ...
 
     def unsent(self) -> int:
         """Bytes that have not left."""
         ...
+
+
+class Change(NamedTuple):
+    """One step of what was asked for: what to do to the line before `requests` are answered."""
+
+    requests: tuple[Request, ...]
+    settings: LineSettings | None = None
+    on: Signal = Signal.NONE
+    off: Signal = Signal.NONE
+    """DTR and RTS to raise and to drop."""
+    breaking: bool | None = None
+    looks: bool = False
+    """Whether the answer tells of modem lines or errors."""
+
+    def apply(self, line: LineControl) -> Pending | None:
+        """Do it; the answers are due when it is done."""
+        if self.settings is not None:
+            return line.configure(self.settings)
+        if self.on or self.off:
+            return line.set_signals(self.on, self.off)
+        if self.breaking is not None:
+            return line.set_break(self.breaking)
+        return line.refresh() if self.looks else None
 
 
 class AccessServer:
@@ -99,7 +136,7 @@ class AccessServer:
         client_signals: Signal = OUTPUT_SIGNALS,
     ) -> None:
         self._signature = signature.encode()
-        self._lenient = lenient
+        self.lenient = lenient
         self.client_signals = client_signals
         self.linestate_mask = DEFAULT_LINESTATE_MASK
         self.modemstate_mask = DEFAULT_MODEMSTATE_MASK
@@ -121,51 +158,93 @@ class AccessServer:
         return bool(self.linestate_mask & _ERROR_BITS)
 
     def begin(self, line: LineControl) -> bytes:
-        """COM-PORT was agreed: the first NOTIFY-MODEMSTATE, for which clients wait."""
+        """COM-PORT was agreed: the first NOTIFY-MODEMSTATE, for which clients wait. The line was
+        refreshed."""
         signals = line.signals()
         self.outputs = signals & OUTPUT_SIGNALS
         self._signals = signals
         self._errors = line.errors()
         return self._modemstate_now(signals, self.modemstate_mask)
 
-    def perform(self, requests: Iterable[Request], line: LineControl) -> list[bytes]:
-        """Act on requests in their order and return the answers in the same order.
-
-        Neighbouring settings are applied in one step. Raises OSError when the device is gone.
-        """
-        answers: list[bytes] = []
+    def plan(self, requests: Iterable[Request], line: LineControl) -> Iterator[Change]:
+        """What to do about the requests, step by step: apply each step, and take its `answers`,
+        before the next one is planned. Neighbouring settings are one step."""
         batch: list[Request] = []
         for request in requests:
-            merges = request.command in _SETTINGS and all(
-                request.command is not earlier.command for earlier in batch
-            )
-            if not merges:
-                answers += self._settings(batch, line)
-                batch.clear()
-            if request.command in _SETTINGS:
+            command = request.command
+            if command in _SETTINGS:
+                if any(command is earlier.command for earlier in batch):
+                    yield self._configuring(batch, line.settings())
+                    batch.clear()
                 batch.append(request)
+                continue
+            if batch:
+                yield self._configuring(batch, line.settings())
+                batch.clear()
+            if command is Command.SET_CONTROL:
+                yield self._controlling(request, line.settings())
             else:
-                answers += self._other(request, line)
-        answers += self._settings(batch, line)
-        return answers
+                yield self._other(request)
+        if batch:
+            yield self._configuring(batch, line.settings())
+
+    def answers(self, change: Change, line: LineControl) -> Iterator[bytes]:
+        """The answers to the requests of a step that is done, in their order."""
+        for request in change.requests:
+            command, value = request.command, request.value
+            match command:
+                case (
+                    Command.SET_BAUDRATE
+                    | Command.SET_DATASIZE
+                    | Command.SET_PARITY
+                    | Command.SET_STOPSIZE
+                ):
+                    if not self.lenient or self._setting(request) is None:
+                        value = self._code(command, line.settings())
+                    yield encode_answer(command, value)
+                case Command.SET_CONTROL:
+                    yield encode_answer(command, self._control(value, line.settings()))
+                case Command.SIGNATURE:
+                    # With a text it tells the client's own, which asks for nothing.
+                    if not request.text:
+                        yield encode_signature(self._signature)
+                case Command.NOTIFY_LINESTATE:
+                    yield self._linestate_now(line)
+                case Command.NOTIFY_MODEMSTATE:
+                    yield self._modemstate_now(line.signals(), 255)
+                case Command.SET_LINESTATE_MASK:
+                    self._errors = line.errors()
+                    yield encode_answer(command, value)
+                case Command.SET_MODEMSTATE_MASK:
+                    yield encode_answer(command, value)
+                    if value:
+                        yield self._modemstate_now(line.signals(), value)
+                case Command.PURGE_DATA:
+                    # The purge is done already, when it was read; this is its answer's place.
+                    yield encode_answer(command, value if value in PURGES else 0)
+                case _:
+                    # SUSPEND and RESUME have no answer and act when they are read.
+                    pass
+
+    def _other(self, request: Request) -> Change:
+        match request.command:
+            case Command.SET_LINESTATE_MASK:
+                self.linestate_mask = request.value
+            case Command.SET_MODEMSTATE_MASK:
+                self.modemstate_mask = request.value
+            case _:
+                pass
+        return Change((request,), looks=request.command in _LOOKS)
 
     # ---- baud rate, data size, parity, stop size
 
-    def _settings(self, batch: list[Request], line: LineControl) -> Iterator[bytes]:
-        if not batch:
-            return
+    def _configuring(self, batch: list[Request], settings: LineSettings) -> Change:
         changes: dict[str, Any] = {}
         for request in batch:
             value = self._setting(request)
             if value is not None:
                 changes[_SETTINGS[request.command]] = value
-        settings = line.configure(replace(line.settings(), **changes)) if changes else None
-        in_force = settings or line.settings()
-        for request in batch:
-            if self._lenient and _SETTINGS[request.command] in changes:
-                yield encode_answer(request.command, request.value)
-            else:
-                yield encode_answer(request.command, self._code(request.command, in_force))
+        return Change(tuple(batch), settings=replace(settings, **changes) if changes else None)
 
     @staticmethod
     def _setting(request: Request) -> object | None:
@@ -192,90 +271,58 @@ class AccessServer:
             case _:
                 return STOPSIZE_CODES[settings.stopbits]
 
-    # ---- everything else
+    # ---- SET-CONTROL
 
-    def _other(self, request: Request, line: LineControl) -> Iterator[bytes]:
-        command = request.command
-        match command:
-            case Command.SIGNATURE:
-                # With a text it tells the client's own, which asks for nothing.
-                if not request.text:
-                    yield encode_signature(self._signature)
-            case Command.SET_CONTROL:
-                yield encode_answer(command, self._control(request.value, line))
-            case Command.NOTIFY_LINESTATE:
-                yield self._linestate_now(line)
-            case Command.NOTIFY_MODEMSTATE:
-                yield self._modemstate_now(line.signals(), 255)
-            case Command.SET_LINESTATE_MASK:
-                self.linestate_mask = request.value
-                self._errors = line.errors()
-                yield encode_answer(command, request.value)
-            case Command.SET_MODEMSTATE_MASK:
-                self.modemstate_mask = request.value
-                yield encode_answer(command, request.value)
-                if request.value:
-                    yield self._modemstate_now(line.signals(), request.value)
-            case Command.PURGE_DATA:
-                # The purge itself is done already, when it was read; this is its answer's place.
-                yield encode_answer(command, request.value if request.value in PURGES else 0)
-            case _:
-                # SUSPEND and RESUME have no answer and act when they are read.
-                return
-
-    def _control(self, value: int, line: LineControl) -> int:
-        if value in _BREAK:
-            if value != Control.BREAK_QUERY:
+    def _controlling(self, request: Request, settings: LineSettings) -> Change:
+        value = request.value
+        change = Change((request,))
+        match value:
+            case Control.BREAK_ON | Control.BREAK_OFF:
                 self.breaking = value == Control.BREAK_ON
-                line.set_break(self.breaking)
+                return change._replace(breaking=self.breaking)
+            case Control.DTR_ON | Control.DTR_OFF:
+                return self._output(change, Signal.DTR, value == Control.DTR_ON)
+            case Control.RTS_ON | Control.RTS_OFF:
+                return self._output(change, Signal.RTS, value == Control.RTS_ON)
+            case Control.FLOW_NONE | Control.FLOW_XONXOFF | Control.FLOW_HARDWARE:
+                # In both directions, or outbound (RFC 2217: "outbound/both").
+                xonxoff = value == Control.FLOW_XONXOFF
+                hardware = value == Control.FLOW_HARDWARE
+                wanted = replace(settings, ixon=xonxoff, ixoff=xonxoff, rtscts=hardware)
+                return change._replace(settings=wanted)
+            case Control.INBOUND_NONE | Control.INBOUND_XONXOFF if not settings.rtscts:
+                # Linux has RTS/CTS in both directions only, so it can be neither added to one nor
+                # taken from one; XOFF can.
+                wanted = replace(settings, ixoff=value == Control.INBOUND_XONXOFF)
+                return change._replace(settings=wanted)
+            case _:
+                return change
+
+    def _output(self, change: Change, signal: Signal, raised: bool) -> Change:
+        self.outputs = self.outputs | signal if raised else self.outputs & ~signal
+        free = signal & self.client_signals
+        none = Signal.NONE
+        return change._replace(on=free if raised else none, off=none if raised else free)
+
+    def _control(self, value: int, settings: LineSettings) -> int:
+        """The answer's value."""
+        if value in _BREAK:
             return Control.BREAK_ON if self.breaking else Control.BREAK_OFF
         if value in _DTR:
-            return self._output(Signal.DTR, value, _DTR, line)
+            return Control.DTR_ON if self.outputs & Signal.DTR else Control.DTR_OFF
         if value in _RTS:
-            return self._output(Signal.RTS, value, _RTS, line)
+            return Control.RTS_ON if self.outputs & Signal.RTS else Control.RTS_OFF
         if value in (Control.INBOUND_QUERY, *_INBOUND, Control.INBOUND_DTR):
-            return self._inbound(value, line)
-        return self._flow(value, line)
-
-    def _output(
-        self, signal: Signal, value: int, codes: tuple[int, int, int], line: LineControl
-    ) -> int:
-        query, on, off = codes
-        if value != query:
-            raised = value == on
-            if signal & self.client_signals:
-                line.set_signals(
-                    on=signal if raised else Signal.NONE, off=Signal.NONE if raised else signal
-                )
-            self.outputs = self.outputs | signal if raised else self.outputs & ~signal
-        return on if self.outputs & signal else off
-
-    def _flow(self, value: int, line: LineControl) -> int:
-        """Flow control in both directions, or outbound (RFC 2217: "outbound/both")."""
-        settings = line.settings()
-        if value in _FLOW:
-            xonxoff = value == Control.FLOW_XONXOFF
-            wanted = replace(
-                settings, ixon=xonxoff, ixoff=xonxoff, rtscts=value == Control.FLOW_HARDWARE
-            )
-            settings = line.configure(wanted)
-        if self._lenient and value in (*_FLOW, *_NOT_ON_LINUX):
+            if self.lenient and value != Control.INBOUND_QUERY:
+                return value
+            if settings.rtscts:
+                return Control.INBOUND_HARDWARE
+            return Control.INBOUND_XONXOFF if settings.ixoff else Control.INBOUND_NONE
+        if self.lenient and value in (*_FLOW, *_NOT_ON_LINUX):
             return value
         if settings.rtscts:
             return Control.FLOW_HARDWARE
         return Control.FLOW_XONXOFF if settings.ixon else Control.FLOW_NONE
-
-    def _inbound(self, value: int, line: LineControl) -> int:
-        """Inbound flow control alone. Linux has RTS/CTS in both directions only, so it can be
-        neither added to one nor taken from one; XOFF can."""
-        settings = line.settings()
-        if value in _INBOUND_ALONE and not settings.rtscts:
-            settings = line.configure(replace(settings, ixoff=value == Control.INBOUND_XONXOFF))
-        if self._lenient and value in (*_INBOUND, *_NOT_ON_LINUX):
-            return value
-        if settings.rtscts:
-            return Control.INBOUND_HARDWARE
-        return Control.INBOUND_XONXOFF if settings.ixoff else Control.INBOUND_NONE
 
     # ---- notifications
 

@@ -12,11 +12,11 @@ from gatewayd.config.model import Address, OnUnplug
 from gatewayd.config.problem import quoted
 from gatewayd.config.setting import Json
 from gatewayd.config.tree import Scalar
-from gatewayd.line.model import LineSettings, Parity, StopBits
+from gatewayd.line.model import FASTEST, LineSettings, Parity, StopBits
 
 LOOPBACK = "127.0.0.1"
-BAUDRATES = (1, 50_000_000)
-"""From the slowest to beyond the fastest that hardware offers, to catch slips of the finger."""
+BAUDRATES = (1, FASTEST)
+"""What is beyond is a slip of the finger."""
 SHORT_LINE = re.compile(
     r"([0-9]{1,9}) +([5-8])([NOEMS])(1\.5|1|2)((?: +(?:rtscts|xonxoff))*)", re.I
 )

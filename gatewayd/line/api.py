@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gatewayd.line.model import Capabilities, LineErrors, LineSettings, Purge, Signal
+from gatewayd.line.pending import Pending
 
 
 class LineEvents(Protocol):
@@ -32,7 +33,12 @@ class LineEvents(Protocol):
 
 
 class Line(Protocol):
-    """One open serial line. All methods belong to the loop's thread and return at once."""
+    """One open serial line. All methods belong to the loop's thread and return at once.
+
+    What the driver may take its time for is begun and returned as a Pending; None is done already.
+    Such things are done in the order of the calls. No method raises because the device is gone or
+    hangs: `line_lost` follows.
+    """
 
     @property
     def capabilities(self) -> Capabilities:
@@ -40,30 +46,37 @@ class Line(Protocol):
         ...
 
     def settings(self) -> LineSettings:
-        """What the line is set to, as read back from the driver."""
+        """What the line is set to, as read back from the driver; once the device has gone, what was
+        asked for last, as far as a line could take it."""
         ...
 
-    def configure(self, wanted: LineSettings) -> LineSettings:
-        """Apply all of `wanted` in one step, if anything differs; return what is in force then.
+    def configure(self, wanted: LineSettings) -> Pending | None:
+        """Apply all of `wanted` in one step, if anything differs; `settings` tells what came of it.
 
-        What the hardware refuses stays as it was. Raises OSError when the device is gone.
+        What the hardware refuses stays as it was.
         """
         ...
 
     def signals(self) -> Signal:
-        """The modem lines now; on a line without them what was last set, and CTS, DSR, CD on."""
+        """The modem lines as last seen: at open, by `refresh`, by a watch. On a line without them
+        what was last set, and CTS, DSR, CD on."""
         ...
 
-    def set_signals(self, on: Signal, off: Signal) -> None:
+    def set_signals(self, on: Signal, off: Signal) -> Pending | None:
         """Raise DTR/RTS in `on`, drop those in `off`; remembered where the line has none."""
         ...
 
-    def set_break(self, on: bool) -> None:
+    def set_break(self, on: bool) -> Pending | None:
         """Hold the transmit line in break, or release it."""
         ...
 
     def errors(self) -> LineErrors:
-        """The running counts of the receiver's errors; all zero where the driver counts none."""
+        """The running counts of the receiver's errors as last seen; all zero where the driver
+        counts none."""
+        ...
+
+    def refresh(self) -> Pending | None:
+        """See what the modem lines and the counts of errors are now."""
         ...
 
     def watch(self, *, signals: bool, errors: bool) -> None:
@@ -90,7 +103,7 @@ class Line(Protocol):
         """
         ...
 
-    def purge(self, which: Purge) -> None:
+    def purge(self, which: Purge) -> Pending | None:
         """Throw away what waits, in our buffers and the driver's."""
         ...
 

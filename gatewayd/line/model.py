@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
+
+FASTEST: Final = 50_000_000
+"""Bits per second, beyond what hardware offers."""
 
 
 class Parity(enum.Enum):
@@ -101,6 +105,23 @@ class LineSettings:
     def unsent_limit(self) -> int:
         """Bytes that may wait for the UART: 250 ms of its speed, but 256 bytes to 64 KiB."""
         return min(max(int(self.bytes_per_second * 0.25), 256), 65536)
+
+    def possible(self, before: LineSettings) -> LineSettings:
+        """These settings, but for what no line can be set to: that stays as it was `before`.
+
+        A rate beyond FASTEST, 1.5 stop bits with other than 5 data bits. With 5 data bits, 2 stop
+        bits are 1.5, as a 16550 has it.
+        """
+        baudrate, stopbits = self.baudrate, self.stopbits
+        if not 0 < baudrate <= FASTEST:
+            baudrate = before.baudrate
+        if self.bytesize == 5:
+            if stopbits is StopBits.TWO:
+                stopbits = StopBits.ONE_POINT_FIVE
+        elif stopbits is StopBits.ONE_POINT_FIVE:
+            half = before.stopbits is StopBits.ONE_POINT_FIVE
+            stopbits = StopBits.TWO if half else before.stopbits
+        return replace(self, baudrate=baudrate, stopbits=stopbits)
 
     def __str__(self) -> str:
         """The short form, as in the configuration: `9600 8N1`, and flow control behind it."""

@@ -23,6 +23,7 @@ from gatewayd.line.model import (
     StopBits,
 )
 from gatewayd.line.modem import ModemWatch, wait_for_change
+from gatewayd.line.pending import Pending
 from gatewayd.line.serial_port import SerialPort
 from gatewayd.line.transmit import Transmitter
 from gatewayd.line.transport import LineTransport
@@ -84,7 +85,7 @@ class SerialPortLine:
         self._released = False
         self._closed: list[Callable[[], None]] = []
         self._break = False
-        self._errors = LineErrors()
+        self._errors = self._told_errors = LineErrors()
         policies = ((Signal.DTR, port.policies.dtr), (Signal.RTS, port.policies.rts))
         self._outputs = Signal.NONE
         for signal, policy in policies:
@@ -105,6 +106,8 @@ class SerialPortLine:
             has_wire=capabilities.framing,
         )
         self._settings = self._read_back(nominal or port.in_force)
+        self._signals = Signal.NONE
+        self.refresh()
 
     @classmethod
     def adopt(
@@ -150,18 +153,21 @@ class SerialPortLine:
         """See `api.Line`. Of a PTY bytesize and parity are those last asked for: it has no wire."""
         return self._settings
 
-    def configure(self, wanted: LineSettings) -> LineSettings:
+    def configure(self, wanted: LineSettings) -> Pending | None:
         """See `api.Line`."""
-        if self._over:
-            raise OSError(errno.ENODEV, "the line is closed")
-        try:
-            self._port.configure(wanted)
-        except OSError as error:
-            self._failed(error)
-            if error.errno in _GONE:
-                raise
-        self._settings = self._read_back(wanted)
-        return self._settings
+        if not self._over:
+            try:
+                self._port.configure(wanted)
+            except OSError as error:
+                self._failed(error)
+                if error.errno not in _GONE:
+                    return None
+            else:
+                self._settings = self._read_back(wanted)
+                return None
+        # For the device that comes back.
+        self._settings = wanted.possible(self._settings)
+        return None
 
     def _read_back(self, nominal: LineSettings) -> LineSettings:
         found = self._port.in_force
@@ -177,45 +183,48 @@ class SerialPortLine:
         return found
 
     def signals(self) -> Signal:
-        """See `api.Line`. Of a device that has gone: the outputs as last set."""
-        if not self._capabilities.modem_lines:
-            return self._outputs | _ASSUMED
-        if not self._over:
-            try:
-                return ioctls.get_signals(self._fd)
-            except OSError as error:
-                self._failed(error)
-        return self._outputs
+        """See `api.Line`."""
+        return self._signals if self._capabilities.modem_lines else self._outputs | _ASSUMED
 
-    def set_signals(self, on: Signal, off: Signal) -> None:
+    def set_signals(self, on: Signal, off: Signal) -> Pending | None:
         """See `api.Line`."""
         self._outputs = (self._outputs | on & OUTPUT_SIGNALS) & ~off
+        self._signals = self._signals & ~OUTPUT_SIGNALS | self._outputs
         if self._over or not self._capabilities.modem_lines:
-            return
+            return None
         try:
             ioctls.set_signals(self._fd, on & OUTPUT_SIGNALS, off & OUTPUT_SIGNALS)
         except OSError as error:
             self._failed(error)
+        return None
 
-    def set_break(self, on: bool) -> None:
+    def set_break(self, on: bool) -> Pending | None:
         """See `api.Line`. A driver without break is no error."""
         if self._over:
-            return
+            return None
         self._break = on
         try:
             ioctls.set_break(self._fd, on)
         except OSError as error:
             self._failed(error)
+        return None
 
     def errors(self) -> LineErrors:
-        """See `api.Line`. Of a device that has gone: as last seen."""
-        if self._over or not self._capabilities.error_counts:
-            return self._errors
+        """See `api.Line`."""
+        return self._errors
+
+    def refresh(self) -> Pending | None:
+        """See `api.Line`."""
+        if self._over:
+            return None
         try:
-            return ioctls.get_counts(self._fd).errors
+            if self._capabilities.modem_lines:
+                self._signals = ioctls.get_signals(self._fd)
+            if self._capabilities.error_counts:
+                self._errors = ioctls.get_counts(self._fd).errors
         except OSError as error:
             self._failed(error)
-            return self._errors
+        return None
 
     def watch(self, *, signals: bool, errors: bool) -> None:
         """See `api.Line`. Without modem lines or error counts nothing comes."""
@@ -223,7 +232,7 @@ class SerialPortLine:
             return
         try:
             if errors and self._capabilities.error_counts:
-                self._errors = ioctls.get_counts(self._fd).errors
+                self._errors = self._told_errors = ioctls.get_counts(self._fd).errors
                 self._transport.deliver = self.data_received
             else:
                 self._transport.deliver = self._events.line_data
@@ -264,10 +273,10 @@ class SerialPortLine:
         else:
             self._transmitter.drain(drained)
 
-    def purge(self, which: Purge) -> None:
+    def purge(self, which: Purge) -> Pending | None:
         """See `api.Line`."""
         if self._over:
-            return
+            return None
         if Purge.TX in which:
             self._transmitter.purge()
         if Purge.RX in which:
@@ -275,6 +284,7 @@ class SerialPortLine:
                 ioctls.flush(self._fd, Purge.RX)
             except OSError as error:
                 self._failed(error)
+        return None
 
     def pause_reading(self) -> None:
         """See `api.Line`."""
@@ -309,10 +319,10 @@ class SerialPortLine:
     def data_received(self, data: bytes) -> None:
         """Bytes came while errors are watched: an error comes with a character, so look now."""
         with contextlib.suppress(OSError):
-            errors = ioctls.get_counts(self._fd).errors
-            if errors != self._errors:
-                self._errors = errors
-                self._events.line_errors(errors)
+            self._errors = ioctls.get_counts(self._fd).errors
+            if self._errors != self._told_errors:
+                self._told_errors = self._errors
+                self._events.line_errors(self._errors)
         if not self._over:
             self._events.line_data(data)
 
@@ -350,6 +360,7 @@ class SerialPortLine:
 
     def _signals_changed(self, inputs: Signal) -> None:
         if not self._over:
+            self._signals = self._outputs | inputs
             self._events.line_signals(inputs)
 
     def _room(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gatewayd.line.api import Line
 from gatewayd.line.model import OUTPUT_SIGNALS, LineErrors, LineSettings, Purge, Signal
+from gatewayd.line.pending import Pending
 
 
 class AbsentLine:
@@ -25,29 +26,36 @@ class AbsentLine:
         """What the line had, or was set to since."""
         return self._settings
 
-    def configure(self, wanted: LineSettings) -> LineSettings:
-        """Remember."""
-        self._settings = wanted
-        return wanted
+    def configure(self, wanted: LineSettings) -> Pending | None:
+        """Remember what a line could take of it."""
+        self._settings = wanted.possible(self._settings)
+        return None
 
     def signals(self) -> Signal:
         """DTR and RTS as they were, or were set since."""
         return self._outputs
 
-    def set_signals(self, on: Signal, off: Signal) -> None:
+    def set_signals(self, on: Signal, off: Signal) -> Pending | None:
         """Remember."""
         self._outputs = (self._outputs | on) & ~off
+        return None
 
-    def set_break(self, on: bool) -> None:
+    def set_break(self, on: bool) -> Pending | None:
         """Nothing: the session remembers it."""
+        return None
 
     def errors(self) -> LineErrors:
         """None."""
         return LineErrors()
 
+    def refresh(self) -> Pending | None:
+        """Nothing is to be seen."""
+        return None
+
     def unsent(self) -> int:
         """Nothing waits for a line that is not there."""
         return 0
 
-    def purge(self, which: Purge) -> None:
+    def purge(self, which: Purge) -> Pending | None:
         """Nothing to throw away."""
+        return None

@@ -8,7 +8,7 @@ answers still keep the order of the requests.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from gatewayd import __version__
@@ -16,6 +16,7 @@ from gatewayd.comport.access import PURGES, AccessServer
 from gatewayd.comport.wire import Command, Malformed, Request, decode_request
 from gatewayd.line.api import Line
 from gatewayd.line.model import LineErrors, Purge, Signal, SignalPolicy
+from gatewayd.line.pending import Pending, in_turn
 from gatewayd.log import Happening
 from gatewayd.port.gate import Hold
 from gatewayd.port.outbox import ACTION_WEIGHT
@@ -65,10 +66,22 @@ class ComPort:
         """COM-PORT was agreed, or is off again."""
         self._agreed = enabled
         if enabled:
-            self._reply(self._access.begin(self._port.control))
+            pending = self._port.control.refresh()
+            if pending is None:
+                self._begin()
+            else:
+                pending.then(self._begin_late)
         elif self._access.suspended:
             self.resume()
         self._watch()
+
+    def _begin(self) -> None:
+        self._reply(self._access.begin(self._port.control))
+
+    def _begin_late(self) -> None:
+        if self._agreed and self._owns():
+            self._begin()
+            self._face.flush()
 
     def subnegotiation(self, payload: bytes) -> str:
         """A request; return what is wrong with it, if anything."""
@@ -96,26 +109,27 @@ class ComPort:
     def queue_requests(self) -> None:
         """Give what was asked so far its place in the stream.
 
-        Requests that came together act together; see `AccessServer.perform`.
+        Requests that came together act together; see `AccessServer.plan`.
         """
         if not self._requests:
             return
         requests, self._requests = self._requests, []
-        self._port.outbox.then(lambda: self._perform(requests), ACTION_WEIGHT * len(requests))
+        self._port.outbox.then(
+            lambda: in_turn(self._steps(requests)), ACTION_WEIGHT * len(requests)
+        )
 
-    def _perform(self, requests: list[Request]) -> None:
+    def _steps(self, requests: list[Request]) -> Iterator[Pending | None]:
+        port = self._port
         if not self._agreed or not self._owns():
             return
-        port = self._port
         settings_before = port.control.settings()
         mask_before = (self._access.wants_signals, self._access.wants_errors)
-        try:
-            answers = self._access.perform(requests, port.control)
-        except OSError:
-            # The device is going: answer from what will be set when it comes back.
-            answers = self._access.perform(requests, port.stand_in)
-        for answer in answers:
-            self._reply(answer)
+        for change in self._access.plan(requests, port.control):
+            yield change.apply(port.control)
+            if not self._owns():
+                return
+            for answer in self._access.answers(change, port.control):
+                self._reply(answer)
         if (self._access.wants_signals, self._access.wants_errors) != mask_before:
             self._watch()
         settings = port.control.settings()

@@ -13,10 +13,12 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from gatewayd.line.api import Clock, Line, Timer
+from gatewayd.line.pending import Pending
 from gatewayd.log import Happening, note
 
-Action = Callable[[], float | None]
-"""What to do after the bytes before it; returns seconds for which the queue then stands still."""
+Action = Callable[[], float | Pending | None]
+"""What to do after the bytes before it. The queue then stands still for the seconds that it
+returns, or until what it has begun is done."""
 
 ACTION_WEIGHT: Final = 64
 """What a waiting action counts in `load`, so that a flood of requests is bounded like bytes."""
@@ -31,6 +33,10 @@ class _Waiting(NamedTuple):
 
     action: Action
     weight: int
+
+
+_STANDING: Final = _Waiting(lambda: None, 0)
+"""At the head of a queue that stands still."""
 
 
 class Outbox:
@@ -56,6 +62,7 @@ class Outbox:
         self._standing = False
         self._drained = True
         self._hold: Timer | None = None
+        self._awaited: Pending | None = None
         self.waiting = 0
         """Bytes in the queue, those that the line has taken not counted."""
         self.taken = 0
@@ -164,7 +171,7 @@ class Outbox:
     def give_away(self) -> bytes | None:
         """The bytes that wait, for a successor in another process; None when actions wait too,
         which only this process can perform."""
-        if self._weight or self._hold is not None:
+        if self._weight or self._hold is not None or self._awaited is not None:
             return None
         return b"".join(bytes(item) for item in self._queue if not isinstance(item, _Waiting))
 
@@ -183,10 +190,7 @@ class Outbox:
                 elif self._drained or self._line is None:
                     self._queue.popleft()
                     self._weight -= head.weight
-                    seconds = self._act(head.action)
-                    if seconds:
-                        self._standing = True
-                        self._hold = self._clock.call_later(seconds, self._go_on)
+                    self._stand(self._act(head.action))
                 else:
                     self._standing = True
                     self._line.drain(partial(self._has_drained, self._line))
@@ -195,7 +199,26 @@ class Outbox:
         if self.load < before:
             self._room()
 
-    def _act(self, action: Action) -> float | None:
+    def _stand(self, until: float | Pending | None) -> None:
+        if isinstance(until, Pending):
+            if until.done:
+                return
+            self._awaited = until
+            until.then(partial(self._is_done, until))
+        elif until:
+            self._hold = self._clock.call_later(until, self._go_on)
+        else:
+            return
+        self._standing = True
+        # So that a write, which looks at the queue alone, waits.
+        self._queue.appendleft(_STANDING)
+
+    def _is_done(self, pending: Pending) -> None:
+        # What a line that is gone by now has left undone holds up nothing any more.
+        if pending is self._awaited:
+            self._go_on()
+
+    def _act(self, action: Action) -> float | Pending | None:
         try:
             return action()
         except Exception as error:  # noqa: BLE001 - our fault; what waits behind it must go on
@@ -229,6 +252,9 @@ class Outbox:
 
     def _stop_standing(self) -> None:
         self._standing = False
+        if self._queue and self._queue[0] is _STANDING:
+            self._queue.popleft()
+        self._awaited = None
         if self._hold is not None:
             self._hold.cancel()
             self._hold = None

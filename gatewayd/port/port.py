@@ -7,13 +7,14 @@ device is away. Opening the device is its keeper's work (`gatewayd.service.keepe
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
 from gatewayd.config.schema import BetweenSessions, PortConfig
 from gatewayd.line.api import Clock, Line, Timer
 from gatewayd.line.model import LineErrors, LineSettings, Signal, SignalPolicy
+from gatewayd.line.pending import Pending, in_turn
 from gatewayd.log import Happening, note
 from gatewayd.port.absent import AbsentLine
 from gatewayd.port.counters import Counters
@@ -56,8 +57,6 @@ class Port:
         """Called when the phase or the session changed."""
         self._arrived: list[Holder] = []
         self._absent = AbsentLine(config.line)
-        self._deserted: Line | None = None
-        """The line whose place `_absent` took before its loss was told."""
         self._hold_timer: Timer | None = None
         self._restores = 0
         """Sessions whose bytes are still before their `_restore` in the outbox."""
@@ -77,14 +76,6 @@ class Port:
     def awaited(self) -> bool:
         """Whether a client waits for the line to be free."""
         return bool(self._arrived)
-
-    @property
-    def stand_in(self) -> AbsentLine:
-        """What stands for the line when the device went and the port has not been told yet."""
-        if self.line is not None and self._deserted is not self.line:
-            self._absent = AbsentLine.of(self.line)
-            self._deserted = self.line
-        return self._absent
 
     # ---- the device
 
@@ -205,9 +196,7 @@ class Port:
 
     def _remember(self, line: Line) -> None:
         """Set the device as the line was when it comes back, if somebody counts on that."""
-        if self._deserted is not line:
-            self._absent = AbsentLine.of(line)
-        self._deserted = None
+        self._absent = AbsentLine.of(line)
         if self.owner is None:
             self._forget()
 
@@ -327,18 +316,16 @@ class Port:
         self.leftover.watch()
         self._admit_arrived()
 
-    def _restore(self) -> None:
+    def _restore(self) -> Pending | None:
         self._restores -= 1
-        if self.line is None:
-            return
-        try:
-            self.line.set_break(False)
-            if self.config.between_sessions is BetweenSessions.RESTORE:
-                self.line.configure(self.config.line)
-                self.settings_changed()
-        except OSError:
-            # The device is going; `line_lost` follows.
-            return
+        return in_turn(self._restoring())
+
+    def _restoring(self) -> Iterator[Pending | None]:
+        if self.line is not None:
+            yield self.line.set_break(False)
+        if self.line is not None and self.config.between_sessions is BetweenSessions.RESTORE:
+            yield self.line.configure(self.config.line)
+            self.settings_changed()
 
     def settings_changed(self) -> None:
         """The line was set: what may wait for it depends on its speed."""
@@ -364,12 +351,11 @@ class Port:
         if config.line != before.line and (ours or self.control.settings() == before.line):
             self.outbox.then(self._set_line)
 
-    def _set_line(self) -> None:
-        try:
-            self.control.configure(self.config.line)
-        except OSError:
-            # The device is going; `line_lost` follows.
-            return
+    def _set_line(self) -> Pending | None:
+        return in_turn(self._setting_line())
+
+    def _setting_line(self) -> Iterator[Pending | None]:
+        yield self.control.configure(self.config.line)
         self.settings_changed()
 
     # ---- hand-over to another process

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from gatewayd.line.api import Line
 from gatewayd.line.model import LineErrors, Purge, Signal
+from gatewayd.line.pending import Pending
 from gatewayd.log import Happening, note
 from gatewayd.port.com_port import ComPort
 from gatewayd.port.gate import Hold
@@ -141,6 +142,7 @@ class TelnetSession(Session):
             self._outbox.write(_CHARACTERS[command])
         elif command is Command.BRK:
             self._outbox.then(self._break_on)
+            self._outbox.then(self._break_holds)
             self._outbox.then(self._break_off)
         elif command is Command.AYT:
             self.tell(f"[{self.port.name}: yes]")
@@ -152,16 +154,17 @@ class TelnetSession(Session):
         if self.port.owner is self:
             self.end()
 
-    def _break_on(self) -> float:
-        if self.port.owner is not self:
-            # Many may wait here, and the next client's requests behind them.
-            return 0
-        self.port.control.set_break(True)
-        return BREAK_S
+    def _break_on(self) -> Pending | None:
+        return self.port.control.set_break(True) if self.port.owner is self else None
 
-    def _break_off(self) -> None:
+    def _break_holds(self) -> float:
+        # Many may wait here when their client has gone, and the next client's requests behind them.
+        return BREAK_S if self.port.owner is self else 0
+
+    def _break_off(self) -> Pending | None:
         if self.port.owner is self:
-            self.port.control.set_break(self._com_port.breaking)
+            return self.port.control.set_break(self._com_port.breaking)
+        return None
 
     def _violation(self, reason: str) -> None:
         self._violations += 1

@@ -15,7 +15,7 @@ from gatewayd.line.model import LineErrors, LineSettings, Signal, SignalPolicies
 from gatewayd.line.opening import open_line
 from tests.comport.published import fill_in
 from tests.comport.table import SIGNATURE, TABLE, Row
-from tests.comport.uart import Uart
+from tests.comport.uart import Uart, perform
 
 DOCUMENT = Path(__file__).parents[2] / "docs/rfc2217.md"
 
@@ -57,9 +57,9 @@ def play(row: Row, line: LineControl) -> tuple[list[bytes], str]:
     """Perform a row on a line; its answers and what it did to the line."""
     access = AccessServer(SIGNATURE)
     access.begin(line)
-    access.perform(row.after, line)
+    perform(access, row.after, line)
     settings, signals, breaking = line.settings(), line.signals(), breaks(line)
-    answers = access.perform([row.request], line)
+    answers = perform(access, [row.request], line)
     effects = (
         describe(settings, line.settings()),
         describe_outputs(signals, line.signals()),
@@ -151,7 +151,7 @@ def test_undefined_values_are_answered_with_what_is_in_force(command: Command, b
         line = Uart()
         access = AccessServer(SIGNATURE)
         access.begin(line)
-        assert access.perform([Request(command, value)], line) == in_force
+        assert perform(access, [Request(command, value)], line) == in_force
         assert line.asked == []
 
 

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
+from gatewayd.comport.access import AccessServer, LineControl
+from gatewayd.comport.wire import Request
 from gatewayd.line.model import LineErrors, LineSettings, Parity, Signal, StopBits
+from gatewayd.line.pending import Pending
 from tests.sim.clock import FakeClock
 from tests.sim.line import SimLine
 
 TOO_FAST = 2**32 - 1
 CONNECTED = Signal.CTS | Signal.DSR | Signal.CD
+
+
+def perform(access: AccessServer, requests: Iterable[Request], line: LineControl) -> list[bytes]:
+    """The answers to requests, on a line that does all at once."""
+    answers: list[bytes] = []
+    for change in access.plan(requests, line):
+        assert change.apply(line) is None
+        answers += access.answers(change, line)
+    return answers
 
 
 class Uart(SimLine):
@@ -29,7 +42,7 @@ class Uart(SimLine):
         """The outputs that a call has named."""
         self.breaking = False
 
-    def configure(self, wanted: LineSettings) -> LineSettings:
+    def configure(self, wanted: LineSettings) -> Pending | None:
         self.asked.append(wanted)
         if wanted.bytesize == 5 and wanted.stopbits is StopBits.TWO:
             wanted = replace(wanted, stopbits=StopBits.ONE_POINT_FIVE)
@@ -38,13 +51,13 @@ class Uart(SimLine):
             wanted = replace(wanted, stopbits=StopBits.TWO if half else self.settings().stopbits)
         return super().configure(wanted)
 
-    def set_signals(self, on: Signal, off: Signal) -> None:
+    def set_signals(self, on: Signal, off: Signal) -> Pending | None:
         self.moved |= on | off
-        super().set_signals(on, off)
+        return super().set_signals(on, off)
 
-    def set_break(self, on: bool) -> None:
+    def set_break(self, on: bool) -> Pending | None:
         self.breaking = on
-        super().set_break(on)
+        return super().set_break(on)
 
     def errors(self) -> LineErrors:
         return self._receiver.errors

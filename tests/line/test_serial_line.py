@@ -80,12 +80,14 @@ def test_a_pty_tells_framing_as_asked_and_the_rest_as_read_back(pty: Pty) -> Non
         assert pty.slave is not None
         async with opened(pty) as (line, _recorder):
             wanted = LineSettings(31250, 5, Parity.MARK, StopBits.ONE_POINT_FIVE, rtscts=True)
-            assert line.configure(wanted) == wanted
+            line.configure(wanted)
+            assert line.settings() == wanted
             real = termios2.read(pty.slave)
             assert (real.bytesize, real.parity) == (8, Parity.NONE)
             assert (real.baudrate, real.rtscts) == (31250, True)
             # A rate that cannot be leaves the one in force.
-            assert line.configure(LineSettings(0, 7)) == LineSettings(31250, 7)
+            line.configure(LineSettings(0, 7))
+            assert line.settings() == LineSettings(31250, 7)
 
     run(scenario)
 
@@ -100,7 +102,8 @@ def test_settings_cost_no_ioctl_and_equal_ones_no_set(
                 patch.setattr(termios2, "fetch", None)
                 patch.setattr(termios2, "store", None)
                 assert line.settings() == LineSettings(19200)
-                assert line.configure(LineSettings(19200)) == LineSettings(19200)
+                line.configure(LineSettings(19200))
+                assert line.settings() == LineSettings(19200)
 
     run(scenario)
 
@@ -159,6 +162,7 @@ def test_error_counts_are_compared_at_each_read_and_never_otherwise(
             before = asked
             line.watch(signals=False, errors=True)
             found[0] = LineErrors(parity=1)
+            line.refresh()
             assert line.errors() == LineErrors(parity=1)
             await pty.write(b"b")
             await recorder.until(lambda: recorder.data == b"ab")
@@ -181,8 +185,8 @@ def test_an_ioctl_that_finds_the_device_gone_loses_the_line(pty: Pty) -> None:
             line.pause_reading()
             await asyncio.sleep(0)
             pty.hang_up()
-            with pytest.raises(OSError, match="Input/output"):
-                line.configure(LineSettings(19200))
+            line.configure(LineSettings(19200))
+            assert line.settings() == LineSettings(19200)
             assert recorder.lost == []
             await recorder.until(lambda: bool(recorder.lost))
             assert len(recorder.lost) == 1

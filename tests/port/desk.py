@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from gatewayd.config.schema import PortConfig
 from gatewayd.line.model import Capabilities, LineSettings, Signal
+from gatewayd.line.pending import Pending
 from gatewayd.port.phase import Cue
 from gatewayd.port.port import Port
 from gatewayd.port.session import Session
@@ -152,14 +153,14 @@ class Watched(SimLine):
     def _may_send(self) -> bool:
         return not self._stuck and super()._may_send()
 
-    def configure(self, wanted: LineSettings) -> LineSettings:
+    def configure(self, wanted: LineSettings) -> Pending | None:
         self.configured.append(wanted)
         return super().configure(wanted)
 
-    def set_break(self, on: bool) -> None:
+    def set_break(self, on: bool) -> Pending | None:
         if not self.breaks or on != self.breaks[-1][1]:
             self.breaks.append((self._clock.time(), on))
-        super().set_break(on)
+        return super().set_break(on)
 
     def fifo_room(self) -> int:
         """How many bytes the receiver still holds without an overrun."""

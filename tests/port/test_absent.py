@@ -4,15 +4,36 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gatewayd.line.model import LineErrors, LineSettings, Purge, Signal
+import pytest
+
+from gatewayd.line.model import LineErrors, LineSettings, Purge, Signal, StopBits
 from gatewayd.port.absent import AbsentLine
 
 
 def test_it_remembers_what_is_set() -> None:
     line = AbsentLine(LineSettings(4800))
     wanted = replace(line.settings(), baudrate=19200)
-    assert line.configure(wanted) == wanted
+    line.configure(wanted)
     assert line.settings() == wanted
+
+
+@pytest.mark.parametrize(
+    ("wanted", "remembered"),
+    [
+        (LineSettings(2**32 - 1), LineSettings(4800)),
+        (LineSettings(19200, stopbits=StopBits.ONE_POINT_FIVE), LineSettings(19200)),
+        (
+            LineSettings(19200, 5, stopbits=StopBits.TWO),
+            LineSettings(19200, 5, stopbits=StopBits.ONE_POINT_FIVE),
+        ),
+    ],
+)
+def test_it_remembers_only_what_a_line_could_take(
+    wanted: LineSettings, remembered: LineSettings
+) -> None:
+    line = AbsentLine(LineSettings(4800))
+    line.configure(wanted)
+    assert line.settings() == remembered
 
 
 def test_its_inputs_are_off_and_its_outputs_as_set() -> None:

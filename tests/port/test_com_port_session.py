@@ -14,7 +14,7 @@ from gatewayd.port.telnet_face import REPLY_BYTES
 from gatewayd.port.telnet_session import LOOK_AHEAD_BYTES, TelnetSession
 from gatewayd.telnet.constants import Command as Telnet
 from gatewayd.telnet.constants import Option
-from tests.port.desk import SINCE, Client, Desk
+from tests.port.desk import FAST, SINCE, Client, Desk
 from tests.port.wire import (
     ASK_DATASIZE,
     IS_DATASIZE_8,
@@ -425,3 +425,66 @@ def test_each_violation_of_com_port_is_reported(caplog: pytest.LogCaptureFixture
     client.sends(sub(Option.COM_PORT, b"\x01\x00"))
     assert vars(caplog.records[-1])["happening"] is Happening.PROTOCOL_VIOLATION
     assert "SET_BAUDRATE" in caplog.records[-1].getMessage()
+
+
+# ---- a driver that takes its time
+
+
+def test_an_answer_waits_until_the_driver_is_through_and_bytes_behind_it_wait_too() -> None:
+    desk = Desk()
+    client = desk.agreed()
+    desk.line.sleep()
+    client.sends(ask(Command.SET_BAUDRATE, 4800) + b"after")
+    desk.passes(1)
+    assert (client.gets(), bytes(desk.line.sent)) == (b"", b"")
+    desk.line.wake()
+    desk.passes(1)
+    assert client.gets() == answer(Command.SET_BAUDRATE, 4800)
+    assert desk.line.sent == b"after"
+
+
+def test_settings_and_signals_of_one_batch_are_done_and_answered_in_turn() -> None:
+    desk = Desk()
+    client = desk.agreed()
+    desk.line.sleep()
+    client.sends(ask(Command.SET_BAUDRATE, 4800) + ask(Command.SET_CONTROL, DTR_OFF))
+    assert desk.line.begun == 1
+    desk.line.wake()
+    assert desk.line.begun == 1
+    desk.line.wake()
+    answers = answer(Command.SET_BAUDRATE, 4800) + answer(Command.SET_CONTROL, DTR_OFF)
+    assert client.gets() == answers
+
+
+def test_the_first_notification_comes_when_the_modem_lines_have_been_looked_at() -> None:
+    desk = Desk()
+    desk.line.sleep()
+    client = desk.telnet()
+    client.sends(will(Option.COM_PORT))
+    assert client.gets() == b""
+    desk.line.wake()
+    assert client.gets() == notify(LEVELS)
+
+
+def test_a_client_that_leaves_meanwhile_has_no_more_done_for_it() -> None:
+    desk = Desk()
+    client = desk.agreed()
+    desk.line.sleep()
+    client.sends(ask(Command.SET_BAUDRATE, 4800) + ask(Command.SET_CONTROL, DTR_OFF))
+    client.goes()
+    while desk.line.begun:
+        desk.line.wake()
+        desk.passes(0)
+    assert Signal.DTR in desk.line.signals()
+    assert desk.line.settings() == FAST
+
+
+def test_a_device_that_goes_while_it_is_set_is_answered_for() -> None:
+    desk = Desk()
+    client = desk.agreed()
+    desk.line.sleep()
+    client.sends(ask(Command.SET_BAUDRATE, 4800))
+    desk.unplug()
+    desk.passes(1)
+    assert answer(Command.SET_BAUDRATE, 4800) in client.gets()
+    assert desk.port.wanted_settings.baudrate == 4800

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gatewayd.line.model import LineSettings, Purge, Signal
+from gatewayd.line.pending import Pending
 from gatewayd.log import Happening
 from gatewayd.port.outbox import ACTION_WEIGHT, Outbox, Urgent
 from tests.sim.clock import FakeClock
@@ -311,3 +312,58 @@ def test_the_count_of_what_waits_is_right_at_each_moment(size: int) -> None:
         assert rig.outbox.taken + rig.outbox.waiting == size
         rig.clock.advance(0.01)
     assert rig.outbox.taken == size
+
+
+# ---- what a driver takes its time for
+
+
+def test_the_queue_stands_still_until_what_an_action_began_is_done() -> None:
+    rig = Rig()
+    begun = Pending()
+    rig.outbox.then(lambda: begun)
+    rig.outbox.write(b"after")
+    rig.act("last")
+    assert rig.outbox.give_away() is None
+    rig.clock.advance(1)
+    assert rig.line.sent == b""
+    assert rig.seen == []
+    begun.finish()
+    rig.clock.advance(1)
+    assert rig.line.sent == b"after"
+    assert rig.seen == [("last", 5)]
+    assert rig.outbox.empty
+
+
+def test_a_write_behind_an_action_that_is_begun_waits_though_nothing_is_queued() -> None:
+    rig = Rig()
+    begun = Pending()
+    rig.outbox.then(lambda: begun)
+    assert not rig.outbox.write(b"after")
+    assert not rig.outbox.empty
+    begun.finish()
+    rig.clock.advance(1)
+    assert rig.line.sent == b"after"
+
+
+def test_what_is_done_already_holds_up_nothing() -> None:
+    rig = Rig()
+    done = Pending()
+    done.finish()
+    rig.outbox.then(lambda: done)
+    assert rig.outbox.write(b"x")
+
+
+def test_a_line_that_goes_leaves_nothing_standing_and_its_end_moves_nobody() -> None:
+    rig = Rig()
+    old, new = Pending(), Pending()
+    rig.outbox.then(lambda: old)
+    rig.act("behind")
+    rig.outbox.detach()
+    assert rig.seen == [("behind", 0)]
+    rig.plug()
+    rig.outbox.then(lambda: new)
+    rig.act("of the new line")
+    old.finish()
+    assert len(rig.seen) == 1
+    new.finish()
+    assert len(rig.seen) == 2

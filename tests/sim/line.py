@@ -21,6 +21,7 @@ from gatewayd.line.model import (
     Purge,
     Signal,
 )
+from gatewayd.line.pending import Pending
 from tests.sim.receiver import SimReceiver
 
 _PIECE_SECONDS: Final = 0.001
@@ -62,6 +63,8 @@ class SimLine:
         self._break = False
         self._watches_signals = self._watches_errors = False
         self._calls_to_failure = 0
+        self._slow = False
+        self._begun: list[Pending] = []
         self._queue = bytearray()
         self._piece: Timer | None = None
         self._piece_due = 0.0
@@ -109,6 +112,19 @@ class SimLine:
         """Have the `number`-th call from now on find the device gone, as OSError(EIO)."""
         self._calls_to_failure = number
 
+    def sleep(self) -> None:
+        """Have a driver from now on that takes its time for all but bytes."""
+        self._slow = True
+
+    def wake(self) -> None:
+        """The driver does the next thing that was asked of it."""
+        self._begun.pop(0).finish()
+
+    @property
+    def begun(self) -> int:
+        """How many things were asked of a driver that takes its time, and are not done."""
+        return len(self._begun)
+
     def unplug(self, cause: OSError | None = None) -> None:
         """Take the device away; `line_lost` follows, with ENODEV if no cause is given."""
         if self._over:
@@ -127,11 +143,15 @@ class SimLine:
         """See `api.Line`."""
         return self._settings
 
-    def configure(self, wanted: LineSettings) -> LineSettings:
+    def configure(self, wanted: LineSettings) -> Pending | None:
         """See `api.Line`; what is in `refused` stays as it was."""
         self._enter()
+        return self._later(self._configure, wanted)
+
+    def _configure(self, wanted: LineSettings) -> None:
         if self._over:
-            raise OSError(errno.EIO, "the device is gone")
+            self._settings = wanted.possible(self._settings)
+            return
         kept = {
             field.name: getattr(self._settings, field.name)
             for field in fields(wanted)
@@ -140,7 +160,6 @@ class SimLine:
         self._settings = replace(wanted, **kept)
         self._tell_peer()
         self._send_on()
-        return self._settings
 
     def signals(self) -> Signal:
         """See `api.Line`."""
@@ -149,15 +168,21 @@ class SimLine:
             return self._outputs
         return self._outputs | (self._inputs if self._capabilities.modem_lines else _ASSUMED)
 
-    def set_signals(self, on: Signal, off: Signal) -> None:
+    def set_signals(self, on: Signal, off: Signal) -> Pending | None:
         """See `api.Line`."""
         self._enter()
+        return self._later(self._set_signals, on, off)
+
+    def _set_signals(self, on: Signal, off: Signal) -> None:
         self._outputs = (self._outputs | on & _OUTPUTS) & ~off
         self._tell_peer()
 
-    def set_break(self, on: bool) -> None:
+    def set_break(self, on: bool) -> Pending | None:
         """See `api.Line`."""
         self._enter()
+        return self._later(self._set_break, on)
+
+    def _set_break(self, on: bool) -> None:
         if on and not self._break and self._peer is not None:
             self._peer.receive_break()
         self._break = on
@@ -167,6 +192,11 @@ class SimLine:
         """See `api.Line`."""
         self._enter()
         return self._receiver.errors if self._capabilities.error_counts else LineErrors()
+
+    def refresh(self) -> Pending | None:
+        """See `api.Line`; here the getters tell what is now."""
+        self._enter()
+        return self._later(lambda: None)
 
     def watch(self, *, signals: bool, errors: bool) -> None:
         """See `api.Line`."""
@@ -201,9 +231,12 @@ class SimLine:
         else:
             drained()
 
-    def purge(self, which: Purge) -> None:
+    def purge(self, which: Purge) -> Pending | None:
         """See `api.Line`."""
         self._enter()
+        return self._later(self._purge, which)
+
+    def _purge(self, which: Purge) -> None:
         if Purge.RX in which:
             self._receiver.take()
             self._throttle()
@@ -333,6 +366,15 @@ class SimLine:
         if self._events is not None and self._watches_signals:
             self._events.line_signals(inputs)
 
+    def _later(self, act: Callable[..., None], *args: object) -> Pending | None:
+        if not self._slow:
+            act(*args)
+            return None
+        pending = Pending()
+        pending.then(lambda: act(*args))
+        self._begun.append(pending)
+        return pending
+
     def _soon(self, callback: Callable[..., object], *args: object) -> None:
         self._clock.call_later(0, callback, *args)
 
@@ -350,6 +392,9 @@ class SimLine:
         self._queue.clear()
         self._stop_piece()
         self._tell_peer()
+        for pending in self._begun:
+            self._soon(pending.finish)
+        self._begun.clear()
         drained, self._drained = self._drained, None
         return drained
 
