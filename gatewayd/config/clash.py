@@ -5,12 +5,18 @@ from __future__ import annotations
 import ipaddress
 import os
 import stat
+from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, fields
+from itertools import combinations
+from operator import itemgetter
+from typing import Final
 
 from gatewayd.config.model import Address
 from gatewayd.config.problem import Place, Problem
 from gatewayd.device.match import DeviceMatch
+
+ANY: Final = {4: ipaddress.ip_address("0.0.0.0"), 6: ipaddress.ip_address("::")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +43,12 @@ def device_clashes(uses: Sequence[DeviceUse]) -> list[Problem]:
     two links to one tty are found out."""
     problems = []
     paths: dict[Hashable, DeviceUse] = {}
-    matches: list[tuple[DeviceMatch, DeviceUse]] = []
+    matches = _Matches()
     for use in uses:
         if isinstance(use.device, str):
             first = paths.setdefault(_node(use.device), use)
         else:
-            first = next((other for match, other in matches if _overlap(use.device, match)), use)
-            matches.append((use.device, use))
+            first = matches.first(use.device, use)
         if first is not use:
             same = "" if first.device == use.device else f", as {first.device}"
             text = (
@@ -64,25 +69,77 @@ def _node(path: str) -> Hashable:
     return status.st_rdev if stat.S_ISCHR(status.st_mode) else os.path.realpath(path)
 
 
-def _overlap(one: DeviceMatch, other: DeviceMatch) -> bool:
-    """Whether a device that fits the narrower of the two always fits the other as well."""
-    pairs = [(getattr(one, f.name), getattr(other, f.name)) for f in fields(DeviceMatch)]
-    return all(a in (None, b) for a, b in pairs) or all(b in (None, a) for a, b in pairs)
+Properties = frozenset[tuple[str, object]]
+
+
+class _Matches:
+    """The matches so far. Two of them overlap when one has all the properties of the other: a
+    device that fits the narrower always fits the wider as well."""
+
+    def __init__(self) -> None:
+        self._same: dict[Properties, tuple[int, DeviceUse]] = {}
+        self._wider: dict[Properties, tuple[int, DeviceUse]] = {}
+        """By each choice of the properties of a match: the first that has them."""
+        self._count = 0
+
+    def first(self, match: DeviceMatch, use: DeviceUse) -> DeviceUse:
+        """The earliest one that overlaps `match`, which is that of `use`; `use` if there is none.
+
+        A match has at most five properties, and so 31 choices of them.
+        """
+        has = [(f.name, getattr(match, f.name)) for f in fields(match)]
+        has = [(name, value) for name, value in has if value is not None]
+        choices = [
+            frozenset(some)
+            for number in range(1, len(has) + 1)
+            for some in combinations(has, number)
+        ]
+        this = (self._count, use)
+        self._count += 1
+        found = [self._same[some] for some in choices if some in self._same]
+        found.append(self._wider.get(choices[-1], this))
+        self._same.setdefault(choices[-1], this)
+        for some in choices:
+            self._wider.setdefault(some, this)
+        return min(found, key=itemgetter(0))[1]
 
 
 def address_clashes(uses: Sequence[AddressUse]) -> list[Problem]:
     """Addresses that cannot be bound beside each other, told at the later one."""
     problems = []
-    by_number: dict[int, list[AddressUse]] = {}
+    by_number: dict[int, _Hosts] = defaultdict(_Hosts)
     for use in uses:
-        others = by_number.setdefault(use.address.port, [])
-        first = next((other for other in others if _collide(use.address, other.address)), None)
-        others.append(use)
-        if first is not None and use.address.port:
+        if not use.address.port:
+            continue
+        first = by_number[use.address.port].first(use)
+        if first is not use:
             text = f"{use.address} cannot be beside {first.address}, {_origin(first, use)}"
             label = f"ports.{use.port}.{use.key}: " if use.place.line else ""
             problems.append(Problem(use.place, f"{label}{text}; take another number"))
     return problems
+
+
+class _Hosts:
+    """The hosts so far that are used with one TCP port."""
+
+    def __init__(self) -> None:
+        self._by_host: dict[Hashable, tuple[int, AddressUse]] = {}
+        """The first use of each host; also that of any of IPv4, by 4, and of IPv6, by 6."""
+        self._count = 0
+
+    def first(self, use: AddressUse) -> AddressUse:
+        """The earliest use that names a same address of this machine; `use` if there is none."""
+        host = ipaddress.ip_address(use.address.host)
+        this = (self._count, use)
+        self._count += 1
+        # What it collides with. `::` is bound for IPv4 as well.
+        others: list[Hashable] = [host, ANY[host.version], ANY[6]]
+        if host.is_unspecified:
+            others += [host.version] if host.version == 4 else [4, 6]
+        found = [self._by_host[other] for other in others if other in self._by_host]
+        for one in (host, host.version):
+            self._by_host.setdefault(one, this)
+        return min(found, key=itemgetter(0))[1] if found else use
 
 
 def _origin(first: AddressUse, use: AddressUse) -> str:
@@ -91,11 +148,3 @@ def _origin(first: AddressUse, use: AddressUse) -> str:
         return f"which {first.place} has"
     whose = "this port" if first.port == use.port else first.port
     return f"the {first.key} of {whose} on line {first.place.line}"
-
-
-def _collide(one: Address, other: Address) -> bool:
-    """Whether both name a same address of this machine. `::` is bound for IPv4 as well."""
-    a, b = ipaddress.ip_address(one.host), ipaddress.ip_address(other.host)
-    if a.version == b.version:
-        return a == b or a.is_unspecified or b.is_unspecified
-    return (a if a.version == 6 else b).is_unspecified

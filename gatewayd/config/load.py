@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import stat
 from collections.abc import Iterator
 
 import yaml
 
 from gatewayd.config.document import judge
-from gatewayd.config.problem import ConfigError, Place, Problem, quoted
+from gatewayd.config.problem import ConfigError, Place, Problem, cut, quoted
 from gatewayd.config.schema import Config
 from gatewayd.config.tree import Mapping, Node, Scalar, Sequence
 
@@ -16,13 +19,25 @@ LARGEST_FILE = 1 << 20
 """Bytes; 64 ports with all settings written out are 60 kB."""
 DEEPEST = 20
 """Nested lists and mappings; a configuration has five."""
+MOST_PROBLEMS = 100
+"""Told of a file; each is a line in the log."""
 MOST_NODES = 100_000
 """Values in the tree, counting what an alias stands for each time that it is used."""
+
+NOUNS = {
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 TAGS = frozenset(
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")
 )
+BRACKETED = re.compile(r"\[[0-9A-Fa-f:.%]*:[^\]]*\]:")
+NEAR = 100
+"""Characters around a mistake in which an address in brackets is looked for."""
 # What no YAML file may hold (YAML 1.1, 5.1), and a byte order mark inside.
 FORBIDDEN = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
@@ -32,8 +47,7 @@ FORBIDDEN = re.compile(
 def load(path: str) -> Config:
     """The configuration in the file `path`. Raises ConfigError, also when it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            data = file.read(LARGEST_FILE + 1)
+        data = _read(path)
     except (OSError, ValueError) as error:
         cause = error.strerror if isinstance(error, OSError) else str(error)
         text = f"cannot be read ({cause}); name a file that exists and that you may read"
@@ -41,9 +55,36 @@ def load(path: str) -> Config:
     return parse(data, path)
 
 
+def _read(path: str) -> bytes:
+    """What is in a regular file; any other is not opened: it could hang, or be a device."""
+    kind = stat.S_IFMT(os.stat(path).st_mode)
+    if kind == stat.S_IFREG:
+        # It may be another one by now.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), "rb") as file:
+            kind = stat.S_IFMT(os.fstat(file.fileno()).st_mode)
+            if kind == stat.S_IFREG:
+                return file.read(LARGEST_FILE + 1)
+    if kind == stat.S_IFDIR:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    noun = NOUNS.get(kind, "something else")
+    raise ConfigError([Problem(Place(path), f"is {noun}; name a regular file")])
+
+
 def parse(text: str | bytes, name: str) -> Config:
     """The configuration in `text`; `name` stands for the file in messages. Raises ConfigError."""
-    return judge(_Tree(name, _decode(text, name)).build())
+    try:
+        return judge(_Tree(name, _decode(text, name)).build())
+    except ConfigError as error:
+        raise _bounded(error) from None
+
+
+def _bounded(error: ConfigError) -> ConfigError:
+    """`error` with `MOST_PROBLEMS` problems at most, and how many there are beyond."""
+    told, rest = error.problems[:MOST_PROBLEMS], error.problems[MOST_PROBLEMS:]
+    if not rest:
+        return error
+    more = f"{len(rest)} more problems from here on; mend those before it first"
+    return ConfigError([*told, Problem(rest[0].place, more)])
 
 
 def _decode(data: str | bytes, name: str) -> str:
@@ -120,7 +161,8 @@ class _Tree:
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         if event.anchor not in self.anchors:
-            text = f"unknown alias *{event.anchor}; an &{event.anchor} must come first"
+            anchor = cut(str(event.anchor), 60)
+            text = f"unknown alias *{anchor}; an &{anchor} must come first"
             raise self._wrong(event, text)
         node, size = self.anchors[event.anchor]
         self._add(event, node, size)
@@ -164,12 +206,13 @@ class _Tree:
     def _syntax_problem(self, error: yaml.MarkedYAMLError) -> Problem:
         mark = error.problem_mark or error.context_mark
         if mark is None:
-            return Problem(Place(self.name), f"not YAML: {error.problem}; see the sample file")
+            found = cut(str(error.problem))
+            return Problem(Place(self.name), f"not YAML: {found}; see the sample file")
         lines = re.split("\r\n|[\r\n\x85\u2028\u2029]", self.text)
         line = lines[mark.line] if mark.line < len(lines) else ""
         if "\t" in line[: mark.column + 1]:
             hint = "there is a tab before it, and YAML takes spaces only"
-        elif re.search(r"\[[0-9A-Fa-f:.%]*:[^\]]*\]:", line):
+        elif BRACKETED.search(line[max(mark.column - NEAR, 0) : mark.column + NEAR]):
             hint = "put an IPv6 address in quotes, as in '[::1]:7001'"
         elif "mapping values" in str(error.problem):
             hint = "put a text with ': ' in it in quotes, or mend the indentation"
@@ -177,4 +220,4 @@ class _Tree:
             hint = "mend the indentation, or close a quote or bracket that was left open"
         context = f" {error.context}" if error.context else ""
         place = Place(self.name, mark.line + 1, mark.column + 1)
-        return Problem(place, f"not YAML: {error.problem}{context}; {hint}")
+        return Problem(place, f"not YAML: {cut(f'{error.problem}{context}')}; {hint}")

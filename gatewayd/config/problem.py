@@ -37,7 +37,7 @@ class Problem:
 
 
 class ConfigError(GatewayError):
-    """A configuration was refused; `problems` is all that is wrong with it, in file order."""
+    """A configuration was refused; `problems` is what is wrong with it, in file order."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(set(problems)))
@@ -62,5 +62,9 @@ def alternatives(words: Iterable[str]) -> str:
 
 def quoted(text: str, limit: int = 60) -> str:
     """`text` for a message: in quotes, on one line, cut to about `limit` characters."""
-    shown = text if len(text) <= limit else text[: limit - 3] + "..."
-    return repr(shown)
+    return repr(cut(text, limit))
+
+
+def cut(text: str, limit: int = 300) -> str:
+    """`text`, at most `limit` characters of it."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -7,6 +7,7 @@ import logging
 import resource
 import signal
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from gatewayd import __version__
@@ -18,12 +19,15 @@ from gatewayd.control.server import ControlError, ControlServer
 from gatewayd.errors import GatewayError
 from gatewayd.log import Happening, note
 from gatewayd.service import handlers, reload, status, systemd
+from gatewayd.service.aside import aside
 from gatewayd.service.commands import Commands
 from gatewayd.service.gateway import Gateway
 from gatewayd.service.handover import Inheritance, give
 from gatewayd.service.loop import GatewayLoop
 from gatewayd.service.store import Store
 
+JUDGING_S: Final = 20.0
+"""How long a reload waits for its file to be read and judged: it may be on a network's disk."""
 STATUS_S: Final = 0.2
 """The service manager's status line is at most so many seconds behind."""
 
@@ -117,7 +121,7 @@ class Daemon:
         async with self._reloading:
             systemd.notify(RELOADING=1)
             try:
-                new = load(self._config_path)
+                new = await aside(partial(load, self._config_path), JUDGING_S)
                 text = await reload.apply(self._gateway, self._config, new)
                 before, self._config = self._config.control, new
                 if new.control != before:

@@ -63,6 +63,60 @@ def test_matches(one: DeviceMatch, other: str | DeviceMatch, clash: bool) -> Non
     assert bool(told(one, other)) is bool(told(other, one)) is clash
 
 
+PROPERTIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "serial": st.sampled_from("AB"),
+        "usb_path": st.sampled_from(["1-1", "1-2"]),
+        "interface": st.integers(0, 1),
+        "vid": st.just("0403"),
+    },
+).filter(lambda found: found.keys() - {"interface"})
+
+
+def overlap(one: dict[str, object], other: dict[str, object]) -> bool:
+    return one.items() <= other.items() or other.items() <= one.items()
+
+
+@given(st.lists(PROPERTIES, max_size=8))
+def test_the_first_match_that_overlaps_is_named(given: list[dict[str, object]]) -> None:
+    uses = [
+        DeviceUse(f"p{n}", Place("f", n + 1, 1), DeviceMatch(**one))  # type: ignore[arg-type]
+        for n, one in enumerate(given)
+    ]
+    expected = {}
+    for n, one in enumerate(given):
+        firsts = [k for k, other in enumerate(given[:n]) if overlap(one, other)]
+        if firsts:
+            expected[n + 1] = f"the device of p{firsts[0]} on line {firsts[0] + 1} already"
+    told = {problem.place.line: problem.text for problem in device_clashes(uses)}
+    assert told.keys() == expected.keys()
+    assert all(expected[line] in text for line, text in told.items())
+
+
+def test_many_ports_are_judged_in_one_pass() -> None:
+    """Each compared with each would take minutes: the time limit of a test ends it."""
+    many = 20_000
+    devices = [
+        DeviceUse(
+            f"p{n}", Place("f", n + 1, 1), DeviceMatch(serial=str(n % (many - 1)), vid="0403")
+        )
+        for n in range(many)
+    ]
+    (told,) = device_clashes(devices)
+    assert told.place.line == many
+    addresses = [
+        AddressUse(
+            "a", Place("f", n + 1, 1), "raw", Address(f"127.{n // 250}.0.{n % 250 + 1}", 7001)
+        )
+        for n in range(many)
+    ]
+    assert address_clashes(addresses) == []
+    everywhere = AddressUse("b", Place("f", many + 1, 1), "raw", Address("::", 7001))
+    (told,) = address_clashes([*addresses, everywhere])
+    assert "beside 127.0.0.1:7001, the raw of a on line 1" in told.text
+
+
 def clash(one: Address, other: Address) -> bool:
     uses = [
         AddressUse("a", Place("f", 3, 5), "rfc2217", one),
@@ -122,5 +176,9 @@ def test_a_clash_is_told_once_for_each_later_address(addresses: list[Address]) -
         if any(clash(other, one) for other in addresses[:n])
     }
     problems = address_clashes(uses)
+    for problem in problems:
+        one = addresses[problem.place.line - 1]
+        first = next(k for k, other in enumerate(addresses) if clash(other, one))
+        assert f"on line {first + 1};" in problem.text
     assert {problem.place.line for problem in problems} == expected
     assert len(problems) == len(expected)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -241,8 +244,62 @@ def test_files(tmp_path: Path) -> None:
         assert str(caught.value).startswith(f"{name}: cannot be read ({cause}")
     with pytest.raises(ConfigError, match="cannot be read"):
         load("a\0b")
+    path.write_bytes(b"#" * (LARGEST_FILE + 1))
     with pytest.raises(ConfigError, match="larger than"):
-        load("/dev/zero")
+        load(str(path))
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with socket.socket(socket.AF_UNIX) as sock, contextlib.ExitStack() as stack:
+        sock.bind(str(tmp_path / "socket"))
+        master, slave = os.openpty()
+        stack.callback(os.close, master)
+        stack.callback(os.close, slave)
+        for path, noun in (
+            (tmp_path / "fifo", "a FIFO"),
+            (tmp_path / "socket", "a socket"),
+            (os.ttyname(slave), "a device"),
+            ("/dev/zero", "a device"),
+        ):
+            with pytest.raises(ConfigError) as caught:
+                load(str(path))
+            assert str(caught.value) == f"{path}: is {noun}; name a regular file"
+
+
+def test_a_fifo_that_came_in_the_meantime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    regular = os.stat(__file__)
+    monkeypatch.setattr(os, "stat", lambda path: regular)
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(ConfigError, match="is a FIFO"):
+        load(str(tmp_path / "fifo"))
+
+
+def test_ninety_thousand_mistakes_are_a_hundred_lines() -> None:
+    told = problems("version: 1\nports: {}\n" + "".join(f"k{n}: 1\n" for n in range(40_000)))
+    assert len(told) == 101
+    assert told[99].startswith("f:102:1: unknown key 'k99'")
+    assert told[100] == "f:103:1: 39900 more problems from here on; mend those before it first"
+    assert len(problems("version: 1\nports: {}\n" + "x1: 1\n" * 102)) == 101
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "version: 1\nports: [" + ":" * 1_000_000,
+        "version: 1\nports: " + "[:" * 100_000 + ": a: b",
+        "version: *" + "v" * 1_000_000,
+        "version: 1\nports: {}\n" + "k" * 1_000_000 + ": 1",
+        "version: 1\nports: {a: {device: /dev/x, raw: 1, line: '9600" + " " * 500_000 + "8'}}",
+        "version: 1\nports: {a: {device: /dev/x, raw: [" + "1, " * 90_000 + "1]}}",
+    ],
+    ids=["colons", "brackets", "alias", "key", "spaces", "addresses"],
+)
+def test_what_was_made_to_take_long_is_told_shortly(text: str) -> None:
+    """A search that is quadratic in one of these takes minutes: the limit of a test ends it."""
+    told = problems(text)
+    assert len(told) <= 101
+    assert max(map(len, told)) < 600
 
 
 WORDS = st.sampled_from(

@@ -128,6 +128,37 @@ def test_listeners_come_and_go_under_the_session(rack: Rack) -> None:
         ]
 
 
+def test_ports_do_not_wait_for_a_file_that_takes_long_to_judge(rack: Rack) -> None:
+    one = rack.entry("one", rack.one, raw=rack.ports[0])
+    many = "  a: {device: /dev/none, raw: [" + "7001, " * 20_000 + "7001]}\n"
+    with rack.serve(one) as daemon:
+        opened(daemon, 1)
+        with connect(rack.ports[0]) as session:
+            talk(session, rack.one)
+            daemon.write(one + many)
+            daemon.signal(signal.SIGHUP)
+            trips = 0
+            while "more problems from here on" not in daemon.text:
+                talk(session, rack.one)
+                trips += 1
+            # In the loop it would be none, or one.
+            assert trips > 5
+        assert daemon.times("cannot be beside") == 100
+
+
+def test_a_fifo_as_the_file_holds_up_nobody(rack: Rack) -> None:
+    with rack.serve(rack.entry("one", rack.one, raw=rack.ports[0])) as daemon:
+        opened(daemon, 1)
+        daemon.config.unlink()
+        os.mkfifo(daemon.config)
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for("is a FIFO; name a regular file")
+        with connect(rack.ports[0]) as session:
+            talk(session, rack.one)
+        daemon.signal(signal.SIGTERM)
+        assert daemon.wait() == 0
+
+
 def test_two_ports_swap_their_addresses(rack: Rack) -> None:
     first, second, _, _ = rack.ports
     before = rack.entry("one", rack.one, raw=first) + rack.entry("two", rack.two, raw=second)
