@@ -14,7 +14,9 @@ from typing import Any, Final
 from gatewayd.config.schema import Address, Face
 from gatewayd.errors import GatewayError
 from gatewayd.log import Happening, note
-from gatewayd.net.connection import Connection, expect_peer, peer_name
+from gatewayd.net.channel import Carrier, PlainChannel
+from gatewayd.net.connection import Connection
+from gatewayd.net.tcp import expect_peer, peer_name
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.port import Port
 from gatewayd.port.session import Session
@@ -89,6 +91,8 @@ class Listener:
         host, number = sock.getsockname()[:2]
         self.address = Address(str(host), int(number))
         self.connections: set[Connection] = set()
+        self.carrier: Carrier = PlainChannel
+        """What carries the bytes of each connection."""
         self._next_number = next_number
         self._watch = watch
         self._loop = asyncio.get_running_loop()
@@ -149,7 +153,7 @@ class Listener:
     def _serve(self, sock: socket.socket, peername: str) -> None:
         connection, session = self._make(sock, peername, datetime.now().astimezone())
         try:
-            connection.begin(session)
+            connection.enter(session)
         except BaseException:
             connection.abort()
             raise
@@ -163,8 +167,7 @@ class Listener:
         since = datetime.fromisoformat(snapshot["since"])
         connection, session = self._make(sock, str(snapshot["peername"]), since)
         try:
-            connection.go_on(session, unsent)
-            session.restore(snapshot)
+            connection.go_on(session, snapshot, unsent)
         except (KeyError, ValueError, TypeError):
             connection.abort()
             raise
@@ -172,7 +175,7 @@ class Listener:
     def _make(
         self, sock: socket.socket, peername: str, since: datetime
     ) -> tuple[Connection, Session]:
-        connection = Connection(sock, self._watch, self.connections.discard)
+        connection = Connection(sock, self._watch, self.connections.discard, carrier=self.carrier)
         self.connections.add(connection)
         kind = _FACES[self.face]
         number = self._next_number()

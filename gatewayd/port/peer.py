@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
+
+HIGH_BYTES: Final = 65536
+LOW_BYTES: Final = 16384
+"""What waits for a client: above the first the line is not read, below the second it is again."""
 
 
 class Peer(Protocol):

@@ -29,6 +29,7 @@ class Session:
     """
 
     face = "raw"
+    takes_urgent = False
 
     def __init__(
         self, port: Port, peer: Peer, *, number: int, peername: str, since: datetime
@@ -59,6 +60,15 @@ class Session:
         """How many bytes to read from the client at once: on the raw face what the line can send
         in its window, since nothing behind them could be of use before."""
         return self.port.window
+
+    @property
+    def vigilance(self) -> float:
+        """After how many seconds a client is looked at that takes nothing of what was sent: none
+        that got no more than the opening."""
+        return self.port.config.peer_timeout if self.bytes_out else 0
+
+    def urgent(self) -> None:
+        """TCP urgent data: bytes like others."""
 
     def start(self) -> None:
         """The client is connected: ask the port for the line."""

@@ -49,6 +49,7 @@ class TelnetSession(Session):
     """A client of the RFC 2217 face."""
 
     face = "rfc2217"
+    takes_urgent = True
 
     def __init__(
         self, port: Port, peer: Peer, *, number: int, peername: str, since: datetime

@@ -16,14 +16,15 @@ from gatewayd.config.schema import Face
 from gatewayd.line.model import Purge
 from gatewayd.log import Happening
 from gatewayd.net import connection as module
+from gatewayd.net.tcp import peer_name
 from gatewayd.port import session as session_module
 from gatewayd.port import telnet_face, telnet_session
+from gatewayd.port.peer import HIGH_BYTES
 from gatewayd.port.phase import Cue
 from gatewayd.telnet.constants import Option
 from tests.net.stand import Client, Stand, run, standing, until
 from tests.port.desk import SINCE
-from tests.port.test_telnet_session import OPENING
-from tests.port.wire import do, will
+from tests.port.wire import OPENING, do, will
 
 EVERY_BYTE: Final = bytes(range(256))
 PLENTY: Final = EVERY_BYTE * 2048
@@ -58,7 +59,7 @@ def test_a_client_that_does_not_read_stops_the_line_and_gets_all_later() -> None
         async with standing(Face.RAW) as stand:
             client = await stand.let_in(receive_buffer=4096)
             sent = await stand.device_sends_until_held_up()
-            assert stand.connection.backlog() < module.HIGH_BYTES + 2 * 4096
+            assert stand.connection.backlog() < HIGH_BYTES + 2 * 4096
             assert await client.gets(len(sent)) == sent
             assert stand.line.is_read()
             assert stand.connection.backlog() == 0
@@ -486,4 +487,4 @@ def test_the_options_of_a_connection_are_really_set(face: Face) -> None:
     ],
 )
 def test_a_client_is_called_by_its_address(address: tuple[object, ...], text: str) -> None:
-    assert module.peer_name(address) == text
+    assert peer_name(address) == text

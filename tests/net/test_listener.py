@@ -17,7 +17,7 @@ from gatewayd.log import Happening
 from gatewayd.net import listener as module
 from gatewayd.net.listener import BACKLOG, BindError, bind, exposed
 from tests.net.stand import run, standing, until
-from tests.port.test_telnet_session import OPENING
+from tests.port.wire import OPENING
 
 no_ipv6 = pytest.mark.skipif(not os.path.exists("/proc/net/if_inet6"), reason="no IPv6 here")
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from gatewayd.config.schema import PortConfig
 from gatewayd.line.model import Capabilities, LineSettings, Signal
 from gatewayd.line.pending import Pending
+from gatewayd.port.peer import HIGH_BYTES, LOW_BYTES
 from gatewayd.port.phase import Cue
 from gatewayd.port.port import Port
 from gatewayd.port.session import Session
@@ -16,9 +17,6 @@ from gatewayd.port.telnet_session import TelnetSession
 from tests.sim.clock import FakeClock
 from tests.sim.line import SimLine
 
-HIGH: Final = 65536
-LOW: Final = 16384
-"""Where a connection calls itself full, and ready again."""
 SINCE: Final = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 ASSUMED: Final = Signal.CTS | Signal.DSR | Signal.CD
 FAST: Final = LineSettings(baudrate=115200)
@@ -78,7 +76,7 @@ class Client:
         self.room += room
         kept, self._kept = bytes(self._kept), bytearray()
         self._take(kept)
-        if self._full and len(self._kept) < LOW:
+        if self._full and len(self._kept) < LOW_BYTES:
             self._full = False
             if not self.closed:
                 self.session.peer_ready()
@@ -103,7 +101,7 @@ class Client:
         if self.closed or not self.connected:
             return
         self._take(data)
-        if not self._full and len(self._kept) > HIGH:
+        if not self._full and len(self._kept) > HIGH_BYTES:
             self._full = True
             self.session.peer_full()
 

@@ -15,18 +15,19 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from gatewayd.comport.wire import ANSWER, Command
 from gatewayd.line.model import LineSettings
 from gatewayd.port.outbox import ACTION_WEIGHT
+from gatewayd.port.peer import HIGH_BYTES
 from gatewayd.port.telnet_face import READ_BYTES
 from gatewayd.port.telnet_session import LOOK_AHEAD_BYTES
 from gatewayd.telnet.constants import Option, Side
 from gatewayd.telnet.engine import TelnetEngine
 from gatewayd.telnet.events import Subnegotiation, TimingMarkRequested
-from tests.port.desk import HIGH, Client, Desk
+from tests.port.desk import Client, Desk
 from tests.port.wire import ask, do, sub
 
 FIFO: Final = 4096
 REQUESTS: Final = 100
 """More requests than one example makes."""
-MOST_KEPT: Final = HIGH + 2 * FIFO + READ_BYTES
+MOST_KEPT: Final = HIGH_BYTES + 2 * FIFO + READ_BYTES
 """What may wait for a client: up to the limit where the line is not read, one FIFO of it in bytes
 that Telnet doubles, and the answers to one read."""
 MOST_WAITING: Final = LOOK_AHEAD_BYTES + READ_BYTES * ACTION_WEIGHT

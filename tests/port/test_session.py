@@ -5,8 +5,9 @@ from __future__ import annotations
 from gatewayd.config.schema import WhileAbsent
 from gatewayd.line.model import Signal
 from gatewayd.port.leftover import STALL_S
+from gatewayd.port.peer import HIGH_BYTES
 from gatewayd.port.session import QUIET_S, Session
-from tests.port.desk import FAST, HIGH, SINCE, Desk
+from tests.port.desk import FAST, SINCE, Desk
 
 EVERY_BYTE = bytes(range(256))
 
@@ -61,7 +62,7 @@ def test_a_client_that_does_not_read_stops_the_line_until_it_reads_again() -> No
     desk = Desk()
     client = desk.raw()
     client.room = 0
-    data = EVERY_BYTE * (HIGH // 256)
+    data = EVERY_BYTE * (HIGH_BYTES // 256)
     desk.device_sends(data)
     assert desk.line.is_read()
     desk.device_sends(b"one more")

@@ -8,13 +8,15 @@ import pytest
 
 from gatewayd.log import Happening
 from gatewayd.port.gate import Hold
+from gatewayd.port.peer import HIGH_BYTES
 from gatewayd.port.session import QUIET_S
 from gatewayd.port.telnet_session import BREAK_S, LOOK_AHEAD_BYTES, REPORTED_VIOLATIONS
 from gatewayd.telnet.constants import Command, Option
-from tests.port.desk import HIGH, Client, Desk
+from tests.port.desk import Client, Desk
 from tests.port.wire import (
     DM,
     IAC,
+    OPENING,
     command,
     do,
     dont,
@@ -22,9 +24,6 @@ from tests.port.wire import (
     will,
     wont,
 )
-
-OPENING = bytes.fromhex("fffb00 fffd00 fffb03 fffd03 fffd2c")
-"""WILL BINARY, DO BINARY, WILL SGA, DO SGA, DO COM-PORT."""
 
 
 def play(desk: Desk, client: Client, *steps: tuple[bytes, bytes, bytes]) -> None:
@@ -412,7 +411,7 @@ def test_a_client_that_asks_and_does_not_read_is_not_read_either() -> None:
     while client.is_read():
         client.sends(command(Command.AYT) * 512)
         asked += 512
-        assert asked * len(yes) < 2 * HIGH
+        assert asked * len(yes) < 2 * HIGH_BYTES
     client.takes(float("inf"))
     assert client.is_read()
     assert client.gets() == yes * asked

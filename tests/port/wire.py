@@ -60,3 +60,7 @@ LEVELS = 0xB0
 def notify(state: int) -> bytes:
     """NOTIFY-MODEMSTATE."""
     return answer(Command.NOTIFY_MODEMSTATE, state)
+
+
+OPENING = bytes.fromhex("fffb00 fffd00 fffb03 fffd03 fffd2c")
+"""WILL BINARY, DO BINARY, WILL SGA, DO SGA, DO COM-PORT."""
