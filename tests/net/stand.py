@@ -215,7 +215,7 @@ async def standing(
     **changes: Any,
 ) -> AsyncIterator[Stand]:
     """A stand on `listening`, or a free port; its device is open unless `plugged` is false."""
-    config = PortConfig("psu1", "/dev/ttyS9", line=LINE, **changes)
+    config = PortConfig("psu1", "/dev/ttyS9", **{"line": LINE, **changes})
     stand = Stand(config, face, listening or bind(Address("127.0.0.1", 0)))
     try:
         if plugged:
