@@ -31,7 +31,11 @@ type Port (
   state: (absent, opening, ready, busy, failed),
   # why the device is not ready
   cause: string,
+  # when it came into this state
+  state_since: string,
   line: string,
+  # the modem lines that are on: DTR, RTS, CTS, DSR, RI, CD; none for a line that has none
+  signals: ?[]string,
   # face and address, as in the configuration
   listeners: []string,
   session: ?Session,
@@ -45,14 +49,55 @@ type Port (
   sent_discarded: int,
   # how often the device went away
   losses: int,
+  # when it did so last
+  lost_at: ?string,
   breaks: int,
   framing_errors: int,
   parity_errors: int,
   overruns: int
 )
 
+# Running counts of the receiver
+type LineErrors (breaks: int, framing: int, parity: int, overruns: int)
+
+type Event (
+  # session-opened, session-closed, session-refused, taken-over, watcher-came, watcher-left, leased,
+  # freed, settings, signals, errors, break-sent, device, discarded
+  kind: string,
+  # for people
+  text: string,
+  peer: string,
+  name: string,
+  face: string,
+  # what the line is set to now
+  line: ?string,
+  # the modem lines that are on now
+  signals: ?[]string,
+  errors: ?LineErrors,
+  # bytes
+  count: int
+)
+
 # What is served, in the order of the configuration
 method Status() -> (version: string, since: string, ports: []Port)
+
+# All ports with the first answer, then those that changed: changes of state at once, counters once
+# a second while bytes go by; names are all ports, in the order of the configuration
+method Changes() -> (version: string, since: string, names: []string, ports: []Port)
+
+# What happens at a port and, unless bytes is false, what goes by. The first answer says only that
+# it has begun; then each has bytes (base64), or an event, or what a slow caller missed here. What
+# clients send is told on the control socket only
+method Watch(port: string, bytes: ?bool) -> (
+  # microseconds since 1970; of the first byte
+  at: int,
+  from_line: ?string,
+  to_line: ?string,
+  event: ?Event,
+  # bytes and events
+  missed: int,
+  missed_events: int
+)
 
 # Put the configuration file in force; a file with problems changes nothing
 method Reload() -> (summary: string)

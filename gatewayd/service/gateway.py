@@ -7,6 +7,8 @@ import contextlib
 import socket
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 from itertools import count
 from typing import Final
 
@@ -16,6 +18,7 @@ from gatewayd.line.gather import Gatherers
 from gatewayd.net.connection import Connection
 from gatewayd.net.listener import Listener, bind
 from gatewayd.net.watch import SocketWatch
+from gatewayd.port.phase import Phase
 from gatewayd.port.port import Port
 from gatewayd.service.keeper import Keeper
 from gatewayd.service.passed import PassedSockets
@@ -27,6 +30,11 @@ STOP_S: Final = 1.0
 """How long a stop waits for bytes that clients sent and lines have not taken."""
 
 
+def now() -> datetime:
+    """The time, with its zone."""
+    return datetime.now().astimezone()
+
+
 @dataclass(slots=True)
 class Served:
     """A port with what serves it."""
@@ -36,6 +44,18 @@ class Served:
     listeners: list[Listener] = field(default_factory=list)
     retired: list[Listener] = field(default_factory=list)
     """Those that accept no more, and whose clients may still be there."""
+    state_since: datetime = field(default_factory=now)
+    lost_at: datetime | None = None
+    """When the device went away, the last time."""
+    _phase: Phase = Phase.ABSENT
+
+    def changed(self) -> None:
+        """The port changed: take note of when."""
+        if self.port.phase is not self._phase:
+            self.state_since = now()
+            if self._phase is Phase.READY:
+                self.lost_at = self.state_since
+            self._phase = self.port.phase
 
     def retire(self, listener: Listener) -> None:
         """Accept no more at a listener; its socket stays open."""
@@ -57,6 +77,8 @@ class Gateway:
         self.served: dict[str, Served] = {}
         self.changed: Callable[[], None] | None = None
         """Called when a session came or went, or a device changed its state."""
+        self.observers: list[Callable[[], None]] = []
+        """Called when ports came or went, or are others than before."""
         self._store = store
         self._watch = DeviceWatch(self.loop)
         self._sockets = SocketWatch(self.loop)
@@ -93,12 +115,13 @@ class Gateway:
     def add(self, config: PortConfig, sockets: Iterable[tuple[Face, socket.socket]]) -> Served:
         """One more port, on sockets that listen already; its keeper is still to be started."""
         port = Port(config, self.loop)
-        port.on_change = self._port_changed
         served = Served(port, Keeper(port, self._watch, self._store, self._gatherers))
+        port.on_change = partial(self._port_changed, served)
         self.served[config.name] = served
         for face, sock in sockets:
             self._listen(served, face, sock)
         self.store_listeners(served)
+        self._arranged()
         return served
 
     def extend(self, served: Served, face: Face, sock: socket.socket) -> None:
@@ -118,13 +141,19 @@ class Gateway:
         fds = [listener.socket.fileno() for listener in served.listeners]
         self._store.listeners(served.port.name, [fd for fd in fds if fd >= 0])
 
-    def _port_changed(self) -> None:
+    def _arranged(self) -> None:
+        for observer in tuple(self.observers):
+            observer()
+
+    def _port_changed(self, served: Served) -> None:
+        served.changed()
         if self.changed is not None:
             self.changed()
 
     def order(self, names: list[str]) -> None:
         """Have the ports in this order, that of the configuration."""
         self.served = {name: self.served[name] for name in names}
+        self._arranged()
 
     async def remove(self, name: str, *, keep: Container[Listening] = ()) -> None:
         """Serve a port no more: end its session, give its device back.

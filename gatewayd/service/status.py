@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+from gatewayd.line.model import Signal
 from gatewayd.port.holder import Holder
 from gatewayd.port.phase import Phase
 from gatewayd.port.port import Port
@@ -18,7 +19,7 @@ async def ports(gateway: Gateway) -> list[dict[str, Any]]:
     """All ports, as `type Port` of the control interface has them."""
     found: list[dict[str, Any]] = []
     for served in tuple(gateway.served.values()):
-        found.append(_port(served))
+        found.append(describe(served))
         if len(found) % PIECE == 0:
             await asyncio.sleep(0)
     return found
@@ -41,7 +42,13 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _port(served: Served) -> dict[str, Any]:
+def signal_names(signals: Signal) -> list[str]:
+    """The lines that are on, by their names: DTR, RTS, CTS, DSR, RI, CD."""
+    return [str(signal.name) for signal in signals]
+
+
+def describe(served: Served) -> dict[str, Any]:
+    """One port, as `type Port` of the control interface has it."""
     port, counters = served.port, served.port.counters
     errors = port.control.errors()
     return {
@@ -50,7 +57,9 @@ def _port(served: Served) -> dict[str, Any]:
         "device": str(port.config.device),
         "state": port.phase.value,
         "cause": port.cause,
+        "state_since": served.state_since.isoformat(timespec="seconds"),
         "line": str(port.control.settings()),
+        "signals": _signals(port),
         "listeners": [f"{listener.face.value} {listener.address}" for listener in served.listeners],
         "session": _session(port.owner) if port.owner is not None else None,
         "sessions": counters.sessions,
@@ -60,11 +69,19 @@ def _port(served: Served) -> dict[str, Any]:
         "received_discarded": counters.discarded_from_device,
         "sent_discarded": port.leftover.discarded,
         "losses": counters.losses,
+        "lost_at": served.lost_at.isoformat(timespec="seconds") if served.lost_at else None,
         "breaks": errors.break_,
         "framing_errors": errors.framing,
         "parity_errors": errors.parity,
         "overruns": errors.overrun,
     }
+
+
+def _signals(port: Port) -> list[str] | None:
+    line = port.line
+    if line is None or not line.capabilities.modem_lines:
+        return None
+    return signal_names(line.signals())
 
 
 def _session(session: Holder) -> dict[str, Any]:
