@@ -36,7 +36,7 @@ def main(args: argparse.Namespace) -> int:
     text = configuration(ports, remarks, path)
     print(text, end="")
     lost: list[Remark] = [*remarks, *(remark for port in ports for remark in port.remarks)]
-    for remark in sorted(lost):
+    for remark in sorted(set(lost)):
         print(f"{path}:{remark.line}: {remark.text}", file=sys.stderr)
     try:
         parse(text, "the result")

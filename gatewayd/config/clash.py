@@ -5,17 +5,17 @@ from __future__ import annotations
 import ipaddress
 import os
 import stat
-from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, fields
 from itertools import combinations
 from operator import itemgetter
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from gatewayd.config.model import Address
 from gatewayd.config.problem import Place, Problem
 from gatewayd.device.match import DeviceMatch
 
+T = TypeVar("T")
 ANY: Final = {4: ipaddress.ip_address("0.0.0.0"), 6: ipaddress.ip_address("::")}
 
 
@@ -107,11 +107,11 @@ class _Matches:
 def address_clashes(uses: Sequence[AddressUse]) -> list[Problem]:
     """Addresses that cannot be bound beside each other, told at the later one."""
     problems = []
-    by_number: dict[int, _Hosts] = defaultdict(_Hosts)
+    claims = AddressClaims[AddressUse]()
     for use in uses:
         if not use.address.port:
             continue
-        first = by_number[use.address.port].first(use)
+        first = claims.claim(use.address, use)
         if first is not use:
             text = f"{use.address} cannot be beside {first.address}, {_origin(first, use)}"
             label = f"ports.{use.port}.{use.key}: " if use.place.line else ""
@@ -119,27 +119,28 @@ def address_clashes(uses: Sequence[AddressUse]) -> list[Problem]:
     return problems
 
 
-class _Hosts:
-    """The hosts so far that are used with one TCP port."""
+class AddressClaims(Generic[T]):
+    """Who has which address, and who was first where two cannot be beside each other."""
 
     def __init__(self) -> None:
-        self._by_host: dict[Hashable, tuple[int, AddressUse]] = {}
-        """The first use of each host; also that of any of IPv4, by 4, and of IPv6, by 6."""
+        self._first: dict[Hashable, tuple[int, T]] = {}
+        """By number and host; also, for any host of IPv4 or IPv6, by number and version."""
         self._count = 0
 
-    def first(self, use: AddressUse) -> AddressUse:
-        """The earliest use that names a same address of this machine; `use` if there is none."""
-        host = ipaddress.ip_address(use.address.host)
-        this = (self._count, use)
+    def claim(self, address: Address, who: T) -> T:
+        """The first who has an address that is also named by `address`; `who` if nobody has."""
+        number, host = address.port, ipaddress.ip_address(address.host)
+        this = (self._count, who)
         self._count += 1
         # What it collides with. `::` is bound for IPv4 as well.
         others: list[Hashable] = [host, ANY[host.version], ANY[6]]
         if host.is_unspecified:
             others += [host.version] if host.version == 4 else [4, 6]
-        found = [self._by_host[other] for other in others if other in self._by_host]
+        keys = [(number, other) for other in others]
+        found = [self._first[key] for key in keys if key in self._first]
         for one in (host, host.version):
-            self._by_host.setdefault(one, this)
-        return min(found, key=itemgetter(0))[1] if found else use
+            self._first.setdefault((number, one), this)
+        return min(found, key=itemgetter(0))[1] if found else who
 
 
 def _origin(first: AddressUse, use: AddressUse) -> str:

@@ -10,12 +10,15 @@ import dataclasses
 import ipaddress
 import os
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from gatewayd.config.clash import AddressClaims
 from gatewayd.config.schema import Address, PortConfig
 from gatewayd.config.values import LOOPBACK
-from gatewayd.ser2net.gensio import Stack, parse
-from gatewayd.ser2net.model import Connection, LeftOutError, Option, Remark, Source
+from gatewayd.ser2net import serial
+from gatewayd.ser2net.gensio import FAMILIES, Stack, parse, parse_accepter
+from gatewayd.ser2net.model import Connection, Default, LeftOutError, Option, Remark, Source
 from gatewayd.ser2net.serial import line_of
 
 ANY, ANY_IPV4 = "::", "0.0.0.0"
@@ -56,10 +59,13 @@ class Imported:
 def convert(source: Source) -> tuple[tuple[Imported, ...], tuple[Remark, ...]]:
     """The ports of `source`, and the remarks that belong to none of them."""
     ports: list[Imported] = []
-    remarks = list(source.remarks)
+    remarks = [*source.remarks, *_lost_defaults(source.defaults)]
+    claims = AddressClaims[Connection]()
     for connection in source.connections:
         try:
             imported = _import(connection, {one.port.name.lower() for one in ports})
+            if imported.enabled:
+                _claim(imported, connection, claims)
         except (LeftOutError, ValueError) as reason:
             remarks.append(Remark(connection.line, f"{connection.name}: left out, {reason}"))
             continue
@@ -71,9 +77,29 @@ def convert(source: Source) -> tuple[tuple[Imported, ...], tuple[Remark, ...]]:
     return tuple(ports), tuple(sorted(remarks))
 
 
+def _lost_defaults(defaults: Iterable[Default]) -> Iterator[Remark]:
+    """A remark for each default that no port looks at."""
+    known = {"ser2net": DEFAULTS, "serialdev": serial.DEFAULTS, "telnet": {"rfc2217"}}
+    for default in defaults:
+        kinds = known if default.kind is None else {default.kind} & known.keys()
+        if not any(default.name in known[kind] for kind in kinds):
+            of = f" of {default.kind}" if default.kind else ""
+            yield Remark(default.line, f"default {default.name}{of}: has no counterpart")
+
+
+def _claim(imported: Imported, connection: Connection, claims: AddressClaims[Connection]) -> None:
+    """Raises LeftOutError when another connection has its address."""
+    for _, address in imported.port.listeners:
+        first = claims.claim(address, connection)
+        if first is not connection:
+            text = f"since its address is that of {first.name} on line {first.line}"
+            raise LeftOutError(f"{text}, which keeps it")
+
+
 def _import(connection: Connection, taken: set[str]) -> Imported:
     """One connection as a port. Raises LeftOutError or ValueError."""
-    accepter, connector = parse(connection.accepter.value), parse(connection.connector.value)
+    accepter = parse_accepter(connection.accepter.value)
+    connector = parse(connection.connector.value)
     own = {option.name: option for option in connection.options}
     options = {**connection.in_force("ser2net", DEFAULTS), **own}
     options = {name: option for name, option in options.items() if not _says_nothing(option)}
@@ -113,7 +139,9 @@ def _address(accepter: Stack, *, for_some: bool) -> Address:
     if accepter.bottom.name != "tcp":
         raise LeftOutError(f"since it is served over {accepter.bottom.name}")
     *words, number = accepter.words or ("",)
-    family = words.pop(0) if words and words[0] in ("ipv4", "ipv6", "ipv6n4") else ""
+    family = words.pop(0) if words and words[0] in FAMILIES else ""
+    if words in (["0"], ["*"]):
+        words.clear()
     if len(words) > 1 or not number.isdecimal() or not 0 < int(number) <= 65535:
         raise LeftOutError(f"since {','.join(accepter.words)!r} is no address and port number")
     if for_some or words == ["localhost"]:

@@ -10,6 +10,12 @@ FILTERS = {
     *("relpkt", "script", "ssl", "telnet", "trace", "xlt"),
 }
 """What stands on top of another stream."""
+STREAMS = {
+    *("afskmdm", "ax25", "cm108gpio", "dummy", "echo", "file", "ipmisol", "kissxlt", "mdns", "pty"),
+    *("sctp", "sdev", "serialdev", "sound", "stdio", "tcp", "udp", "unix", "unixdgram", "unixseq"),
+}
+"""What a stack can stand on."""
+FAMILIES = ("ipv4", "ipv6", "ipv6n4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +39,31 @@ def parse(text: str) -> Stack:
     """Take a stack apart. Raises ValueError for what is none."""
     words = split(text, ",")
     filters: list[Layer] = []
-    for at, word in enumerate(words):
-        # Up to 4.6.0 a bare port number was taken for a TCP port.
-        if word.isdecimal() and at == len(words) - 1:
-            return Stack(tuple(filters), Layer("tcp"), (word,))
-        layer = _layer(word)
+    while words:
+        layer = _layer(words.pop(0))
         if layer.name not in FILTERS:
-            return Stack(tuple(filters), layer, tuple(words[at + 1 :]))
+            return Stack(tuple(filters), layer, tuple(words))
         filters.append(layer)
     raise ValueError(f"{text!r} names no stream")
+
+
+def parse_accepter(text: str) -> Stack:
+    """Take a stack apart that clients come in by. Raises ValueError for what is none.
+
+    Where the name of a stream should stand there may be an address as ser2net 3 knew it, which is
+    one of TCP: `[ipv4,|ipv6,][tcp,|udp,][HOST,]PORT`.
+    """
+    words = split(text, ",")
+    filters: list[Layer] = []
+    while words and words[0].partition("(")[0].strip() in FILTERS:
+        filters.append(_layer(words.pop(0)))
+    if not words:
+        raise ValueError(f"{text!r} names no stream")
+    family = [words.pop(0)] if words[0] in FAMILIES else []
+    bottom = Layer("tcp")
+    if words and words[0].partition("(")[0].strip() in STREAMS:
+        bottom = _layer(words.pop(0))
+    return Stack(tuple(filters), bottom, (*family, *words))
 
 
 def split(text: str, separators: str) -> list[str]:

@@ -84,3 +84,5 @@ class Source:
 
     connections: tuple[Connection, ...]
     remarks: tuple[Remark, ...]
+    defaults: tuple[Default, ...]
+    """All of the file, whether in force anywhere or not."""

@@ -21,7 +21,9 @@ LOST = {
     "hangup-when-done": "DTR is not dropped when a client goes; see signals",
     "rs485": "RS-485 is not supported",
 }
-DEFAULTS = GIVEN | LOST.keys() | {"speed", "xonxoff", "rtscts", "dtr", "rts"}
+SPEED_WORDS = {"databits": "{}DATABITS", "stopbits": "{}STOPBITS", "parity": "{}"}
+"""Options that say a part of a speed, and how it is said in a word."""
+DEFAULTS = GIVEN | LOST.keys() | {"speed", *SPEED_WORDS, "xonxoff", "rtscts", "dtr", "rts"}
 """Options that may also be set for all devices."""
 
 
@@ -33,13 +35,15 @@ def line_of(
     Raises ValueError for settings that no line can have, LeftOutError for no tty at all.
     """
     line, signals = LineSettings(), SignalPolicies()
-    for option in (
-        *connection.in_force("serialdev", DEFAULTS).values(),
-        *_given(connector, connection),
-    ):
+    defaults = connection.in_force("serialdev", DEFAULTS)
+    # A speed may say all of it, and so comes first.
+    in_order = sorted(defaults.values(), key=lambda option: option.name != "speed")
+    for option in (*in_order, *_given(connector, connection)):
         match option.name.lower():
             case "speed":
                 line = _with_speed(option.value, line)
+            case "databits" | "stopbits" | "parity" as name:
+                line = _with_speed(SPEED_WORDS[name].format(option.value), line)
             case "xonxoff":
                 line = dataclasses.replace(line, ixon=option.true, ixoff=option.true)
             case "rtscts":

@@ -28,6 +28,12 @@ SERIAL_FLAGS = {
     "HANGUP_WHEN_DONE": "hangup-when-done",
     "NOBREAK": "nobreak",
 }
+NEW_NAMES = {
+    "hangup_when_done": "hangup-when-done",
+    "remctl": "rfc2217",
+    "telnet_brk_on_sync": "telnet-brk-on-sync",
+}
+"""What ser2net 4 calls the defaults that have another name there."""
 FLAGS = {"kickolduser", "hexdump", "timestamp", "chardelay", "telnet_brk_on_sync"}
 
 
@@ -44,6 +50,7 @@ def read(text: str) -> Source:
     connections: list[Connection] = []
     remarks: list[Remark] = []
     defaults: list[Default] = []
+    every: list[Default] = []
     names: dict[str, str] = {}
     devices: dict[str, str] = {}
     for number, line in _logical_lines(text):
@@ -62,14 +69,17 @@ def read(text: str) -> Source:
             devices[name] = value
         elif kind == "DEFAULT":
             value, _, of = value.partition(":")
-            defaults.append(Default(name, value, of or None, number))
+            default = Default(NEW_NAMES.get(name, name), value, of or None, number)
+            defaults.append(default)
+            every.append(default)
         elif kind == "DELDEFAULT":
-            defaults = [one for one in defaults if (one.name, one.kind or "") != (name, value)]
+            gone = (NEW_NAMES.get(name, name), value)
+            defaults = [one for one in defaults if (one.name, one.kind or "") != gone]
         elif kind:
             remarks.append(Remark(number, f"{kind} {name}: has no counterpart"))
         else:
             remarks.append(Remark(number, f"{line[:60]!r}: not understood"))
-    return Source(tuple(connections), tuple(remarks))
+    return Source(tuple(connections), tuple(remarks), tuple(every))
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
@@ -95,8 +105,9 @@ def _connection(
     defaults: tuple[Default, ...],
 ) -> Connection:
     device, _, words = port["rest"].partition(":")
+    alias = device if device in devices else ""
     device = devices.get(device, device)
-    if device not in devices.values() and not device.startswith("/"):
+    if not alias and not device.startswith("/"):
         device = f"/dev/{device}"
     settings: list[str] = []
     options = [Option("timeout", port["timeout"], number)] if port["timeout"] != "0" else []
@@ -123,13 +134,12 @@ def _connection(
     # A port that is off does not say which protocol it would speak; options for Telnet hint at it.
     if port["state"] == "off" and rfc2217:
         stack = "telnet(rfc2217),"
-    bottom = "" if port["port"].startswith("udp,") else "tcp,"
     if port["state"] == "rawlp":
         settings.append("wronly=true")
     return Connection(
-        name=_name(device, port["port"]),
+        name=alias or _name(device, port["port"]),
         line=number,
-        accepter=Option("accepter", stack + bottom + port["port"].removeprefix("tcp,"), number),
+        accepter=Option("accepter", stack + port["port"], number),
         connector=Option("connector", f'serialdev,"{device}",' + ",".join(settings), number),
         enabled=port["state"] != "off",
         options=tuple(options),

@@ -58,6 +58,7 @@ def read(text: str, name: str) -> Source:
     connections: list[Connection] = []
     remarks: list[Remark] = []
     defaults: list[Default] = []
+    every: list[Default] = []
     for kind, key, node in _things(_Reader(text, name)):
         if kind == "connection":
             connection = _connection(key, node, tuple(defaults), remarks)
@@ -67,14 +68,16 @@ def read(text: str, name: str) -> Source:
             entries = {word.text: value.text for word, value in node.pairs()}
             named = entries.get("name", key or "")
             value = entries.get("value", "")
-            defaults.append(Default(named, value, entries.get("class"), node.line))
+            default = Default(named, value, entries.get("class"), node.line)
+            defaults.append(default)
+            every.append(default)
         elif kind == "delete_default":
             named, kinds = _deleted(key, node)
             defaults = [one for one in defaults if one.name != named or one.kind not in kinds]
         elif kind != "define":
             reason = WITHOUT_COUNTERPART.get(kind, "not known")
             remarks.append(Remark(node.line, f"{kind}: {reason}"))
-    return Source(tuple(connections), tuple(remarks))
+    return Source(tuple(connections), tuple(remarks), tuple(every))
 
 
 def _things(reader: _Reader) -> Iterator[tuple[str, str | None, Node]]:

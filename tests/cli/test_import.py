@@ -97,9 +97,13 @@ def test_nothing_served_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 def test_addresses_that_clash_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = "2000:raw:0:/dev/ttyS0:9600\n127.0.0.1,2000:raw:0:/dev/ttyS1:9600\n"
-    status, _, err = run(written(tmp_path, text), capsys)
-    assert status == 1
-    assert "cannot be beside" in err
+    path = written(tmp_path, text)
+    status, out, err = run(path, capsys)
+    assert status == 0
+    assert [port.name for port in judged(out).ports] == ["ttyS0"]
+    assert err == (
+        f"{path}:2: ttyS1: left out, since its address is that of ttyS0 on line 1, which keeps it\n"
+    )
 
 
 def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

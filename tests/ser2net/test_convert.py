@@ -43,6 +43,14 @@ def port(accepter: str = "tcp,2000", connector: str = "serialdev,/dev/ttyS0") ->
         ("tcp,ipv6,localhost,2000", Address("::1", 2000)),
         ("tcp(readbuf=64),fe80::1,2000", Address("fe80::1", 2000)),
         ("2000", Address("::", 2000)),
+        ("localhost,2000", Address("127.0.0.1", 2000)),
+        ("127.0.0.1,2000", Address("127.0.0.1", 2000)),
+        ("ipv4,2000", Address("0.0.0.0", 2000)),
+        ("ipv4,tcp,2000", Address("0.0.0.0", 2000)),
+        ("ipv6,tcp,localhost,2000", Address("::1", 2000)),
+        ("tcp,0,2000", Address("::", 2000)),
+        ("tcp,*,2000", Address("::", 2000)),
+        ("ipv4,*,2000", Address("0.0.0.0", 2000)),
     ],
 )
 def test_tcp_is_the_raw_face(accepter: str, address: Address) -> None:
@@ -51,7 +59,13 @@ def test_tcp_is_the_raw_face(accepter: str, address: Address) -> None:
 
 
 @pytest.mark.parametrize(
-    "accepter", ["telnet(rfc2217),tcp,2000", "telnet(mode=server,rfc2217=true),tcp,2000"]
+    "accepter",
+    [
+        "telnet(rfc2217),tcp,2000",
+        "telnet(mode=server,rfc2217=true),tcp,2000",
+        "telnet(rfc2217),*,2000",
+        "telnet(rfc2217),2000",
+    ],
 )
 def test_telnet_is_the_rfc2217_face(accepter: str) -> None:
     found = port(accepter)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewayd.ser2net.gensio import Layer, Stack, parse, split
+from gatewayd.ser2net.gensio import Layer, Stack, parse, parse_accepter, split
 
 TCP = Layer("tcp")
 
@@ -16,7 +16,6 @@ TCP = Layer("tcp")
     [
         ("tcp,2000", Stack((), TCP, ("2000",))),
         ("tcp,localhost,2000", Stack((), TCP, ("localhost", "2000"))),
-        ("2000", Stack((), TCP, ("2000",))),
         (
             "telnet(rfc2217),tcp(readbuf=100),2000",
             Stack((Layer("telnet", ("rfc2217",)),), Layer("tcp", ("readbuf=100",)), ("2000",)),
@@ -47,6 +46,32 @@ TCP = Layer("tcp")
 )
 def test_stacks(text: str, stack: Stack) -> None:
     assert parse(text) == stack
+
+
+@pytest.mark.parametrize(
+    ("text", "bottom", "words"),
+    [
+        ("2000", "tcp", "2000"),
+        ("tcp,2000", "tcp", "2000"),
+        ("tcp(readbuf=9),::1,2000", "tcp", "::1,2000"),
+        ("localhost,2000", "tcp", "localhost,2000"),
+        ("127.0.0.1,2000", "tcp", "127.0.0.1,2000"),
+        ("ipv4,2000", "tcp", "ipv4,2000"),
+        ("ipv4,tcp,2000", "tcp", "ipv4,2000"),
+        ("tcp,ipv4,2000", "tcp", "ipv4,2000"),
+        ("ipv6,tcp,localhost,2000", "tcp", "ipv6,localhost,2000"),
+        ("tcp,*,2000", "tcp", "*,2000"),
+        ("udp,2000", "udp", "2000"),
+        ("ipv4,udp,2000", "udp", "ipv4,2000"),
+        ("unix,/tmp/x", "unix", "/tmp/x"),
+        ("", "tcp", ""),
+    ],
+)
+def test_where_clients_come_in(text: str, bottom: str, words: str) -> None:
+    for filters in ("", "telnet(rfc2217),"):
+        found = parse_accepter(filters + text)
+        assert (found.bottom.name, ",".join(found.words)) == (bottom, words)
+        assert [layer.name for layer in found.filters] == (["telnet"] if filters else [])
 
 
 @pytest.mark.parametrize("text", ["", "telnet", "telnet(rfc2217,tcp,2000", "tcp,'x", ",2000"])

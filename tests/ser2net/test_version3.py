@@ -31,14 +31,14 @@ def connections(text: str = CONF) -> dict[str, Connection]:
 def test_a_telnet_port() -> None:
     found = connections()["ttyS0"]
     assert (found.line, found.enabled) == (9, True)
-    assert found.accepter.value == "telnet(rfc2217),tcp,2000"
+    assert found.accepter.value == "telnet(rfc2217),2000"
     assert found.connector.value == 'serialdev,"/dev/ttyS0",9600,8DATABITS,NONE,1STOPBIT'
     assert found.options == (Option("timeout", "600", 9), Option("banner", "hello", 9))
 
 
 def test_a_raw_port_on_an_alias_with_colons() -> None:
-    found = connections()["port2001"]
-    assert found.accepter.value == "tcp,localhost,2001"
+    found = connections()["usb"]
+    assert found.accepter.value == "localhost,2001"
     assert found.connector.value == (
         'serialdev,"/dev/serial/by-path/pci-0000:00:14.0-usb-0:2:1.0-port0",'
         "115200,EVEN,xonxoff=false,rtscts=true"
