@@ -12,6 +12,7 @@ import fcntl
 import logging
 import socket
 import struct
+import termios
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -29,6 +30,8 @@ reset the connection, and the client lose our last words."""
 DISCARD_BYTES: Final = 65536
 
 _SIOCATMARK: Final = 0x8905
+_ENDED: Final = (7, 8)
+"""The states of a TCP connection that the peer has closed: TCP_CLOSE, TCP_CLOSE_WAIT."""
 _INT: Final = struct.pack("i", 0)
 _DM: Final = 0xF2
 
@@ -262,7 +265,12 @@ class Connection:
         """The connection is over: see `SocketWatch`."""
         # Seen by the last read as well, unless reading stops before.
         self._far = max(self._far, Far.HUNG)
-        if not self._reading and not self._writing:
+        if self._reading or self._writing:
+            return
+        if self._stage is not None and self._stage.waits and self.unread():
+            # It has its turn with what it sent.
+            self._tell(self._stage.peer_closing)
+        else:
             self._end()
 
     def half_closed(self) -> None:
@@ -340,6 +348,15 @@ class Connection:
     def backlog(self) -> int:
         """Bytes that wait for the client."""
         return len(self._unsent) + self._channel.kept()
+
+    def ended(self) -> bool:
+        """Whether the client has closed its side, though not all that it sent may be read."""
+        info = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+        return info[0] in _ENDED
+
+    def unread(self) -> bool:
+        """Whether something that the client sent waits to be read."""
+        return fcntl.ioctl(self._fd, termios.FIONREAD, _INT) != _INT
 
     def pause_reading(self) -> None:
         """Read nothing from the client."""

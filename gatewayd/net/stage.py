@@ -13,6 +13,8 @@ class Stage(Protocol):
 
     takes_urgent: bool
     """Whether TCP urgent data means anything to it."""
+    waits: bool
+    """Whether it reads later what the client has sent, even if that is gone by then."""
 
     @property
     def read_size(self) -> int:

@@ -14,13 +14,13 @@ from typing import Any
 from gatewayd import __version__
 from gatewayd.comport.access import PURGES, AccessServer
 from gatewayd.comport.wire import Command, Malformed, Request, decode_request
-from gatewayd.line.api import Line
-from gatewayd.line.model import LineErrors, Purge, Signal, SignalPolicy
+from gatewayd.line.model import LineErrors, Signal
 from gatewayd.line.pending import Pending, in_turn
 from gatewayd.log import Happening
 from gatewayd.port.gate import Hold
 from gatewayd.port.outbox import ACTION_WEIGHT
 from gatewayd.port.port import Port
+from gatewayd.port.seat import Seat
 from gatewayd.port.telnet_face import TelnetFace
 from gatewayd.telnet.constants import Option
 
@@ -28,7 +28,7 @@ from gatewayd.telnet.constants import Option
 class ComPort:
     """The access server of a session, in its place.
 
-    `owns` says whether the line is the session's; `note` logs something about it.
+    `seat` is the session's; `note` logs something about it.
     """
 
     def __init__(
@@ -36,29 +36,25 @@ class ComPort:
         port: Port,
         face: TelnetFace,
         *,
-        owns: Callable[[], bool],
+        seat: Seat,
         note: Callable[..., None],
     ) -> None:
         self._port = port
         self._face = face
-        self._owns = owns
+        self._seat = seat
         self._note = note
-        signals = port.config.signals
-        client = (Signal.DTR if signals.dtr is SignalPolicy.CLIENT else Signal.NONE) | (
-            Signal.RTS if signals.rts is SignalPolicy.CLIENT else Signal.NONE
-        )
         self._access = AccessServer(
             f"gatewayd {__version__} {port.name}",
             lenient=port.config.lenient,
-            client_signals=client,
+            client_signals=seat.control.client_signals,
         )
         self._agreed = False
         self._requests: list[Request] = []
 
-    @property
-    def breaking(self) -> bool:
-        """Whether the client holds a break."""
-        return self._access.breaking
+    def reconfigured(self) -> None:
+        """The settings of the port are others now."""
+        self._access.lenient = self._port.config.lenient
+        self._access.client_signals = self._seat.control.client_signals
 
     # ---- from the client
 
@@ -66,7 +62,7 @@ class ComPort:
         """COM-PORT was agreed, or is off again."""
         self._agreed = enabled
         if enabled:
-            pending = self._port.control.refresh()
+            pending = self._seat.control.refresh()
             if pending is None:
                 self._begin()
             else:
@@ -76,10 +72,10 @@ class ComPort:
         self._watch()
 
     def _begin(self) -> None:
-        self._reply(self._access.begin(self._port.control))
+        self._reply(self._access.begin(self._seat.control))
 
     def _begin_late(self) -> None:
-        if self._agreed and self._owns():
+        if self._agreed and self._seat.held:
             self._begin()
             self._face.flush()
 
@@ -89,7 +85,7 @@ class ComPort:
         if isinstance(request, Malformed):
             return request.reason
         if request.command is Command.PURGE_DATA and request.value in PURGES:
-            self._purge(PURGES[request.value])
+            self._seat.purge(PURGES[request.value])
         elif request.command is Command.FLOWCONTROL_SUSPEND:
             self._suspend()
             return ""
@@ -101,11 +97,6 @@ class ComPort:
         self._requests.append(request)
         return ""
 
-    def _purge(self, which: Purge) -> None:
-        if which & Purge.TX:
-            self._port.outbox.drop_bytes()
-        self._port.control.purge(which)
-
     def queue_requests(self) -> None:
         """Give what was asked so far its place in the stream.
 
@@ -114,39 +105,36 @@ class ComPort:
         if not self._requests:
             return
         requests, self._requests = self._requests, []
-        self._port.outbox.then(
-            lambda: in_turn(self._steps(requests)), ACTION_WEIGHT * len(requests)
-        )
+        self._seat.then(lambda: in_turn(self._steps(requests)), ACTION_WEIGHT * len(requests))
 
     def _steps(self, requests: list[Request]) -> Iterator[Pending | None]:
-        port = self._port
-        if not self._agreed or not self._owns():
+        if not self._agreed:
             return
-        settings_before = port.control.settings()
+        line = self._seat.control
+        settings_before = line.settings()
         mask_before = (self._access.wants_signals, self._access.wants_errors)
-        for change in self._access.plan(requests, port.control):
-            yield change.apply(port.control)
-            if not self._owns():
+        for change in self._access.plan(requests, line):
+            yield change.apply(line)
+            if not self._seat.held:
                 return
-            for answer in self._access.answers(change, port.control):
+            for answer in self._access.answers(change, line):
                 self._reply(answer)
         if (self._access.wants_signals, self._access.wants_errors) != mask_before:
             self._watch()
-        settings = port.control.settings()
+        settings = line.settings()
         if settings != settings_before:
-            port.settings_changed()
             self._note(Happening.LINE_SET, "line set to %s", settings, level=logging.DEBUG)
         self._face.flush()
 
     def _watch(self) -> None:
-        self._port.watch(
+        self._seat.watch(
             signals=self._agreed and self._access.wants_signals,
             errors=self._agreed and self._access.wants_errors,
         )
 
     def _suspend(self) -> None:
         self._access.suspended = self._face.suspended = True
-        self._port.line_gate.hold(Hold.SUSPENDED)
+        self._seat.hold_line(Hold.SUSPENDED)
 
     def resume(self) -> None:
         """Send again, if the client has suspended."""
@@ -154,7 +142,7 @@ class ComPort:
             return
         self._access.suspended = False
         self._face.resume()
-        self._port.line_gate.release(Hold.SUSPENDED)
+        self._seat.release_line(Hold.SUSPENDED)
         self.catch_up()
 
     # ---- to the client
@@ -164,12 +152,11 @@ class ComPort:
 
     def catch_up(self) -> None:
         """Tell what changed meanwhile; the state before is that of the last notification."""
-        line = self._port.line
-        if line is not None and self._agreed and self._owns():
+        if self._port.line is not None and self._agreed and self._seat.held:
             if self._access.wants_signals:
-                self.signals_changed(line.signals())
+                self.signals_changed(self._seat.control.signals())
             if self._access.wants_errors:
-                self.errors_changed(line.errors())
+                self.errors_changed(self._seat.control.errors())
 
     def signals_changed(self, signals: Signal) -> None:
         """A modem line changed."""
@@ -186,18 +173,11 @@ class ComPort:
             self._reply(notification)
             self._face.flush()
 
-    def line_back(self, line: Line) -> None:
-        """Give the line what the client had made of it."""
-        outputs = self._access.outputs
-        if self._agreed:
-            on = outputs & self._access.client_signals
-            line.set_signals(on=on, off=self._access.client_signals & ~outputs)
-        if self._access.breaking:
-            line.set_break(True)
-        self._watch()
+    def line_back(self) -> None:
+        """The device is there again: tell of its modem lines."""
         # Another device counts its errors from elsewhere.
-        self._access.errors_changed(line.errors())
-        self.signals_changed(line.signals())
+        self._access.errors_changed(self._seat.control.errors())
+        self.signals_changed(self._seat.control.signals())
 
     # ---- hand-over to another process
 
@@ -212,13 +192,13 @@ class ComPort:
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go on where another one was. Raises KeyError, ValueError, TypeError."""
-        self._access.restore(snapshot["access"], self._port.control)
+        self._access.restore(snapshot["access"], self._seat.control)
         self._agreed = bool(snapshot["agreed"])
 
     def restored(self) -> None:
         """The session has its line again: tell what the modem lines did in between."""
         if self._access.suspended:
-            self._port.line_gate.hold(Hold.SUSPENDED)
+            self._seat.hold_line(Hold.SUSPENDED)
         self._watch()
         if self._port.line is not None:
-            self.signals_changed(self._port.line.signals())
+            self.signals_changed(self._seat.control.signals())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Protocol
 
-from gatewayd.line.api import Line
 from gatewayd.line.model import LineErrors, Signal
+from gatewayd.port.seat import Seat
 
 
 class Holder(Protocol):
@@ -18,8 +18,22 @@ class Holder(Protocol):
     since: datetime
     bytes_in: int
     bytes_out: int
-    leaving: bool
-    owed: bool
+    seat: Seat
+
+    @property
+    def leaving(self) -> bool:
+        """The client sends no more; it may still listen."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether the client sends no more than what is on its way already."""
+        ...
+
+    @property
+    def unserved(self) -> bool:
+        """Whether what it sent is not with the device yet, or was not answered."""
+        ...
 
     def wait(self) -> None:
         """The line may be free soon: the device is being opened, or its session is at its end."""
@@ -30,14 +44,18 @@ class Holder(Protocol):
     def refuse(self, reason: str) -> None:
         """The line is not to be had."""
 
-    def bump(self, reason: str) -> None:
-        """Somebody else takes the line over."""
-
     def tell(self, text: str) -> None:
         """Something for a person to read; on a face for machines nothing."""
 
     def end(self, reason: str = "") -> None:
-        """Leave, with everything sent; a person is told the reason."""
+        """Give the line back, and close."""
+
+    def close(self, reason: str = "") -> None:
+        """It is over, and the line not yours any more: close when everything is sent. A person is
+        told the reason."""
+
+    def reconfigured(self) -> None:
+        """The settings of the port are others now."""
 
     def line_data(self, data: bytes) -> None:
         """Bytes from the device."""
@@ -51,8 +69,8 @@ class Holder(Protocol):
     def line_lost(self) -> None:
         """The device is gone, the session stays."""
 
-    def line_back(self, line: Line) -> None:
-        """The device is there again."""
+    def line_back(self) -> None:
+        """The device is there again, set as it was."""
 
     def outbox_room(self) -> None:
         """Less waits for the line."""

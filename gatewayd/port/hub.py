@@ -39,8 +39,7 @@ class Hub:
         """Where bytes from the line go: straight to the client that holds the port, or to
         `from_line`."""
         self.taps: tuple[Tap, ...] = ()
-        self.holder_asks = (False, False)
-        """Whether who holds the port wants to know what the modem lines do, and of errors."""
+        self._holder_asks = (False, False)
         self._changed = changed
         self._nobody = nobody
         self._holder = nobody
@@ -61,15 +60,21 @@ class Hub:
             self._choose()
             self._changed()
 
+    def watch(self, *, signals: bool, errors: bool) -> None:
+        """What the client that holds the port wants to be told."""
+        if (signals, errors) != self._holder_asks:
+            self._holder_asks = (signals, errors)
+            self._changed()
+
     @property
     def signals(self) -> bool:
         """Whether anybody wants to know what the modem lines do."""
-        return self.holder_asks[0] or any(signals for signals, _ in self._asks.values())
+        return self._holder_asks[0] or any(signals for signals, _ in self._asks.values())
 
     @property
     def errors(self) -> bool:
         """Whether anybody wants to know of the receiver's errors."""
-        return self.holder_asks[1] or any(errors for _, errors in self._asks.values())
+        return self._holder_asks[1] or any(errors for _, errors in self._asks.values())
 
     def serve(self, holder: Callable[[bytes], None] | None) -> None:
         """Who holds the port now gets what the line says; None is nobody."""

@@ -22,6 +22,14 @@ class Peer(Protocol):
         """Bytes kept because the socket did not take them."""
         ...
 
+    def ended(self) -> bool:
+        """Whether the client has closed its side, though not all that it sent may be read."""
+        ...
+
+    def unread(self) -> bool:
+        """Whether something that the client sent waits to be read."""
+        ...
+
     def pause_reading(self) -> None:
         """Read nothing from the client."""
 

@@ -1,24 +1,20 @@
 """One client of a port: what every face has in common, and the raw face itself.
 
 A session stands between a peer (the connection, see `gatewayd.net.connection`) and a port. The port
-calls `line_*`, `refuse`, `bump` and `end`; the connection calls `start`, `receive` and `peer_*`.
+calls `line_*`, `wait`, `admitted`, `refuse`, `close`; the connection `start`, `receive`, `peer_*`.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from gatewayd.config.schema import WhileAbsent
-from gatewayd.line.api import Line, Timer
 from gatewayd.line.model import LineErrors, Signal
+from gatewayd.port.farewell import Farewell
 from gatewayd.port.gate import Gate, Hold
-from gatewayd.port.leftover import STALL_S
 from gatewayd.port.peer import Peer
 from gatewayd.port.port import Port
-
-QUIET_S: Final = 1.0
-"""A half-closed client still gets the line's output until the line was quiet for so long."""
 
 
 class Session:
@@ -40,18 +36,16 @@ class Session:
         self.since = since
         self.bytes_in = 0
         self.bytes_out = 0
-        self.leaving = False
-        """The client sends no more; it may still listen."""
-        self._peer = peer
-        self._outbox = port.outbox
-        self._client_gate = Gate(peer.pause_reading, peer.resume_reading)
+        self.seat = port.seat()
         self.owed = False
         """The client sent something, and nothing has come from the device since."""
-        self._seen = (-1, 0)
-        self._still = 0
-        self._stall: Timer | None = None
-        self._progress = (0, 0)
-        self._quiet: Timer | None = None
+        self.behind = False
+        """The client sends no more, and not all that it sent was read."""
+        self.waits = False
+        """It may be given the line later."""
+        self._peer = peer
+        self._client_gate = Gate(peer.pause_reading, peer.resume_reading)
+        self._farewell = Farewell(port.clock, self, over=self.end, yields=port.look)
 
     # ---- from the connection
 
@@ -59,7 +53,7 @@ class Session:
     def read_size(self) -> int:
         """How many bytes to read from the client at once: on the raw face what the line can send
         in its window, since nothing behind them could be of use before."""
-        return self.port.window
+        return self.seat.control.window
 
     @property
     def vigilance(self) -> float:
@@ -72,73 +66,82 @@ class Session:
 
     def start(self) -> None:
         """The client is connected: ask the port for the line."""
-        self.port.admit(self)
+        self.port.arrive(self)
 
     def receive(self, data: bytes) -> None:
         """Bytes from the client."""
         self.bytes_in += len(data)
         self.owed = True
-        if not self._outbox.write(data):
+        if not self.seat.write(data):
             self._client_gate.hold(Hold.LINE_FULL)
 
     def peer_full(self) -> None:
         """The client does not take what is sent."""
-        self.port.line_gate.hold(Hold.CLIENT_SLOW)
+        self.seat.hold_line(Hold.CLIENT_SLOW)
 
     def peer_ready(self) -> None:
         """The client takes it again."""
-        self.port.line_gate.release(Hold.CLIENT_SLOW)
+        self.seat.release_line(Hold.CLIENT_SLOW)
 
     def peer_eof(self) -> None:
         """The client sends no more. It may have closed, or wait for the answer to what it sent."""
-        if self._stall is not None:
-            self._stall.cancel()
-        if self.port.owner is self:
-            self.leaving = True
-            self._linger()
+        if self.seat.held:
+            self.seat.end_break()
+            self._farewell.read()
+            self.port.ends(self)
 
     def peer_closing(self) -> None:
-        """The client sends no more, and the line holds up what it has sent. While that moves, it is
-        served; once it stands still, whoever comes may have the line."""
-        if self._stall is None:
-            self._progress = self._moved()
-            self._stall = self.port.clock.call_later(STALL_S, self._look_for_progress)
-
-    def _look_for_progress(self) -> None:
-        self._stall = None
-        if self.port.owner is not self:
-            return
-        self.leaving = self._progress == self._moved()
-        if self.leaving:
-            self.owed = False
-        self.peer_closing()
-
-    def _moved(self) -> tuple[int, int]:
-        return self.bytes_in, self.port.leftover.unsent()
+        """The client sends no more, and we do not read what it has sent."""
+        if self.seat.held:
+            self._farewell.behind()
+            self.port.ends(self)
+        elif self._peer.unread():
+            # It has its turn with what it sent.
+            self.behind = True
+            self.port.ends(self)
+        else:
+            self._peer.abort()
 
     def peer_gone(self) -> None:
         """The connection is closed."""
-        for timer in (self._quiet, self._stall):
-            if timer is not None:
-                timer.cancel()
+        self._farewell.cancel()
         self.port.leave(self)
 
-    def _linger(self) -> None:
-        """Stay until the line was quiet for `QUIET_S`; with somebody waiting, until nothing moved
-        for `STALL_S`."""
-        if self.port.owner is not self:
-            return
-        moved = (self.bytes_out, self.port.leftover.unsent())
-        if moved != self._seen or self.port.line_gate.held or self._peer.backlog():
-            # What we hold up ourselves is not quiet.
-            self._seen, self._still = moved, 0
-        else:
-            self._still += 1
-        quiet = self._outbox.empty and not moved[1]
-        if self._still and (quiet or (self.port.awaited and self._still >= STALL_S / QUIET_S)):
-            self.end()
-            return
-        self._quiet = self.port.clock.call_later(QUIET_S, self._linger)
+    # ---- its end, as its farewell and the port see it
+
+    @property
+    def leaving(self) -> bool:
+        """The client sends no more; it may still listen."""
+        return self.port.leaving(self)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the client sends no more than what is on its way already."""
+        if not self._peer.ended():
+            return False
+        self.behind = self.behind or self._peer.unread()
+        return True
+
+    @property
+    def unserved(self) -> bool:
+        """Whether what it sent is not with the device yet, or was not answered."""
+        return self.owed or self.behind
+
+    def unsent(self) -> int:
+        """Bytes that wait for the line, here and in it."""
+        return self.port.leftover.unsent()
+
+    def held_up(self) -> bool:
+        """Whether the line is not read, or the client has not taken everything."""
+        return bool(self.port.line_gate.held or self._peer.backlog())
+
+    def idle(self) -> bool:
+        """Whether nothing waits for the line, no action either."""
+        return self.port.outbox.empty
+
+    def awaited(self) -> bool:
+        """Whether somebody waits for the port."""
+        return self.port.awaited
 
     # ---- from the port
 
@@ -159,41 +162,51 @@ class Session:
         if self.port.config.while_absent is WhileAbsent.REFUSE:
             self._client_gate.hold(Hold.ABSENT)
 
-    def line_back(self, line: Line) -> None:
+    def line_back(self) -> None:
         """The device is there again, with the settings that it had."""
         self._client_gate.release(Hold.ABSENT)
 
     def outbox_room(self) -> None:
         """Less waits for the line than before."""
-        if not self._outbox.waiting:
+        if not self.seat.waiting:
             self._client_gate.release(Hold.LINE_FULL)
 
     def wait(self) -> None:
         """The line may be free soon: leave what the client sends where it is."""
+        self.waits = True
         self._client_gate.hold(Hold.ABSENT)
 
     def admitted(self) -> None:
         """The line is this session's from now on."""
+        self.waits = False
         self._client_gate.release(Hold.ABSENT)
 
     def tell(self, text: str) -> None:
         """Nothing: a machine would read a text as data."""
 
     def refuse(self, reason: str) -> None:
-        """The line is not to be had, or not any more: say why and close."""
+        """The line is not to be had: say why and close."""
         self.tell(reason)
         self._peer.close()
 
-    def bump(self, reason: str) -> None:
-        """Somebody else takes the line over."""
-        self.refuse(reason)
-
-    def end(self, reason: str = "") -> None:
-        """Close the connection after what was sent, tell why, and give the line back."""
+    def close(self, reason: str = "") -> None:
+        """The line is this session's no more: tell why, and close after what was sent."""
+        self._farewell.cancel()
         if reason:
             self.tell(f"{self.port.name}: {reason}")
         self._peer.close()
-        self.port.leave(self, reason)
+
+    def end(self, reason: str = "") -> None:
+        """Give the line back, and close."""
+        if self.seat.held:
+            self.port.dismiss(reason)
+
+    def reconfigured(self) -> None:
+        """The settings of the port are others now."""
+        if self.port.line is None and self.port.config.while_absent is WhileAbsent.REFUSE:
+            self._client_gate.hold(Hold.ABSENT)
+        else:
+            self._client_gate.release(Hold.ABSENT)
 
     # ---- hand-over to another process
 

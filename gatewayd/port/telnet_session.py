@@ -6,7 +6,6 @@ import logging
 from datetime import datetime
 from typing import Any, Final
 
-from gatewayd.line.api import Line
 from gatewayd.line.model import LineErrors, Purge, Signal
 from gatewayd.line.pending import Pending
 from gatewayd.log import Happening, note
@@ -58,9 +57,7 @@ class TelnetSession(Session):
         self._telnet = TelnetFace(
             peer, behind=lambda: self._client_gate.hold(Hold.REPLIES), lost=self._cannot_serve
         )
-        self._com_port = ComPort(
-            port, self._telnet, owns=lambda: self.port.owner is self, note=self._note
-        )
+        self._com_port = ComPort(port, self._telnet, seat=self.seat, note=self._note)
         self._violations = 0
 
     # ---- from the connection
@@ -78,8 +75,7 @@ class TelnetSession(Session):
     def urgent(self) -> None:
         """TCP urgent data is on its way: read up to it, and drop what waits (RFC 854, Synch)."""
         self._telnet.urgent()
-        if self.port.owner is self:
-            self._outbox.drop_bytes(spare_urgent=True)
+        self.seat.drop_bytes(spare_urgent=True)
         self._client_gate.release(Hold.LINE_FULL)
 
     def receive(self, data: bytes) -> None:
@@ -89,13 +85,13 @@ class TelnetSession(Session):
             if type(event) is bytes:
                 self._com_port.queue_requests()
                 self.owed = True
-                self._outbox.write(event)
+                self.seat.write(event)
             else:
                 self._event(event)
-                if self.port.owner is not self:
+                if not self.seat.held:
                     return
         self._com_port.queue_requests()
-        if self._outbox.load > LOOK_AHEAD_BYTES:
+        if self.seat.load > LOOK_AHEAD_BYTES:
             self._client_gate.hold(Hold.LINE_FULL)
         self._telnet.flush()
 
@@ -130,9 +126,9 @@ class TelnetSession(Session):
             case OptionChanged(side=Side.REMOTE, option=Option.COM_PORT, enabled=enabled):
                 self._com_port.agreed(enabled)
             case OptionChanged(side=Side.LOCAL, option=Option.LOGOUT, enabled=True):
-                self._outbox.then(self._log_out)
+                self.seat.then(self.end)
             case TimingMarkRequested():
-                self._outbox.then(self._telnet.send_timing_mark)
+                self.seat.then(self._telnet.send_timing_mark)
             case ControlFunction(command=command):
                 self._control(command)
             case _:
@@ -140,32 +136,22 @@ class TelnetSession(Session):
 
     def _control(self, command: Command) -> None:
         if command in _CHARACTERS:
-            self._outbox.write(_CHARACTERS[command])
+            self.seat.write(_CHARACTERS[command])
         elif command is Command.BRK:
-            self._outbox.then(self._break_on)
-            self._outbox.then(self._break_holds)
-            self._outbox.then(self._break_off)
+            self.seat.then(self._break_on)
+            self.seat.then(lambda: BREAK_S)
+            self.seat.then(self._break_off)
         elif command is Command.AYT:
             self.tell(f"[{self.port.name}: yes]")
         elif command is Command.AO:
-            self.port.control.purge(Purge.RX)
+            self.seat.purge(Purge.RX)
             self._telnet.send_synch()
 
-    def _log_out(self) -> None:
-        if self.port.owner is self:
-            self.end()
-
     def _break_on(self) -> Pending | None:
-        return self.port.control.set_break(True) if self.port.owner is self else None
-
-    def _break_holds(self) -> float:
-        # Many may wait here when their client has gone, and the next client's requests behind them.
-        return BREAK_S if self.port.owner is self else 0
+        return self.seat.control.pulse_break(True)
 
     def _break_off(self) -> Pending | None:
-        if self.port.owner is self:
-            return self.port.control.set_break(self._com_port.breaking)
-        return None
+        return self.seat.control.pulse_break(False)
 
     def _violation(self, reason: str) -> None:
         self._violations += 1
@@ -198,14 +184,19 @@ class TelnetSession(Session):
         super().line_lost()
         self.line_signals(Signal.NONE)
 
-    def line_back(self, line: Line) -> None:
-        """Give the line what the client had made of it."""
-        self._com_port.line_back(line)
-        super().line_back(line)
+    def line_back(self) -> None:
+        """Tell the client by its modem lines that the device is there again."""
+        self._com_port.line_back()
+        super().line_back()
+
+    def reconfigured(self) -> None:
+        """The settings of the port are others now."""
+        super().reconfigured()
+        self._com_port.reconfigured()
 
     def outbox_room(self) -> None:
         """Less waits for the line than before."""
-        if self._outbox.load <= LOOK_AHEAD_BYTES // 2:
+        if self.seat.load <= LOOK_AHEAD_BYTES // 2:
             self._client_gate.release(Hold.LINE_FULL)
 
     def tell(self, text: str) -> None:
@@ -217,11 +208,11 @@ class TelnetSession(Session):
         self._com_port.resume()
         super().refuse(reason)
 
-    def end(self, reason: str = "") -> None:
-        """Close the connection after what was sent, tell why, and give the line back."""
+    def close(self, reason: str = "") -> None:
+        """The line is this session's no more: tell why, and close after what was sent."""
         self._com_port.resume()
         self._telnet.flush()
-        super().end(reason)
+        super().close(reason)
 
     def _note(
         self, happening: Happening, message: str, *args: object, level: int = logging.INFO

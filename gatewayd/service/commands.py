@@ -96,8 +96,7 @@ class Commands:
         session = port.owner
         if session is None:
             raise CallError(interface.NOT_HELD, {"port": name})
-        session.bump(f"{name}: ended by the operator")
-        port.leave(session)
+        port.dismiss("ended by the operator")
         return {"peer": session.peername}
 
 

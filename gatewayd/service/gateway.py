@@ -166,8 +166,7 @@ class Gateway:
             if (listener.face, listener.address) not in keep:
                 listener.socket.close()
         self._store.listeners(name, ())
-        if served.port.owner is not None:
-            served.port.owner.end("the port is closed by the gateway")
+        served.port.close()
         await settled(served.port, STOP_S)
         await _flushed(served, STOP_S)
         await served.keeper.stop()

@@ -80,7 +80,7 @@ def _give_port(served: Served, store: Store) -> dict[str, Any]:
         state["settings"] = _plain(line.settings())
         line.detach()
     else:
-        state["settings"] = _plain(port.wanted_settings)
+        state["settings"] = _plain(port.settling.wanted)
     return state
 
 

@@ -50,7 +50,7 @@ def signal_names(signals: Signal) -> list[str]:
 def describe(served: Served) -> dict[str, Any]:
     """One port, as `type Port` of the control interface has it."""
     port, counters = served.port, served.port.counters
-    errors = port.control.errors()
+    errors = port.settling.errors()
     return {
         "name": port.name,
         "description": port.config.description,
@@ -58,7 +58,7 @@ def describe(served: Served) -> dict[str, Any]:
         "state": port.phase.value,
         "cause": port.cause,
         "state_since": served.state_since.isoformat(timespec="seconds"),
-        "line": str(port.control.settings()),
+        "line": str(port.settling.settings()),
         "signals": _signals(port),
         "listeners": [f"{listener.face.value} {listener.address}" for listener in served.listeners],
         "session": _session(port.owner) if port.owner is not None else None,

@@ -135,7 +135,7 @@ class Stand:
 
     def opens(self) -> None:
         loop = asyncio.get_running_loop()
-        self.line = Watched(loop, self.port, settings=self.port.wanted_settings)
+        self.line = Watched(loop, self.port, settings=self.port.settling.wanted)
         self.port.move(Cue.OPENED)
         self.port.opened(self.line)
 

@@ -17,8 +17,7 @@ from gatewayd.line.model import Purge
 from gatewayd.log import Happening
 from gatewayd.net import connection as module
 from gatewayd.net.tcp import peer_name
-from gatewayd.port import session as session_module
-from gatewayd.port import telnet_face, telnet_session
+from gatewayd.port import farewell, telnet_face, telnet_session
 from gatewayd.port.peer import HIGH_BYTES
 from gatewayd.port.phase import Cue
 from gatewayd.telnet.constants import Option
@@ -75,7 +74,7 @@ def test_a_device_that_takes_nothing_stops_the_client_and_gets_all_later() -> No
             stand.line.stop(True)
             sending = asyncio.ensure_future(client.sends(PLENTY * 2))
             await until(lambda: stand.port.outbox.waiting)
-            assert stand.port.outbox.waiting <= stand.port.window
+            assert stand.port.outbox.waiting <= stand.port.settling.window
             assert not sending.done()
             stand.line.stop(False)
             await sending
@@ -102,7 +101,7 @@ def test_a_slow_client_holds_up_nobody_else() -> None:
 def test_a_half_closed_client_gets_the_answer_and_then_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(session_module, "QUIET_S", 0.1)
+    monkeypatch.setattr(farewell, "QUIET_S", 0.1)
 
     async def scenario() -> None:
         async with standing(Face.RAW) as stand:
@@ -122,7 +121,7 @@ def test_what_a_client_sent_before_it_closed_goes_to_the_line_when_the_line_take
         async with standing(Face.RAW) as stand:
             client = await stand.let_in()
             stand.line.stop(True)
-            data = PLENTY[: 4 * stand.port.window]
+            data = PLENTY[: 4 * stand.port.settling.window]
             await client.sends(data)
             await until(lambda: stand.port.outbox.waiting)
             client.closes()
@@ -139,7 +138,7 @@ async def reading(stand: Stand, client: Client) -> None:
 async def line_full(stand: Stand, client: Client) -> None:
     """The client is not read, because the line is stuck."""
     stand.line.stop(True)
-    await client.sends(bytes(2 * stand.port.window))
+    await client.sends(bytes(2 * stand.port.settling.window))
     await until(lambda: stand.port.outbox.waiting)
 
 
@@ -177,7 +176,7 @@ async def device_away(stand: Stand, client: Client) -> None:
 def test_a_client_that_closed_behind_a_stuck_line_makes_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(session_module, "STALL_S", 0.05)
+    monkeypatch.setattr(farewell, "STALL_S", 0.05)
 
     async def scenario() -> None:
         async with standing(Face.RAW) as stand:
@@ -242,7 +241,7 @@ def test_a_reset_ends_the_session_in_every_state(
 ) -> None:
     # Nothing else ends it.
     monkeypatch.setattr(module, "CLOSE_S", 60.0)
-    monkeypatch.setattr(session_module, "QUIET_S", 60.0)
+    monkeypatch.setattr(farewell, "QUIET_S", 60.0)
 
     async def scenario() -> None:
         async with standing(Face.RAW) as stand:
@@ -282,8 +281,8 @@ def test_a_reset_that_comes_before_all_was_read_is_noticed_when_reading_stops(
         async with standing(Face.RFC2217) as stand:
             client = await telnet_client(stand)
             stand.line.stop(True)
-            await client.sends(bytes(stand.port.window))
-            await until(lambda: stand.line.unsent() == stand.port.window)
+            await client.sends(bytes(stand.port.settling.window))
+            await until(lambda: stand.line.unsent() == stand.port.settling.window)
             assert client.sends_what_fits(bytes(40_000)) == 40_000
             client.resets()
             await stand.free()
@@ -397,8 +396,7 @@ def test_a_connection_goes_on_in_other_hands_with_what_was_unsent() -> None:
             fd, unsent = before.give_away()
             assert unsent
             assert not stand.listener.connections
-            stand.port.owner = None
-            stand.port.hub.serve(None)
+            stand.port.leave(session)
             stand.listener.inherit(socket.socket(fileno=os.dup(fd)), snapshot, unsent)
             before._sock.close()
             assert await client.gets(len(sent)) == sent

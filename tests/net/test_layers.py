@@ -14,7 +14,7 @@ from gatewayd.comport.wire import Command, Request
 from gatewayd.config.schema import Face
 from gatewayd.line.model import LineSettings
 from gatewayd.net.channel import Carrier, PlainChannel
-from gatewayd.port import session
+from gatewayd.port import farewell
 from tests.comport.client import play
 from tests.comport.table import TABLE
 from tests.net.choppy import choppy
@@ -32,7 +32,8 @@ BULK: Final = 50_000
 
 @pytest.fixture(autouse=True)
 def _no_long_goodbyes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "QUIET_S", 0.02)
+    monkeypatch.setattr(farewell, "QUIET_S", 0.02)
+    monkeypatch.setattr(farewell, "TICK_S", 0.02)
 
 
 async def reaches(stand: Stand, count: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from gatewayd.config.schema import PortConfig
 from gatewayd.line.model import Capabilities, LineSettings, Signal
 from gatewayd.line.pending import Pending
+from gatewayd.port.arbiter import YOUNG_S
 from gatewayd.port.peer import HIGH_BYTES, LOW_BYTES
 from gatewayd.port.phase import Cue
 from gatewayd.port.port import Port
@@ -34,6 +35,10 @@ class Client:
     closed: bool = False
     aborted: bool = False
     connected: bool = True
+    sent_last: bool = False
+    """It has closed its side, and that was not read yet."""
+    left: bool = False
+    """Not all that it sent was read."""
     most_kept: int = 0
     _read: bool = True
     _kept: bytearray = field(default_factory=bytearray)
@@ -111,6 +116,12 @@ class Client:
 
     def backlog(self) -> int:
         return len(self._kept)
+
+    def ended(self) -> bool:
+        return self.sent_last
+
+    def unread(self) -> bool:
+        return self.left
 
     def pause_reading(self) -> None:
         self._read = False
@@ -205,7 +216,7 @@ class Desk:
         inputs: Signal = ASSUMED,
     ) -> Watched:
         """The device is open."""
-        settings = self.port.wanted_settings
+        settings = self.port.settling.wanted
         self.line = Watched(self.clock, self.port, settings=settings, capabilities=capabilities)
         self.line.set_inputs(inputs, ASSUMED & ~inputs)
         self.port.move(Cue.OPENED)
@@ -243,6 +254,8 @@ class Desk:
         name = f"192.0.2.{self._numbers}:4{self._numbers:03}"
         session = kind(self.port, client, number=self._numbers, peername=name, since=SINCE)
         client.connects(session)
+        if self.port.owner is session:
+            self.passes(YOUNG_S)
         return client
 
     def raw(self) -> Client:

@@ -174,7 +174,7 @@ class RawBridge(Bridge):
     @initialize()
     def connect(self) -> None:
         self.client = self.desk.raw()
-        self.most_waiting = self.desk.port.window
+        self.most_waiting = self.desk.port.settling.window
 
 
 class TelnetBridge(Bridge):

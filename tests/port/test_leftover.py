@@ -8,6 +8,7 @@ import pytest
 
 from gatewayd.line.model import LineSettings
 from gatewayd.log import Happening
+from gatewayd.port.arbiter import YOUNG_S
 from gatewayd.port.leftover import STALL_S
 from tests.port.desk import Desk
 from tests.port.test_port import happenings
@@ -51,7 +52,7 @@ def test_sessions_in_between_do_not_prolong_the_wait() -> None:
     first.sends(b"x" * 10_000)
     first.goes()
     for _ in range(3):
-        desk.passes(1)
+        desk.passes(1 - YOUNG_S)
         desk.raw().goes()
     desk.passes(STALL_S - 3.1)
     assert desk.port.leftover.discarded == 0

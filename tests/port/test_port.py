@@ -11,6 +11,7 @@ from gatewayd.comport.wire import Command
 from gatewayd.config.schema import BetweenSessions
 from gatewayd.line.model import LineSettings, Signal, SignalPolicies, SignalPolicy
 from gatewayd.log import Happening
+from gatewayd.port.arbiter import YOUNG_S
 from gatewayd.port.phase import Cue, Phase
 from gatewayd.telnet.constants import Option
 from tests.port.desk import FAST, Client, Desk
@@ -167,6 +168,7 @@ def test_of_two_that_waited_the_first_gets_the_port() -> None:
     desk.tries()
     first, second = desk.raw(), desk.telnet()
     desk.opens()
+    desk.passes(YOUNG_S)
     assert not first.is_closed()
     assert second.is_closed()
     assert told(second) == [b"psu1: in use by 192.0.2.1:4001 since 2030-01-02 03:04:05 UTC"]
@@ -272,7 +274,7 @@ def test_new_line_settings_apply_live() -> None:
     desk.passes(1)
     assert desk.line.settings() == wanted
     assert not client.is_closed()
-    assert desk.port.window == 256
+    assert desk.port.settling.window == 256
 
 
 def test_new_line_settings_do_not_take_a_client_by_surprise() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from gatewayd.config.schema import WhileAbsent
 from gatewayd.line.model import Signal
+from gatewayd.port.farewell import QUIET_S
 from gatewayd.port.leftover import STALL_S
 from gatewayd.port.peer import HIGH_BYTES
-from gatewayd.port.session import QUIET_S, Session
-from tests.port.desk import FAST, SINCE, Desk
+from gatewayd.port.session import Session
+from tests.port.desk import FAST, SINCE, Client, Desk
 
 EVERY_BYTE = bytes(range(256))
 
@@ -42,20 +43,20 @@ def test_a_client_is_not_read_while_the_line_is_full_and_read_again_when_it_has_
     desk = Desk()
     client = desk.raw()
     desk.stop_line()
-    client.sends(bytes(desk.port.window))
+    client.sends(bytes(desk.port.settling.window))
     assert client.is_read()
     client.sends(b"x" * 100)
     assert not client.is_read()
     desk.let_line_go()
     desk.passes(1)
     assert client.is_read()
-    assert desk.line.sent == bytes(desk.port.window) + b"x" * 100
+    assert desk.line.sent == bytes(desk.port.settling.window) + b"x" * 100
 
 
 def test_what_is_read_at_once_fits_the_window_of_the_line() -> None:
     desk = Desk()
     session = desk.raw().session
-    assert session.read_size == desk.port.window == int(FAST.bytes_per_second / 4)
+    assert session.read_size == desk.port.settling.window == int(FAST.bytes_per_second / 4)
 
 
 def test_a_client_that_does_not_read_stops_the_line_until_it_reads_again() -> None:
@@ -95,14 +96,14 @@ def test_a_half_closed_client_is_not_closed_while_its_bytes_still_wait_for_the_l
     desk = Desk()
     client = desk.raw()
     desk.stop_line()
-    client.sends(bytes(2 * desk.port.window))
+    client.sends(bytes(2 * desk.port.settling.window))
     client.ends_its_side()
     desk.passes(10 * QUIET_S)
     assert not client.is_closed()
     desk.let_line_go()
     desk.passes(10 * QUIET_S)
     assert client.is_closed()
-    assert len(desk.line.sent) == 2 * desk.port.window
+    assert len(desk.line.sent) == 2 * desk.port.settling.window
 
 
 def test_a_newcomer_replaces_a_half_closed_client_that_has_had_its_answer() -> None:
@@ -247,26 +248,38 @@ def test_a_session_that_goes_on_without_its_device_knows_it() -> None:
     assert desk.port.line_gate.held == 0
 
 
+def closes_behind_a_stuck_line(desk: Desk, client: Client) -> None:
+    """FIN, behind bytes that are not read because the line does not take those before them."""
+    desk.stop_line()
+    client.sends(bytes(desk.port.settling.window + 1))
+    assert not client.is_read()
+    client.sent_last = client.left = True
+    client.session.peer_closing()
+
+
 def test_a_client_that_closed_behind_a_stuck_line_makes_room_for_the_next() -> None:
     desk = Desk()
-    session = desk.raw().session
-    assert session is not None
-    session.peer_closing()
+    first = desk.raw()
+    closes_behind_a_stuck_line(desk, first)
+    second = desk.raw()
     desk.passes(STALL_S - 0.1)
-    assert not session.leaving
+    assert not first.is_closed()
+    assert not second.is_closed()
     desk.passes(0.2)
-    assert session.leaving
+    assert first.is_closed()
+    assert desk.port.owner is second.session
 
 
 def test_while_what_a_closed_client_sent_still_moves_it_keeps_the_line() -> None:
     desk = Desk()
-    session = desk.raw().session
-    assert session is not None
-    session.peer_closing()
+    first = desk.raw()
+    closes_behind_a_stuck_line(desk, first)
+    second = desk.raw()
     for _ in range(3):
         desk.passes(STALL_S - 1)
-        session.receive(b"more")
+        desk.device_sends(b"chatter")
+        first.session.receive(b"more")
         desk.passes(1)
-        assert not session.leaving
+        assert desk.port.owner is first.session
     desk.passes(2 * STALL_S)
-    assert session.leaving
+    assert desk.port.owner is second.session

@@ -7,9 +7,9 @@ import logging
 import pytest
 
 from gatewayd.log import Happening
+from gatewayd.port.farewell import QUIET_S
 from gatewayd.port.gate import Hold
 from gatewayd.port.peer import HIGH_BYTES
-from gatewayd.port.session import QUIET_S
 from gatewayd.port.telnet_session import BREAK_S, LOOK_AHEAD_BYTES, REPORTED_VIOLATIONS
 from gatewayd.telnet.constants import Command, Option
 from tests.port.desk import Client, Desk
@@ -215,14 +215,16 @@ def test_abort_output_answers_with_a_synch_and_drops_what_the_line_received() ->
 def test_brk_is_a_break_of_250_ms_at_its_place_among_the_bytes() -> None:
     desk = Desk()
     client = desk.agreed()
+    start = desk.clock.time()
     client.sends(b"before" + command(Command.BRK) + b"behind")
     desk.passes(0.1)
     assert desk.line.sent == b"before"
     desk.passes(1)
     (begin, on), (end, off) = desk.line.breaks
     assert (on, off) == (True, False)
-    assert begin == pytest.approx(6 / desk.line.settings().bytes_per_second)
-    assert end - begin == BREAK_S == pytest.approx(0.25)
+    assert begin - start == pytest.approx(6 / desk.line.settings().bytes_per_second)
+    assert end - begin == pytest.approx(BREAK_S)
+    assert BREAK_S == 0.25
     assert desk.line.sent == b"beforebehind"
 
 
@@ -293,7 +295,7 @@ def test_a_synch_gets_an_interrupt_past_a_line_that_is_stuck() -> None:
     client = desk.agreed()
     desk.stop_line()
     client.sends(command(Command.IP))
-    taken = desk.port.window - 1
+    taken = desk.port.settling.window - 1
     sent = 0
     while client.is_read():
         client.sends(bytes(65536))
@@ -317,7 +319,7 @@ def test_a_synch_spares_the_functions_that_wait_for_the_line() -> None:
     client.sends(DM)
     desk.let_line_go()
     desk.passes(1)
-    assert desk.line.sent == bytes(desk.port.window) + b"\x03"
+    assert desk.line.sent == bytes(desk.port.settling.window) + b"\x03"
     assert client.gets() == will(Option.TIMING_MARK)
 
 

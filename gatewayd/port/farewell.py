@@ -1,0 +1,118 @@
+"""The end of a session whose client sends no more: how long it is served yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from gatewayd.line.api import Clock, Timer
+from gatewayd.port.leftover import STALL_S
+
+QUIET_S: Final = 1.0
+"""A half-closed client still gets the line's output until the line was quiet for so long."""
+ANSWER_S: Final = 0.3
+"""With somebody waiting, until it was quiet for so long after its answer."""
+TICK_S: Final = 0.1
+
+
+class Service(Protocol):
+    """What of a session and its port matters here."""
+
+    bytes_in: int
+    bytes_out: int
+    owed: bool
+    behind: bool
+    """The client sends no more, and not all that it sent was read; it moves."""
+
+    def unsent(self) -> int:
+        """Bytes that wait for the line, here and in it."""
+        ...
+
+    def held_up(self) -> bool:
+        """Whether the line is not read, or the client has not taken everything."""
+        ...
+
+    def idle(self) -> bool:
+        """Whether nothing waits for the line, no action either."""
+        ...
+
+    def awaited(self) -> bool:
+        """Whether somebody waits for the port."""
+        ...
+
+
+class Farewell:
+    """Watches a session that holds its port at its end.
+
+    `over()` is called when it has had all that it will get, `yields()` when the port is to ask
+    again whether somebody else may have it.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        service: Service,
+        *,
+        over: Callable[[], None],
+        yields: Callable[[], None],
+    ) -> None:
+        self._clock = clock
+        self._service = service
+        self._over = over
+        self._yields = yields
+        self._timer: Timer | None = None
+        self._seen = (-1, -1, -1)
+        self._still = 0
+        self._answered = 0
+
+    def behind(self) -> None:
+        """The client sends no more, and the line holds up what it has sent. While that moves, it
+        is served; once it stands still, whoever comes may have the line."""
+        if self._timer is None:
+            self._service.behind = True
+            self._seen = self._moved()
+            self._timer = self._clock.call_later(STALL_S, self._look_for_progress)
+
+    def _moved(self) -> tuple[int, int, int]:
+        return self._service.bytes_in, self._service.bytes_out, self._service.unsent()
+
+    def _look_for_progress(self) -> None:
+        self._timer = None
+        stalled = self._seen[::2] == self._moved()[::2]
+        self.behind()
+        if stalled:
+            self._service.behind = self._service.owed = False
+            self._yields()
+
+    def read(self) -> None:
+        """All that the client sent was read: stay until the line was quiet for `QUIET_S`; with
+        somebody waiting, until the answer is over or nothing has moved for `STALL_S`."""
+        self.cancel()
+        self._service.behind = False
+        self._seen = (-1, -1, -1)
+        self._tick()
+
+    def cancel(self) -> None:
+        """It is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self) -> None:
+        service = self._service
+        moved = self._moved()
+        if moved != self._seen or service.held_up():
+            # What we hold up ourselves is not quiet.
+            self._seen, self._still = moved, 0
+        else:
+            self._still += 1
+        still = self._still * TICK_S
+        awaited = service.awaited()
+        self._answered = self._answered + 1 if awaited and not service.owed else 0
+        answered = awaited and not service.owed and still >= ANSWER_S
+        quiet = service.idle() and not moved[2]
+        done = quiet and (still >= QUIET_S or answered)
+        if done or self._answered * TICK_S >= QUIET_S or (awaited and still >= STALL_S):
+            self._over()
+        else:
+            self._timer = self._clock.call_later(TICK_S, self._tick)

@@ -1,0 +1,94 @@
+"""The right to use a line. A session has a seat, never the outbox and never the line."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gatewayd.line.model import Purge
+from gatewayd.port.gate import Gate, Hold
+from gatewayd.port.hub import Hub
+from gatewayd.port.outbox import ACTION_WEIGHT, Action, Outbox
+from gatewayd.port.settling import Settling
+
+_HOLDS: Final = Hold.CLIENT_SLOW | Hold.SUSPENDED
+
+
+class Seat:
+    """One client's right to use a line, which it has from `grant` to `revoke`.
+
+    `write(data)` queues bytes for the line and returns whether it took all of them at once. It is
+    the outbox's own while the seat is `held`, and does nothing otherwise; so do the other calls.
+    """
+
+    def __init__(self, outbox: Outbox, control: Settling, gate: Gate, hub: Hub) -> None:
+        self.held = False
+        self.write = _nowhere
+        self.control = control
+        """The line, or what stands for it while the device is away. To be set by actions that
+        `then` runs, and to be read at any time."""
+        self._outbox = outbox
+        self._gate = gate
+        self._hub = hub
+
+    def grant(self) -> None:
+        """The line is this client's."""
+        self.held = True
+        self.write = self._outbox.write
+
+    def revoke(self) -> None:
+        """It is not any more. What was queued before still goes to the line."""
+        self.held = False
+        self.write = _nowhere
+        self._gate.release(_HOLDS)
+        self._hub.watch(signals=False, errors=False)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait for the line."""
+        return self._outbox.waiting
+
+    @property
+    def load(self) -> int:
+        """What waits for the line, in bytes, actions counted by their weight."""
+        return self._outbox.load
+
+    def then(self, action: Action, weight: int = ACTION_WEIGHT) -> None:
+        """Queue an action behind the bytes; it is left out if the seat was revoked by then."""
+        if self.held:
+            self._outbox.then(lambda: action() if self.held else None, weight)
+
+    def drop_bytes(self, *, spare_urgent: bool = False) -> None:
+        """Throw away the bytes that wait in the outbox."""
+        if self.held:
+            self._outbox.drop_bytes(spare_urgent=spare_urgent)
+
+    def purge(self, which: Purge) -> None:
+        """Throw away what waits, at once: here and in the line."""
+        if self.held:
+            if which & Purge.TX:
+                self._outbox.drop_bytes()
+            self.control.purge(which)
+
+    def end_break(self) -> None:
+        """The client sends no more: it will not end its break itself."""
+        if self.held:
+            self.control.end_break()
+
+    def hold_line(self, why: int) -> None:
+        """Have the line not read, for a reason."""
+        if self.held:
+            self._gate.hold(why)
+
+    def release_line(self, why: int) -> None:
+        """Take a reason back."""
+        if self.held:
+            self._gate.release(why)
+
+    def watch(self, *, signals: bool, errors: bool) -> None:
+        """Have the session told of modem lines and of the receiver's errors."""
+        if self.held:
+            self._hub.watch(signals=signals, errors=errors)
+
+
+def _nowhere(data: bytes) -> bool:
+    return True

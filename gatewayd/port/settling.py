@@ -1,0 +1,219 @@
+"""What a port's line should be like, whatever its device is doing.
+
+The one owner of wanted settings, of DTR and RTS with their policies, and of break. While there is a
+line they are the line's; while there is none they are remembered for the one that comes, and
+`reconcile` makes that so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from gatewayd.config.schema import BetweenSessions, PortConfig
+from gatewayd.line.api import Line
+from gatewayd.line.model import (
+    OUTPUT_SIGNALS,
+    LineErrors,
+    LineSettings,
+    Purge,
+    Signal,
+    SignalPolicy,
+)
+from gatewayd.line.pending import Pending, in_turn
+from gatewayd.port.absent import AbsentLine
+
+
+class Witness(Protocol):
+    """Is told what was done to a line that is there."""
+
+    def settings(self, settings: LineSettings) -> None:
+        """It was set."""
+
+    def signals(self, signals: Signal) -> None:
+        """DTR or RTS was set."""
+
+    def breaks(self) -> None:
+        """A break was begun."""
+
+
+class Settling:
+    """The line of a port, present or not, as `gatewayd.comport.access.LineControl` has it."""
+
+    def __init__(self, config: PortConfig, witness: Witness) -> None:
+        self.line: Line | None = None
+        self.window = config.line.unsent_limit
+        """Bytes that may wait for the UART at its speed."""
+        self.breaking = False
+        """Whether a client holds a break."""
+        self._config = config
+        self._witness = witness
+        self._absent = AbsentLine(config.line)
+        self._told: LineSettings | None = None
+        """What the witness takes the line to be set to."""
+
+    @property
+    def wanted(self) -> LineSettings:
+        """What a device is to be opened with: the client's settings if there is a client."""
+        return self._absent.settings()
+
+    @property
+    def client_signals(self) -> Signal:
+        """Those of DTR and RTS over which a client decides."""
+        return self._governed(SignalPolicy.CLIENT)
+
+    def _governed(self, policy: SignalPolicy) -> Signal:
+        policies = self._config.signals
+        dtr = Signal.DTR if policies.dtr is policy else Signal.NONE
+        return dtr | (Signal.RTS if policies.rts is policy else Signal.NONE)
+
+    @property
+    def _control(self) -> Line | AbsentLine:
+        """The line, or what stands for it."""
+        return self.line or self._absent
+
+    # ---- LineControl, for the client that has the line
+
+    def settings(self) -> LineSettings:
+        """What is in force."""
+        return self._control.settings()
+
+    def configure(self, wanted: LineSettings) -> Pending | None:
+        """Apply in one step."""
+        return _then(self._control.configure(wanted), self._look)
+
+    def _look(self) -> None:
+        """The line may have been set."""
+        if self.line is not None and self.line.settings() != self._told:
+            self._told = self.line.settings()
+            self.window = self._told.unsent_limit
+            self._witness.settings(self._told)
+
+    def signals(self) -> Signal:
+        """The modem lines as last seen."""
+        return self._control.signals()
+
+    def set_signals(self, on: Signal, off: Signal) -> Pending | None:
+        """Raise and drop DTR and RTS."""
+        return _then(self._control.set_signals(on=on, off=off), self._signals_set)
+
+    def _signals_set(self) -> None:
+        if self.line is not None:
+            self._witness.signals(self.line.signals())
+
+    def set_break(self, on: bool) -> Pending | None:
+        """Hold or release break."""
+        self.breaking = on
+        return self.pulse_break(on)
+
+    def pulse_break(self, on: bool) -> Pending | None:
+        """Hold break or release it for a moment: what was asked for before stays wanted."""
+        if on and self.line is not None:
+            self._witness.breaks()
+        return self._control.set_break(on or self.breaking)
+
+    def errors(self) -> LineErrors:
+        """The running counts of the receiver's errors as last seen."""
+        return self._control.errors()
+
+    def refresh(self) -> Pending | None:
+        """See what the modem lines and the counts are now."""
+        return self._control.refresh()
+
+    def unsent(self) -> int:
+        """Bytes that have not left."""
+        return self._control.unsent()
+
+    def purge(self, which: Purge) -> Pending | None:
+        """Throw away what waits in the line."""
+        return self._control.purge(which)
+
+    # ---- the device
+
+    def opened(self, line: Line, *, held: bool, adopted: bool) -> None:
+        """There is a line; `held` is whether a client has it, `adopted` that it never closed."""
+        self.line, self._told = line, None
+        if not adopted:
+            self.reconcile(held=held)
+        self._look()
+
+    def reconcile(self, *, held: bool) -> None:
+        """Make the line, which has just been opened, what it should be."""
+        if self.line is None:
+            return
+        if self.line.settings() != self.wanted:
+            self.configure(self.wanted)
+        outputs = self._absent.signals() if held else Signal.NONE
+        ours = self.client_signals if held else Signal.NONE
+        self._hold(outputs & ours, ours & ~outputs)
+        if self.breaking:
+            self.pulse_break(True)
+
+    def _hold(self, on: Signal, off: Signal) -> None:
+        """Set DTR and RTS, those over which nobody else decides, and those of the file."""
+        now = self.signals()
+        on = (on | self._governed(SignalPolicy.ON)) & ~now
+        off = (off | self._governed(SignalPolicy.OFF)) & now
+        if on or off:
+            self.set_signals(on=on, off=off)
+
+    def lost(self, *, held: bool) -> None:
+        """The line is gone. What it was set to is wanted still, if a client counts on that."""
+        line, self.line = self.line, None
+        if line is not None:
+            self._absent = AbsentLine.of(line)
+        if not held:
+            self._forget()
+
+    def _forget(self) -> None:
+        if self._config.between_sessions is BetweenSessions.RESTORE:
+            self._absent = AbsentLine(self._config.line)
+
+    # ---- clients
+
+    def end_break(self) -> None:
+        """Who held a break sends no more: release it, whatever waits for the line."""
+        if self.breaking:
+            self.set_break(False)
+
+    def left(self) -> Pending | None:
+        """Nobody has the line any more, and all that was sent has left it."""
+        return in_turn(self._leaving())
+
+    def _leaving(self) -> Iterator[Pending | None]:
+        yield self.set_break(False)
+        if self.line is None:
+            self._forget()
+        elif self._config.between_sessions is BetweenSessions.RESTORE:
+            yield self.configure(self._config.line)
+
+    # ---- the file
+
+    def reload(self, config: PortConfig, *, held: bool) -> bool:
+        """New settings; return whether the line is to be set to those of the file, in its turn.
+
+        A line that a client has set otherwise keeps that until the client goes.
+        """
+        before, self._config = self._config, config
+        if config.signals != before.signals and self.line is not None:
+            self._hold(Signal.NONE, Signal.NONE)
+        ours = not held and config.between_sessions is BetweenSessions.RESTORE
+        return config.line != before.line and (ours or self.settings() == before.line)
+
+    def apply_file(self) -> Pending | None:
+        """Set the line to what the file says."""
+        return self.configure(self._config.line)
+
+    # ---- hand-over to another process
+
+    def restore(self, settings: LineSettings, outputs: Signal = OUTPUT_SIGNALS) -> None:
+        """Go on with what the line was set to in another process."""
+        self._absent = AbsentLine(settings, outputs)
+
+
+def _then(pending: Pending | None, callback: Callable[[], None]) -> Pending | None:
+    if pending is None:
+        callback()
+    else:
+        pending.then(callback)
+    return pending
