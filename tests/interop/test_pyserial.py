@@ -16,6 +16,7 @@ import serial.rfc2217
 
 from tests.interop.conftest import Served
 from tests.interop.gateway import CLOSED
+from tests.same import same
 
 # pyserial 3.5 calls deprecated methods of threads
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:serial.rfc2217")
@@ -197,7 +198,7 @@ def test_raw_face_passes_a_megabyte_of_every_byte_value(served: Served) -> None:
         written = pool.submit(port.write, up)
         sent = pool.submit(served.instrument.write, down)
         arrived = pool.submit(served.instrument.read, len(up))
-        assert port.read(len(down)) == down
-        assert arrived.result() == up
+        same(port.read(len(down)), down)
+        same(arrived.result(), up)
         written.result()
         sent.result()

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import serialx
 
 from tests.interop.conftest import Served
+from tests.same import same
 
 EVERY_BYTE = bytes(range(256))
 
@@ -42,7 +43,7 @@ def test_flush_returns_when_the_line_has_taken_all(served: Served) -> None:
         arrived = pool.submit(served.instrument.read, len(data))
         port.write(data)
         port.flush()
-        assert arrived.result() == data
+        same(arrived.result(), data)
 
 
 def test_asynchronous_port_works_too(served: Served) -> None:

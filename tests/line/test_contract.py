@@ -11,6 +11,7 @@ import pytest
 
 from gatewayd.line.model import LineSettings, Parity, Purge, Signal, StopBits
 from tests.line.bench import Bench, OpenBench, pty_bench, sim_bench, socat_bench
+from tests.same import same
 
 FAST = LineSettings(baudrate=4000000)
 OBEYS_XOFF = LineSettings(baudrate=115200, ixon=True)
@@ -89,7 +90,7 @@ def test_much_passes_in_order_and_whole(open_bench: OpenBench) -> None:
     async def scenario(bench: Bench) -> None:
         data = os.urandom(300_000)
         writing = asyncio.ensure_future(write_all(bench, data))
-        assert await bench.device_gets(len(data)) == data
+        same(await bench.device_gets(len(data)), data)
         await writing
 
     on(open_bench, scenario)

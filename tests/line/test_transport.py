@@ -17,6 +17,7 @@ from gatewayd.line.model import LineSettings
 from gatewayd.line.serial_port import SerialPort
 from gatewayd.line.transport import LineTransport
 from tests.line.pty import Pty
+from tests.same import same
 
 XOFF, XON = b"\x13", b"\x11"
 
@@ -124,7 +125,7 @@ def test_a_full_tty_neither_spins_nor_freezes_the_loop(pty: Pty) -> None:
             turns += 1
         assert turns >= 5
         assert time.process_time() - before < 0.1
-        assert await pty.read(len(data)) == data
+        same(await pty.read(len(data)), data)
         await user.until(lambda: transport.get_write_buffer_size() == 0)
         assert user.log == ["pause", "resume"]
         transport.close()

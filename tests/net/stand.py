@@ -19,6 +19,7 @@ from gatewayd.port.phase import Cue
 from gatewayd.port.port import Port
 from gatewayd.service.loop import GatewayLoop
 from tests.port.desk import Watched
+from tests.same import same
 
 PATIENCE: Final = 10.0
 """Seconds after which what should have happened will not."""
@@ -194,7 +195,7 @@ class Stand:
     async def device_gets(self, data: bytes) -> None:
         """Wait until just `data` has left the line since the beginning."""
         await until(lambda: len(self.line.sent) >= len(data))
-        assert self.line.sent == data
+        same(self.line.sent, data)
 
     async def close(self) -> None:
         for client in self.clients:

@@ -24,6 +24,7 @@ from gatewayd.telnet.constants import Option
 from tests.net.stand import Client, Stand, run, standing, until
 from tests.port.desk import SINCE
 from tests.port.wire import OPENING, do, will
+from tests.same import same
 
 EVERY_BYTE: Final = bytes(range(256))
 PLENTY: Final = EVERY_BYTE * 2048
@@ -59,7 +60,7 @@ def test_a_client_that_does_not_read_stops_the_line_and_gets_all_later() -> None
             client = await stand.let_in(receive_buffer=4096)
             sent = await stand.device_sends_until_held_up()
             assert stand.connection.backlog() < HIGH_BYTES + 2 * 4096
-            assert await client.gets(len(sent)) == sent
+            same(await client.gets(len(sent)), sent)
             assert stand.line.is_read()
             assert stand.connection.backlog() == 0
 
@@ -204,7 +205,7 @@ def test_all_that_is_kept_for_a_client_is_sent_before_it_counts_as_flushed() -> 
             flushed = asyncio.ensure_future(stand.connection.flushed())
             assert stand.connection.backlog()
             assert not flushed.done()
-            assert await client.gets(len(sent)) == sent
+            same(await client.gets(len(sent)), sent)
             await flushed
             assert stand.connection.backlog() == 0
 
@@ -399,7 +400,7 @@ def test_a_connection_goes_on_in_other_hands_with_what_was_unsent() -> None:
             stand.port.leave(session)
             stand.listener.inherit(socket.socket(fileno=os.dup(fd)), snapshot, unsent)
             before._sock.close()
-            assert await client.gets(len(sent)) == sent
+            same(await client.gets(len(sent)), sent)
             await client.sends(b"on")
             await stand.device_gets(b"on")
 

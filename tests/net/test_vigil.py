@@ -13,6 +13,7 @@ from gatewayd.net.listener import bind
 from gatewayd.net.vigil import LOOK
 from tests.net.hosts import GATEWAY, Hosts
 from tests.net.stand import Stand, run, standing, until
+from tests.same import same
 
 TIMEOUT: Final = 1.0
 """Seconds; keepalive knows no shorter time."""
@@ -38,7 +39,7 @@ def test_a_client_that_does_not_read_for_long_keeps_its_session_and_gets_all() -
             assert stand.port.owner is not None
             await client.sends(b"alive")
             await stand.device_gets(b"alive")
-            assert await client.gets(len(sent)) == sent
+            same(await client.gets(len(sent)), sent)
             await until(lambda: user_timeout(stand) == limit)
             await stand.device_sends(b"and on")
             assert await client.gets(6) == b"and on"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from gatewayd import __version__
+from tests.same import same
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,14 +37,15 @@ MADE = {
 DEPENDS = {"python3", "python3-serial", "python3-serial-asyncio", "python3-systemd", "python3-yaml"}
 
 
-def output(*command: str | Path) -> str:
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+def output(*command: str | Path, **environment: str) -> str:
+    env = {**os.environ, **environment}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, env=env)
     return done.stdout
 
 
-def build(directory: Path) -> Path:
-    said = output(ROOT / "packaging" / "build-deb", __version__, directory)
-    return Path(said.strip())
+def build(directory: Path, **environment: str) -> Path:
+    command = (ROOT / "packaging" / "build-deb", __version__, directory)
+    return Path(output(*command, **environment).strip())
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +71,7 @@ def test_it_is_for_every_machine_and_takes_debians_own_packages(deb: Path) -> No
 
 def test_every_file_is_where_the_system_looks_for_it(unpacked: Path) -> None:
     for path, source in EXPECTED.items():
-        assert (unpacked / path).read_bytes() == (ROOT / source).read_bytes()
+        same((unpacked / path).read_bytes(), (ROOT / source).read_bytes())
     for path in MADE:
         assert (unpacked / path).stat().st_size > 0
 
@@ -90,7 +95,32 @@ def test_everything_belongs_to_root_and_is_writable_by_nobody_else(deb: Path) ->
 
 
 def test_equal_sources_make_equal_packages(deb: Path, tmp_path: Path) -> None:
-    assert build(tmp_path).read_bytes() == deb.read_bytes()
+    same(build(tmp_path).read_bytes(), deb.read_bytes())
+
+
+def test_git_is_not_asked(deb: Path, tmp_path: Path) -> None:
+    """It may be missing, or refuse a checkout that is somebody else's."""
+    refusing = tmp_path / "git"
+    refusing.write_text("#!/bin/sh\necho 'fatal: detected dubious ownership' >&2\nexit 128\n")
+    refusing.chmod(0o755)
+    built = build(tmp_path, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    same(built.read_bytes(), deb.read_bytes())
+
+
+def test_one_licence_and_one_maintainer(deb: Path) -> None:
+    licence, copyright_ = (ROOT / "LICENSE").read_text(), (ROOT / "packaging/copyright").read_text()
+    holder = re.search(r"^Copyright \(c\) (.*)$", licence, re.MULTILINE)
+    assert holder is not None
+    assert f"Copyright: {holder[1]}\n" in copyright_
+    words = licence[holder.end() :].split()
+    assert [
+        word for word in copyright_.split("License: Expat\n")[-1].split() if word != "."
+    ] == words
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert licence.startswith(f"{project['license']['text']} License\n")
+    maintainer = output("dpkg-deb", "--field", deb, "Maintainer").strip()
+    assert f" -- {maintainer}  " in (ROOT / "packaging/changelog").read_text()
+    assert maintainer.partition(" <")[0] in holder[1]
 
 
 @pytest.mark.parametrize("script", ["postinst", "prerm", "postrm"])

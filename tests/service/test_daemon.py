@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.interop.gateway import free_ports
+from tests.same import same
 from tests.service.adapter import Adapter
 from tests.service.client import closed, connect
 from tests.service.running import Running
@@ -37,7 +38,7 @@ def test_a_stop_delivers_what_lines_take(tmp_path: Path) -> None:
         while not read_ahead(daemon.status("psu1"), len(payload)):
             pass
         daemon.signal(signal.SIGTERM)
-        assert adapter.read(len(payload)) == payload
+        same(adapter.read(len(payload)), payload)
         assert daemon.wait() == 0
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.same import same
 from tests.service.manager import Manager
 
 WILL_COM_PORT = b"\xff\xfb\x2c"
@@ -200,7 +201,7 @@ def test_unfinished_output_for_a_slow_client_is_not_lost(rig: Rig) -> None:
         while len(got) < len(payload):
             got += client.recv(65536)
         writer.join()
-    assert got == payload
+    same(got, payload)
 
 
 def _write_all(fd: int, data: bytes) -> None:

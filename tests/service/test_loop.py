@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from gatewayd.service.loop import GatewayLoop
+from tests.same import same
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -181,7 +182,7 @@ def test_asyncios_own_transports_and_signals_work() -> None:
                 assert await loop.sock_recv(sock, 1) == b"\0"
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(bytes(100_000))
-        assert await reader.read(-1) == bytes(100_000)
+        same(await reader.read(-1), bytes(100_000))
         writer.close()
         server.close()
         os.kill(os.getpid(), signal.SIGUSR1)

@@ -19,6 +19,7 @@ from gatewayd.comport.wire import ANSWER, Command, Control, ModemState
 from gatewayd.service.store import STATE
 from gatewayd.telnet.constants import Command as TelnetCommand
 from tests.interop.gateway import free_ports
+from tests.same import same
 from tests.service.adapter import Adapter
 from tests.service.client import Client, closed, connect, receive
 from tests.service.manager import Manager
@@ -97,7 +98,7 @@ def test_what_a_slow_line_has_not_taken_goes_on(bench: Bench) -> None:
     with connect(bench.raw) as client:
         client.sendall(payload)
         bench.restart()
-        assert bench.adapter.read(len(payload)) == payload
+        same(bench.adapter.read(len(payload)), payload)
         talk(client, bench.adapter)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from serial import rfc2217
 
+from tests.same import same
 from tests.vm.client import Client
 from tests.vm.ftdi import FtdiDevice, FtdiWire
 from tests.vm.gateway import GUEST, Gateway
@@ -152,7 +153,7 @@ def test_every_byte_value_both_ways(line: tuple[Client, UartWire | FtdiWire]) ->
     sending = threading.Thread(target=wire.send, args=(up,))
     sending.start()
     client.send(down + b"END")
-    assert client.collect(len(up)) == up
+    same(client.collect(len(up)), up)
     assert wire.expect(b"END", 60) == down + b"END"
     sending.join()
 

@@ -13,6 +13,7 @@ import pytest
 from serial import rfc2217
 
 from gatewayd.log import Happening
+from tests.same import same
 from tests.vm.channel import MachineError
 from tests.vm.ftdi import FtdiDevice
 from tests.vm.gateway import GUEST, Gateway
@@ -166,8 +167,8 @@ def test_a_transfer_goes_on_through_three_restarts(gateway: Gateway, adapter: Ft
             restarted.set()
             sending.join()
         assert len(pids) == 4
-        assert client.collect(len(up)) == up
-        assert wire.collect(len(down)) == down
+        same(client.collect(len(up)), up)
+        same(wire.collect(len(down)), down)
         assert not wire.history, "settings, DTR and RTS stay as they were"
         assert client.request(rfc2217.SET_BAUDRATE, bytes(4)) == (115200).to_bytes(4)
 
