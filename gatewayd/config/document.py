@@ -53,7 +53,7 @@ class Ports:
         ports: list[PortConfig] = []
         devices: list[DeviceUse] = []
         addresses: list[AddressUse] = []
-        for key, value in entries(node, name, problems):
+        for key, value, first in entries(node, name, problems):
             try:
                 check_name(key.text)
             except ValueError as error:
@@ -64,8 +64,9 @@ class Ports:
             if isinstance(value, Mapping) and not FACES & values.nodes.keys():
                 text = "no address to serve it at; write rfc2217: 7001, or raw:, or both"
                 values.problems.extend(wrong(key, label, text).problems)
-            devices += _device_uses(shown, values)
-            addresses += _address_uses(shown, values)
+            if first:
+                devices += _device_uses(shown, values)
+                addresses += _address_uses(shown, values)
             if not values.problems:
                 ports.append(build_port(key.text, values, key.place))
             problems += values.problems

@@ -47,11 +47,15 @@ class ConfigError(GatewayError):
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """What to write instead of `word`: the most similar of `known`, else all of them."""
     known = tuple(known)
+    meant = most_similar(word, known)
+    return "write " + alternatives(known) if meant is None else f"did you mean '{meant}'?"
+
+
+def most_similar(word: str, known: Iterable[str]) -> str | None:
+    """What of `known` was probably meant by `word`."""
     folded = {candidate.lower(): candidate for candidate in known}
     similar = difflib.get_close_matches(word.lower()[:64], folded, n=1)
-    if similar:
-        return f"did you mean '{folded[similar[0]]}'?"
-    return "write " + alternatives(known)
+    return folded[similar[0]] if similar else None
 
 
 def alternatives(words: Iterable[str]) -> str:

@@ -6,10 +6,12 @@ judge, the reference and the JSON Schema cannot disagree.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
-from gatewayd.config.problem import ConfigError, Place, Problem, did_you_mean, quoted
+from gatewayd.config.problem import ConfigError, Place, Problem, did_you_mean, most_similar, quoted
 from gatewayd.config.tree import Mapping, Node, Scalar, noun
 
 T = TypeVar("T")
@@ -110,8 +112,18 @@ class Values:
     def read(self, setting: Setting[T], node: Node, name: str) -> None:
         """Take `node` as the value of `setting`."""
         self.nodes[setting.key] = node
-        try:
+        with self._collecting():
             self._values[setting.key] = setting.kind.read(node, name)
+
+    def judge(self, setting: Setting[Any], node: Node, name: str) -> None:
+        """See what is wrong with `node` as one more value of `setting`."""
+        with self._collecting():
+            setting.kind.read(node, name)
+
+    @contextlib.contextmanager
+    def _collecting(self) -> Iterator[None]:
+        try:
+            yield
         except ConfigError as error:
             self.problems.extend(error.problems)
 
@@ -121,28 +133,36 @@ def wrong(node: Node, name: str, text: str) -> ConfigError:
     return ConfigError([Problem(node.place, f"{name}: {text}" if name else text)])
 
 
-def entries(node: Mapping, name: str, problems: list[Problem]) -> list[tuple[Scalar, Node]]:
-    """The entries of a mapping, without those whose key is no text or was there before."""
-    found: dict[str, tuple[Scalar, Node]] = {}
+def entries(
+    node: Mapping, name: str, problems: list[Problem]
+) -> Iterator[tuple[Scalar, Node, bool]]:
+    """The entries of a mapping whose key is a text, and whether the key is there for the first
+    time; what is wrong with keys is added to `problems`."""
+    found: dict[str, Scalar] = {}
     for key, value in node.entries:
         if not isinstance(key, Scalar):
             problems.extend(wrong(key, name, f"a key is {noun(key)}; write a word").problems)
-        elif key.text in found:
-            line = found[key.text][0].place.line
-            text = f"duplicate key {quoted(key.text)}, first on line {line}; leave one of them out"
-            problems.extend(wrong(key, name, text).problems)
         elif key.text == "<<" and key.plain:
             text = "merge keys are not supported; write the settings out"
             problems.extend(wrong(key, name, text).problems)
         else:
-            found[key.text] = key, value
-    return list(found.values())
+            first = found.setdefault(key.text, key)
+            if first is not key:
+                text = (
+                    f"duplicate key {quoted(key.text)}, first on line {first.place.line}; leave "
+                    "one of them out"
+                )
+                problems.extend(wrong(key, name, text).problems)
+            yield key, value, first is key
 
 
 def read_settings(
     node: Node, name: str, settings: tuple[Setting[Any], ...], owner: Node | None = None
 ) -> Values:
-    """Read a mapping whose keys are `settings`; what is missing is told at `owner`, its key."""
+    """Read a mapping whose keys are `settings`; what is missing is told at `owner`, its key.
+
+    A key that is misspelt or there twice is judged all the same, so that one look shows all.
+    """
     values = Values(node)
     prefix = f"{name}." if name else ""
     if not isinstance(node, Mapping):
@@ -152,11 +172,21 @@ def read_settings(
         values.problems.extend(wrong(node, name, text).problems)
         return values
     by_key = {setting.key: setting for setting in settings}
-    for key, value in entries(node, name, values.problems):
+    again: list[tuple[Setting[Any], Node]] = []
+    for key, value, first in entries(node, name, values.problems):
         setting = by_key.get(key.text)
-        if setting is None:
+        if setting is not None and first:
+            values.read(setting, value, prefix + setting.key)
+            continue
+        if setting is None and first:
             text = f"unknown key {quoted(key.text)}; {did_you_mean(key.text, by_key)}"
             values.problems.extend(wrong(key, name, text).problems)
+        meant = key.text if setting else most_similar(key.text, by_key)
+        if meant is not None:
+            again.append((by_key[meant], value))
+    for setting, value in again:
+        if setting.key in values.nodes:
+            values.judge(setting, value, prefix + setting.key)
         else:
             values.read(setting, value, prefix + setting.key)
     for setting in settings:

@@ -126,6 +126,38 @@ contrl: x
         "f:13:3: ports.x: no address to serve it at",
         "f:14:14: ports.x.lenient: found 'yes'",
         "f:15:1: unknown key 'contrl'",
+        "f:15:9: control: found 'x'",
+    ]
+
+
+def test_what_is_there_twice_or_misspelt_is_judged_as_well() -> None:
+    text = """\
+version: 1
+ports:
+  a:
+    devise: ttyS0
+    line: 9600
+    line: {baudrat: fast}
+    raw: 7001
+    takover: yes
+  a:
+    device: /dev/none
+    raw: 70001
+    raw: 0
+"""
+    assert [one.split(";")[0] for one in problems(text)] == [
+        "f:4:5: ports.a: unknown key 'devise'",
+        "f:4:13: ports.a.device: 'ttyS0' is not an absolute path",
+        "f:5:11: ports.a.line: found '9600'",
+        "f:6:5: ports.a: duplicate key 'line', first on line 5",
+        "f:6:12: ports.a.line: unknown key 'baudrat'",
+        "f:6:21: ports.a.line.baudrate: found 'fast'",
+        "f:8:5: ports.a: unknown key 'takover'",
+        "f:8:14: ports.a.takeover: found 'yes'",
+        "f:9:3: ports: duplicate key 'a', first on line 3",
+        "f:11:10: ports.a.raw: '70001' is no TCP port",
+        "f:12:5: ports.a: duplicate key 'raw', first on line 11",
+        "f:12:10: ports.a.raw: '0' is no TCP port",
     ]
 
 
@@ -147,7 +179,7 @@ contrl: x
         ("signals: {dtr: true}", "write on, off, keep or client"),
         ("signals: off", "write a mapping"),
         ("peer_timeout: 1", "write 5s to 86400s"),
-        ("device: x", "duplicate key 'device', first on line 4"),
+        ("device: /dev/x", "duplicate key 'device', first on line 4"),
         ("description: [x]", "found a list; write TEXT"),
     ],
 )

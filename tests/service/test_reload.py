@@ -12,11 +12,12 @@ import socket
 import termios
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
 from gatewayd.comport.wire import Command
-from tests.cli.program import gatewayd
+from tests.cli.program import PATIENCE, gatewayd
 from tests.interop.gateway import free_ports
 from tests.service.adapter import Adapter
 from tests.service.client import Client, closed, connect, receive
@@ -325,7 +326,10 @@ def test_many_reloads_leave_nothing_behind(rack: Rack) -> None:
             opened(daemon, number + 1)
             daemon.reload(one)
             descriptors.append(len(daemon.files()))
-        assert len(set(descriptors[2:])) == 1
+        # The daemon closes the connection of who asked a moment later than that one does.
+        deadline = monotonic() + PATIENCE
+        while len(daemon.files()) > descriptors[2]:
+            assert monotonic() < deadline, descriptors
 
 
 def test_the_control_socket_moves(rack: Rack) -> None:
