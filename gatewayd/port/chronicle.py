@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 from gatewayd.config.schema import PortConfig
+from gatewayd.line.api import Clock
 from gatewayd.line.model import LineErrors, LineSettings, Signal
 from gatewayd.log import Happening, note
 from gatewayd.port.event import EventKind, PortEvent
 from gatewayd.port.holder import Holder
 from gatewayd.port.hub import Hub
+
+FOLD_S: Final = 10.0
+"""For how long the refusals of one host are one entry in the log."""
 
 _HAPPENINGS: Final = {
     EventKind.SESSION_OPENED: (Happening.SESSION_OPENED, "%s session from %s"),
@@ -22,23 +26,51 @@ _HAPPENINGS: Final = {
 class Chronicle:
     """Of one port."""
 
-    def __init__(self, config: PortConfig, hub: Hub) -> None:
+    def __init__(self, config: PortConfig, hub: Hub, clock: Clock) -> None:
         self._name = config.name
         self._device = str(config.device)
         self._hub = hub
+        self._clock = clock
         self._reported_limits = False
+        self._folded: dict[str, int] = {}
+        """By host, how many refusals were not logged."""
 
-    def session(self, kind: EventKind, session: Holder, more: str = "", text: str = "") -> None:
+    def session(
+        self,
+        kind: EventKind,
+        session: Holder,
+        more: str = "",
+        text: str = "",
+        *,
+        logged: bool = True,
+    ) -> None:
         """Something of a client; `more` is added in the log, `text` what else is to be said."""
         happening, words = _HAPPENINGS[kind]
         name, peer = self._name, session.peername
         words = f"{words}%s%s"
         tail = f": {text}" if text else ""
         arguments = (session.face, peer, more, tail)
-        note(happening, words, *arguments, port=name, session=session.number, peer=peer)
+        if logged:
+            note(happening, words, *arguments, port=name, session=session.number, peer=peer)
         if self._hub.taps:
             text = text or f"{session.face} client {peer}"
             self._hub.happened(PortEvent(kind, text, peer=peer, face=session.face))
+
+    def refused(self, session: Holder, reason: str) -> None:
+        """A client was turned away. Logged with the reason, for each host once in `FOLD_S`."""
+        host = session.peername.rpartition(":")[0]
+        logged = host in self._folded
+        if logged:
+            self._folded[host] += 1
+        else:
+            self._folded[host] = 0
+            self._clock.call_later(FOLD_S, self._unfold, host)
+        self.session(EventKind.SESSION_REFUSED, session, text=reason, logged=not logged)
+
+    def _unfold(self, host: str) -> None:
+        count = self._folded.pop(host)
+        if count:
+            self._note(Happening.SESSION_REFUSED, "%d more clients of %s refused", count, host)
 
     def device(self, phase: str, cause: str) -> None:
         """The device is in another phase."""

@@ -42,7 +42,7 @@ class Port:
         """Why the device is not ready, in words."""
         self.counters = Counters()
         self.hub = Hub(self._line_data_for_nobody, changed=self._taps_changed)
-        self._chronicle = Chronicle(config, self.hub)
+        self._chronicle = Chronicle(config, self.hub, clock)
         self.settling = Settling(config, self._chronicle)
         self.outbox = Outbox(clock, discarded=self._discarded, room=self._room)
         self.leftover = Leftover(
@@ -225,7 +225,7 @@ class Port:
                     client.wait()
                 case Act.REFUSE:
                     self.counters.refused += 1
-                    self._chronicle.session(EventKind.SESSION_REFUSED, client, text=text)
+                    self._chronicle.refused(client, text)
                     client.refuse(f"{self.name}: {text}")
                 case Act.SEAT:
                     self._seat(client, decision.other)

@@ -131,8 +131,12 @@ class Stand:
         self.clients: list[Client] = []
 
     def plug(self) -> None:
-        self.port.move(Cue.TRY, "being opened")
+        self.tries()
         self.opens()
+
+    def tries(self) -> None:
+        """The device is being opened."""
+        self.port.move(Cue.TRY, "being opened")
 
     def opens(self) -> None:
         loop = asyncio.get_running_loop()
@@ -141,11 +145,16 @@ class Stand:
         self.port.opened(self.line)
 
     def connects(
-        self, *, receive_buffer: int | None = None, made: socket.socket | None = None
+        self,
+        *,
+        receive_buffer: int | None = None,
+        made: socket.socket | None = None,
+        to: Listener | None = None,
     ) -> Client:
         """A client, connected by the socket `made`; whether it was let in is the port's affair."""
-        host, number = self.listener.socket.getsockname()[:2]
-        sock = made or socket.socket(self.listener.socket.family)
+        listening = (to or self.listener).socket
+        host, number = listening.getsockname()[:2]
+        sock = made or socket.socket(listening.family)
         if receive_buffer is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         # The kernel answers for the listener, at once, as long as its backlog has room.
@@ -196,6 +205,11 @@ class Stand:
         """Wait until just `data` has left the line since the beginning."""
         await until(lambda: len(self.line.sent) >= len(data))
         same(self.line.sent, data)
+
+    async def device_gets_count(self, count: int) -> None:
+        """Wait until just so many bytes have left the line since the beginning."""
+        await until(lambda: len(self.line.sent) >= count)
+        assert len(self.line.sent) == count
 
     async def close(self) -> None:
         for client in self.clients:

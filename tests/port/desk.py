@@ -247,11 +247,11 @@ class Desk:
         """Time goes by."""
         self.clock.advance(seconds)
 
-    def client(self, kind: type[Session], *, room: float = float("inf")) -> Client:
+    def client(self, kind: type[Session], *, room: float = float("inf"), host: str = "") -> Client:
         """A new client; it has been let in, or refused, or waits."""
         self._numbers += 1
         client = Client(room)
-        name = f"192.0.2.{self._numbers}:4{self._numbers:03}"
+        name = f"{host or f'192.0.2.{self._numbers}'}:4{self._numbers:03}"
         session = kind(self.port, client, number=self._numbers, peername=name, since=SINCE)
         client.connects(session)
         if self.port.owner is session:

@@ -12,7 +12,9 @@ from gatewayd.config.schema import BetweenSessions
 from gatewayd.line.model import LineSettings, Signal, SignalPolicies, SignalPolicy
 from gatewayd.log import Happening
 from gatewayd.port.arbiter import YOUNG_S
+from gatewayd.port.chronicle import FOLD_S
 from gatewayd.port.phase import Cue, Phase
+from gatewayd.port.session import Session
 from gatewayd.telnet.constants import Option
 from tests.port.desk import FAST, Client, Desk
 from tests.port.wire import answer, ask, notify, will
@@ -122,6 +124,25 @@ def test_who_comes_and_goes_is_in_the_log(caplog: pytest.LogCaptureFixture) -> N
         Happening.SESSION_CLOSED,
     ]
     assert "in, 0 out" in caplog.messages[-1]
+
+
+def test_a_refusal_is_logged_with_its_reason_and_repeats_of_a_host_are_one_entry(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "gatewayd")
+    desk = Desk()
+    desk.raw()
+    for _ in range(300):
+        desk.client(Session, host="192.0.2.77")
+    desk.client(Session, host="192.0.2.78")
+    refused = [text for text in caplog.messages if "refused" in text]
+    assert len(refused) == 2
+    assert "in use by 192.0.2.1:4001" in refused[0]
+    desk.passes(FOLD_S)
+    assert caplog.messages[-1] == "299 more clients of 192.0.2.77 refused"
+    desk.client(Session, host="192.0.2.77")
+    assert "in use by" in caplog.messages[-1]
+    assert desk.port.counters.refused == 302
 
 
 # ---- a device that is not there
