@@ -57,6 +57,10 @@ class Happening(enum.Enum):
     """A new configuration is in force."""
     CONTROL_CALLED = "943722204eb14a0c9d6478f97bcb67b4"
     """Somebody used the control socket."""
+    RECORD_STOPPED = "596552eec46a4e76aaa5282adaa0ed81"
+    """What passes over a line cannot be recorded."""
+    RECORD_GAP = "5cc476ded96d4c84955c45c8e0ef344e"
+    """A record goes on, and something is missing in it."""
     FAULT = "44807195e30f44b0b8a2c7dfce2c3b7e"
     """Something failed inside the gateway."""
 

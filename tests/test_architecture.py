@@ -25,7 +25,8 @@ PACKAGES: Final = {
     "port": {"log", "telnet", "line.api", "line.model", "line.pending", "comport", "config.schema"},
     "net": {"errors", "log", "config.schema", "port"},
     "control": {"errors", "log"},
-    "service": {"errors", "log", "line", "device", "config", "port", "net", "control"},
+    "record": {"log", "line.model", "config.schema", "config.sizes", "port"},
+    "service": {"errors", "log", "line", "device", "config", "port", "net", "control", "record"},
     "demo": set[str](),
     "ser2net": {"errors", "line.model", "device.match", "config"},
     "export": {"errors", "line.model", "device", "config.schema"},
@@ -61,6 +62,8 @@ PURE: Final = (
     *("line.model", "line.api", "line.pending"),
     *("config.schema", "config.model", "config.settings", "config.setting", "config.kinds"),
     *("config.values", "config.problem", "config.tree", "config.document", "config.diff"),
+    *("record.side", "record.stamps", "record.text", "record.pcapng"),
+    *("record.telling", "record.ring"),
     "export",
 )
 """No I/O and no time of their own: bytes and clocks are given to them."""

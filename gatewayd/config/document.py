@@ -20,7 +20,13 @@ from gatewayd.config.setting import (
     settings_of,
     wrong,
 )
-from gatewayd.config.settings import LINE_SETTINGS, MATCH_SETTINGS, SIGNAL_SETTINGS
+from gatewayd.config.settings import (
+    LINE_SETTINGS,
+    LOG_SETTINGS,
+    MATCH_SETTINGS,
+    RECORD_SETTINGS,
+    SIGNAL_SETTINGS,
+)
 from gatewayd.config.tree import Mapping, Node, Scalar, Sequence, noun
 from gatewayd.config.values import AddressKind, Version
 
@@ -89,6 +95,8 @@ TABLES: dict[str, tuple[Setting[Any], ...]] = {
     "ports.NAME.device": MATCH_SETTINGS,
     "ports.NAME.line": LINE_SETTINGS,
     "ports.NAME.signals": SIGNAL_SETTINGS,
+    "ports.NAME.log": LOG_SETTINGS,
+    "record": RECORD_SETTINGS,
 }
 """All settings there are, by the path of the mapping that they stand in."""
 

@@ -59,3 +59,32 @@ class OnUnplug:
         if self.hold == 0:
             return "close"
         return "hold" if math.isinf(self.hold) else f"hold for {self.hold:g}s"
+
+
+class RecordMode(enum.Enum):
+    """What of a port is recorded."""
+
+    OFF = "off"
+    OUTPUT = "output"
+    """What the device says, and what happens."""
+    BOTH = "both"
+    """What clients send, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """How much of the record of a port is kept."""
+
+    keep: int = 30
+    """Days."""
+    max: int = 100 << 20
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordConfig:
+    """Where the records of all ports are."""
+
+    directory: str = "/var/log/gatewayd"
+    free: int = 200 << 20
+    """Bytes of the disk that are left to others."""

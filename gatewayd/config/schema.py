@@ -9,16 +9,30 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gatewayd.config.kinds import Group, OneOf, OneOrList, ShortOrGroup, Switch, Text
-from gatewayd.config.model import Address, BetweenSessions, Face, OnUnplug, WhileAbsent
+from gatewayd.config.model import (
+    Address,
+    BetweenSessions,
+    Face,
+    LogLimits,
+    OnUnplug,
+    RecordConfig,
+    RecordMode,
+    WhileAbsent,
+)
 from gatewayd.config.setting import key, required_key, settings_of
 from gatewayd.config.settings import (
     LINE_SETTINGS,
+    LOG_SETTINGS,
     MATCH_SETTINGS,
+    RECORD_SETTINGS,
     SIGNAL_SETTINGS,
     build_line,
+    build_log,
     build_match,
+    build_record,
     build_signals,
 )
+from gatewayd.config.sizes import Size
 from gatewayd.config.values import (
     AddressKind,
     ControlPath,
@@ -36,8 +50,11 @@ __all__ = [
     "BetweenSessions",
     "Config",
     "Face",
+    "LogLimits",
     "OnUnplug",
     "PortConfig",
+    "RecordConfig",
+    "RecordMode",
     "WhileAbsent",
 ]
 
@@ -134,6 +151,31 @@ class PortConfig:
         example="true",
         default="false",
     )
+    record: RecordMode = key(
+        OneOf({mode.value: mode for mode in RecordMode}, {}),
+        "What is recorded in files: nothing, what the device says, or what clients send as well.",
+        example="output",
+        default="off",
+    )
+    log: LogLimits = key(
+        Group(LOG_SETTINGS, build_log),
+        "How much of the record is kept.",
+        example="{keep: 90 days, max: 1G}",
+        default="{keep: 30 days, max: 100M}",
+        fallback=LogLimits(),
+    )
+    pcapng: bool = key(
+        Switch(),
+        "Record packets for Wireshark beside the text.",
+        example="true",
+        default="false",
+    )
+    replay: int = key(
+        Size(0, 1 << 20),
+        "How much of what the device said last is kept in memory, for who begins to look.",
+        example="64KiB",
+        default="0",
+    )
     where: tuple[str, int] = field(default=("", 0), compare=False)
     """File and line that the port was read from, for messages."""
 
@@ -156,4 +198,11 @@ class Config:
         "Path of the socket by which gatewayd is asked for its state while it runs, or none.",
         example="none",
         default="/run/gatewayd/control",
+    )
+    record: RecordConfig = key(
+        Group(RECORD_SETTINGS, build_record),
+        "Where the records of ports are.",
+        example="{directory: /srv/serial, free: 1G}",
+        default="{directory: /var/log/gatewayd, free: 200M}",
+        fallback=RecordConfig(),
     )

@@ -1,11 +1,14 @@
-"""The tables of the mappings inside a port: what identifies a device, a line, its signals."""
+"""The tables of the mappings inside a port: what identifies a device, a line, its signals, its
+record."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from gatewayd.config.kinds import OneOf, Switch, Text, Whole
+from gatewayd.config.model import LogLimits, RecordConfig
 from gatewayd.config.setting import Setting, Values
+from gatewayd.config.sizes import Days, DirectoryPath, Size
 from gatewayd.config.values import BAUDRATES, HexId, NoDsrDtr, possible_line
 from gatewayd.device.match import DeviceMatch
 from gatewayd.line.model import LineSettings, Parity, SignalPolicies, SignalPolicy, StopBits
@@ -95,6 +98,32 @@ RTS: Setting[SignalPolicy] = Setting(
 )
 SIGNAL_SETTINGS: tuple[Setting[Any], ...] = (DTR, RTS)
 
+KEEP: Setting[int] = Setting("keep", Days(), "How long files are kept.", "90 days", "30 days")
+MAX: Setting[int] = Setting(
+    "max",
+    Size(1 << 20, 1 << 40),
+    "How large all files of the port together may become; the oldest go first.",
+    "1G",
+    "100M",
+)
+LOG_SETTINGS: tuple[Setting[Any], ...] = (KEEP, MAX)
+
+DIRECTORY: Setting[str] = Setting(
+    "directory",
+    DirectoryPath(),
+    "Where the files are, in a directory for each port.",
+    "/srv/serial",
+    "/var/log/gatewayd",
+)
+FREE: Setting[int] = Setting(
+    "free",
+    Size(0, 1 << 40),
+    "How much of the disk is left to others: below that, the oldest files go.",
+    "1G",
+    "200M",
+)
+RECORD_SETTINGS: tuple[Setting[Any], ...] = (DIRECTORY, FREE)
+
 
 def build_match(values: Values) -> DeviceMatch:
     """The device match of a mapping. Raises ValueError."""
@@ -126,3 +155,13 @@ def build_line(values: Values) -> LineSettings:
 def build_signals(values: Values) -> SignalPolicies:
     """The signal policies of a mapping."""
     return SignalPolicies(dtr=values[DTR], rts=values[RTS])
+
+
+def build_log(values: Values) -> LogLimits:
+    """The limits of a record, of a mapping."""
+    return LogLimits(keep=values[KEEP], max=values[MAX])
+
+
+def build_record(values: Values) -> RecordConfig:
+    """The place of records, of a mapping."""
+    return RecordConfig(directory=values[DIRECTORY], free=values[FREE])

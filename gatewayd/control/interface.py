@@ -54,7 +54,17 @@ type Port (
   breaks: int,
   framing_errors: int,
   parity_errors: int,
-  overruns: int
+  overruns: int,
+  # none while nothing is recorded
+  record: ?Record
+)
+
+type Record (
+  directory: string,
+  # why nothing can be recorded now
+  cause: string,
+  # bytes of the line that are missing
+  lost: int
 )
 
 # Running counts of the receiver

@@ -24,6 +24,7 @@ from gatewayd.service.commands import Commands
 from gatewayd.service.gateway import Gateway
 from gatewayd.service.handover import Inheritance, give
 from gatewayd.service.loop import GatewayLoop
+from gatewayd.service.recording import Recording
 from gatewayd.service.store import Store
 
 JUDGING_S: Final = 20.0
@@ -77,6 +78,7 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         store = Store()
         gateway = self._gateway = Gateway(store)
+        recording = self._recording = Recording(gateway, self._config.record)
         inherited = Inheritance(systemd.listen_fds())
         given = False
         try:
@@ -113,6 +115,7 @@ class Daemon:
                 await self._control.stop()
             if not given:
                 await gateway.stop()
+            await recording.stop()
 
     async def reload(self) -> str:
         """Put the file in force; return what changed. Raises ConfigError or BindError; then
@@ -124,6 +127,7 @@ class Daemon:
                 new = await aside(partial(load, self._config_path), JUDGING_S)
                 text = await reload.apply(self._gateway, self._config, new)
                 before, self._config = self._config.control, new
+                self._recording.follow(new.record)
                 if new.control != before:
                     await self._move_control()
                 return text

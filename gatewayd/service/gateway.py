@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from itertools import count
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gatewayd.config.schema import Address, Config, Face, PortConfig
 from gatewayd.device.watch import DeviceWatch
@@ -23,6 +23,10 @@ from gatewayd.port.port import Port
 from gatewayd.service.keeper import Keeper
 from gatewayd.service.passed import PassedSockets
 from gatewayd.service.store import Store
+
+if TYPE_CHECKING:
+    from gatewayd.record.recorder import Record
+    from gatewayd.record.ring import Ring
 
 Listening = tuple[Face, Address]
 
@@ -47,6 +51,10 @@ class Served:
     state_since: datetime = field(default_factory=now)
     lost_at: datetime | None = None
     """When the device went away, the last time."""
+    record: Record | None = None
+    """While the port is recorded."""
+    ring: Ring | None = None
+    """What the device said last, if that is kept."""
     _phase: Phase = Phase.ABSENT
 
     def changed(self) -> None:

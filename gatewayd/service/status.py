@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gatewayd.line.model import Signal
 from gatewayd.port.holder import Holder
 from gatewayd.port.phase import Phase
 from gatewayd.port.port import Port
 from gatewayd.service.gateway import Gateway, Served
+
+if TYPE_CHECKING:
+    from gatewayd.record.recorder import Record
 
 PIECE: Final = 16
 """So many ports are looked at before others have their turn in the loop."""
@@ -74,7 +77,12 @@ def describe(served: Served) -> dict[str, Any]:
         "framing_errors": errors.framing,
         "parity_errors": errors.parity,
         "overruns": errors.overrun,
+        "record": _record(served.record) if served.record is not None else None,
     }
+
+
+def _record(record: Record) -> dict[str, Any]:
+    return {"directory": record.directory, "cause": record.cause, "lost": record.lost}
 
 
 def _signals(port: Port) -> list[str] | None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gatewayd.config.document import TABLES
 from gatewayd.config.json_schema import schema, text
 from gatewayd.config.load import parse
 from gatewayd.config.problem import ConfigError
@@ -31,7 +32,7 @@ def test_every_setting_has_its_sentence() -> None:
         return [value, *inner] if "properties" in value else inner
 
     found = mappings(schema())
-    assert len(found) == 5
+    assert len(found) == len(TABLES)
     for mapping in found:
         assert mapping["additionalProperties"] is False
         for setting in mapping["properties"].values():

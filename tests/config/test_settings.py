@@ -13,7 +13,13 @@ from gatewayd.config.load import load, parse
 from gatewayd.config.problem import Place
 from gatewayd.config.schema import PORT_SETTINGS, Config, PortConfig
 from gatewayd.config.setting import Setting, Values
-from gatewayd.config.settings import build_line, build_match, build_signals
+from gatewayd.config.settings import (
+    build_line,
+    build_log,
+    build_match,
+    build_record,
+    build_signals,
+)
 from gatewayd.config.tree import Mapping, Node, Scalar
 from gatewayd.device.match import DeviceMatch
 from gatewayd.line.model import LineSettings, SignalPolicies
@@ -72,6 +78,8 @@ def test_every_example_is_right(path: str, setting: Setting[Any]) -> None:
             value = f"{{serial: A, {given}}}"
         port[key] = value
         given = "ports:\n  a:\n" + "".join(f"    {k}: {v}\n" for k, v in port.items())
+    elif path:
+        given = f"{path}: {{{given}}}"
     top = {"version": "version: 1", "ports": "ports: {}"}
     top[given.partition(":")[0]] = given
     parse("\n".join(top.values()), "example")
@@ -106,6 +114,8 @@ def test_every_setting_of_a_mapping_reaches_its_value() -> None:
         (build_match, "ports.NAME.device"),
         (build_line, "ports.NAME.line"),
         (build_signals, "ports.NAME.signals"),
+        (build_log, "ports.NAME.log"),
+        (build_record, "record"),
     ):
         for setting in TABLES[path]:
             if setting.key == "dsrdtr":

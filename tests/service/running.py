@@ -17,8 +17,9 @@ from tests.cli.program import PATIENCE, Program, gatewayd
 class Running(Program):
     """`gatewayd run` for the length of a `with` block, ready when it is entered."""
 
-    def __init__(self, directory: Path, ports: str) -> None:
-        """`ports` is what stands below `ports:` in the configuration."""
+    def __init__(self, directory: Path, ports: str, *, top: str = "") -> None:
+        """`ports` is what stands below `ports:` in the configuration, `top` beside it."""
+        self.top = top
         self.config = directory / "gatewayd.yaml"
         self.control = directory / "control"
         self.write(ports)
@@ -35,7 +36,7 @@ class Running(Program):
 
     def write(self, ports: str) -> None:
         """Have other ports in the file."""
-        self.config.write_text(f"version: 1\ncontrol: {self.control}\nports:\n{ports}")
+        self.config.write_text(f"version: 1\ncontrol: {self.control}\n{self.top}ports:\n{ports}")
 
     def reload(self, ports: str) -> str:
         """Put other ports in force; what `gatewayd reload` prints."""
