@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 
 from gatewayd.cli import CONFIG_PATH
 from gatewayd.config.load import load
 from gatewayd.config.problem import ConfigError
+from gatewayd.config.schema import PortConfig, RecordMode
 
 HELP = "judge a configuration without starting anything"
 
@@ -19,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print every problem, one a line, and return 1; or that there is none, and return 0."""
+    """Print every problem, one a line, and return 1; or that there is none, and warnings, and
+    return 0."""
     path: str = args.file
     try:
         config = load(path)
@@ -29,7 +32,18 @@ def main(args: argparse.Namespace) -> int:
     addresses = sum(len(port.listeners) for port in config.ports)
     ports = _count(len(config.ports), "port")
     print(f"{path}: no problems; {ports} at {_count(addresses, 'address')}")
+    for port in config.ports:
+        if port.record is RecordMode.BOTH and _is_exposed(port):
+            print(
+                f"{path}: warning: ports.{port.name}.record: both, and other machines can reach "
+                "the port: what they type is recorded, passwords too; with output it is not"
+            )
     return 0
+
+
+def _is_exposed(port: PortConfig) -> bool:
+    hosts = (ipaddress.ip_address(address.host) for _, address in port.listeners)
+    return not all(host.is_loopback for host in hosts)
 
 
 def _count(number: int, noun: str) -> str:

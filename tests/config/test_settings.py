@@ -145,7 +145,7 @@ def test_the_sample_is_right(tmp_path: Path) -> None:
     whole = re.sub(r"^#(  +\S)", r"\1", sample.read_text(), flags=re.MULTILINE)
     (tmp_path / "gatewayd.yaml").write_text(whole)
     ports = load(str(tmp_path / "gatewayd.yaml")).ports
-    assert [port.name for port in ports] == ["psu1", "scope", "board"]
+    assert [port.name for port in ports] == ["psu1", "scope", "board", "console"]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "etc").glob("*.yaml")), ids=lambda path: path.name)

@@ -25,7 +25,9 @@ class Disk:
     def __init__(self, path: Path, size: str) -> None:
         self.path = path
         self.path.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", path], check=True)
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(path)]
+        if subprocess.run(command, check=False).returncode != 0:
+            pytest.skip("nothing can be mounted here")
 
     def unmount(self) -> None:
         """Take it away, whoever uses it."""
@@ -54,7 +56,8 @@ class Card:
         self._server = subprocess.Popen([sys.executable, str(STALLING), str(behind), str(path)])
         deadline = time.monotonic() + PATIENCE
         while not os.path.ismount(path):
-            assert self._server.poll() is None, "FUSE is not to be had"
+            if self._server.poll() is not None:
+                pytest.skip("nothing can be mounted by FUSE here")
             assert time.monotonic() < deadline
             time.sleep(0.02)
 

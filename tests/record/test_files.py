@@ -159,9 +159,13 @@ def test_a_full_disk_leaves_whole_pieces(disk: Disk) -> None:
     filler = disk.path / "filler"
     filler.write_bytes(bytes(1 << 19))
     line = b"x" * 9999 + b"\n"
-    with pytest.raises(OSError, match="No space"):
+
+    def fill() -> None:
         for _ in range(1000):
             files.write(DAY, line, b"", HEADER)
+
+    with pytest.raises(OSError, match="No space"):
+        fill()
     assert len(content(files, f"{DAY}.log")) % len(line) == 0
     filler.unlink()
     files.write(DAY, line, b"", HEADER)
