@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 SYSTEM_PATH = "/run/gatewayd/control"
+SYSTEM_LOOK_PATH = "/run/gatewayd-look/socket"
+"""For those who may look and no more; the directory has a group of its own."""
 
 
 def standard_path() -> str | None:
@@ -23,3 +25,10 @@ def find_path() -> str:
     """Where a command looks for the socket: the service's first, then the user's own."""
     own = standard_path()
     return own if own and not os.path.exists(SYSTEM_PATH) else SYSTEM_PATH
+
+
+def look_path(control: str) -> str:
+    """Where the socket of those who may only look is, beside that control socket."""
+    if control == SYSTEM_PATH and os.path.isdir(os.path.dirname(SYSTEM_LOOK_PATH)):
+        return SYSTEM_LOOK_PATH
+    return f"{control}-look"

@@ -15,6 +15,7 @@ ANSWER_S: Final = 30.0
 _TEXTS: Final = {
     "NoSuchPort": "there is no port {port}",
     "NotHeld": "nobody holds port {port}",
+    "CannotAttach": "no connection to the port: {reason}",
     "NoConfigFile": "this gatewayd runs without a configuration file",
 }
 
@@ -30,7 +31,7 @@ class Refused(GatewayError):
         details = ", ".join(f"{key} {value}" for key, value in parameters.items())
         text = f"{name}: {details}" if details else name
         if name in _TEXTS:
-            text = _TEXTS[name].format(port=parameters.get("port"))
+            text = _TEXTS[name].format(port=parameters.get("port"), reason=parameters.get("reason"))
         super().__init__(text)
         self.name = name
         self.parameters = parameters

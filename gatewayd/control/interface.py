@@ -7,6 +7,7 @@ from typing import Final
 NAME: Final = "io.gatewayd.Gateway"
 NO_SUCH_PORT: Final = f"{NAME}.NoSuchPort"
 NOT_HELD: Final = f"{NAME}.NotHeld"
+CANNOT_ATTACH: Final = f"{NAME}.CannotAttach"
 CONFIG_REJECTED: Final = f"{NAME}.ConfigRejected"
 NO_CONFIG: Final = f"{NAME}.NoConfigFile"
 
@@ -95,9 +96,9 @@ method Status() -> (version: string, since: string, ports: []Port)
 # a second while bytes go by; names are all ports, in the order of the configuration
 method Changes() -> (version: string, since: string, names: []string, ports: []Port)
 
-# What happens at a port and, unless bytes is false, what goes by. The first answer says only that
-# it has begun; then each has bytes (base64), or an event, or what a slow caller missed here. What
-# clients send is told on the control socket only
+# What happens at a port and, unless bytes is false, what goes by. The first answer says how much
+# was received before; each other has bytes (base64), or an event, or what a slow caller missed
+# there. What clients send is told on the control socket only
 method Watch(port: string, bytes: ?bool) -> (
   # microseconds since 1970; of the first byte
   at: int,
@@ -106,7 +107,8 @@ method Watch(port: string, bytes: ?bool) -> (
   event: ?Event,
   # bytes and events
   missed: int,
-  missed_events: int
+  missed_events: int,
+  received: ?int
 )
 
 # Put the configuration file in force; a file with problems changes nothing
@@ -115,8 +117,14 @@ method Reload() -> (summary: string)
 # End the session that holds a port
 method Kick(port: string) -> (peer: string)
 
+# A connection to a port, handed over beside the answer as the descriptor (SCM_RIGHTS) of that
+# index. It enters as any client does; mode is the face, rfc2217 or raw. peer is whom it is for, in
+# the words of the caller. With takeover the session that holds the port ends first
+method Attach(port: string, mode: ?string, peer: ?string, takeover: ?bool) -> (fd: int)
+
 error NoSuchPort(port: string)
 error NotHeld(port: string)
+error CannotAttach(reason: string)
 error NoConfigFile()
 error ConfigRejected(problems: []string)
 """

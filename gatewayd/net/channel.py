@@ -92,3 +92,9 @@ class PlainChannel:
     def shutdown(self) -> None:
         """Send FIN."""
         self._sock.shutdown(socket.SHUT_WR)
+
+
+class LocalChannel(PlainChannel):
+    """A Unix socket: there is no urgent data."""
+
+    can_urgent = False

@@ -280,7 +280,10 @@ class Connection:
             self._tell(self._stage.peer_closing)
 
     def _keep_vigil(self) -> None:
-        """Something was sent. An idle connection, that got no more than the opening, needs none."""
+        """Something was sent. An idle connection, that got no more than the opening, needs none,
+        nor one within this machine: its end is always told."""
+        if self._sock.family == socket.AF_UNIX:
+            return
         timeout = self._stage.vigilance if self._stage is not None else 0
         if timeout:
             over, gone = self._vigil_over, self._end

@@ -8,26 +8,21 @@ import ipaddress
 import logging
 import socket
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from gatewayd.config.schema import Address, Face
 from gatewayd.errors import GatewayError
 from gatewayd.log import Happening, note
-from gatewayd.net.channel import Carrier, PlainChannel
-from gatewayd.net.connection import Connection
+from gatewayd.net.entrance import Entrance
 from gatewayd.net.tcp import expect_peer, peer_name
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.port import Port
-from gatewayd.port.session import Session
-from gatewayd.port.telnet_session import TelnetSession
 
 BACKLOG: Final = 64
 AT_ONCE: Final = 8
 """Clients that are accepted before others have their turn."""
 RETRY_S: Final = 1.0
 _IP_FREEBIND: Final = 15
-_FACES: Final[dict[Face, type[Session]]] = {Face.RFC2217: TelnetSession, Face.RAW: Session}
 
 
 class BindError(GatewayError):
@@ -73,7 +68,7 @@ def exposed(host: str) -> bool:
     return not ipaddress.ip_address(host).is_loopback
 
 
-class Listener:
+class Listener(Entrance):
     """One listening socket that makes a session of each client."""
 
     def __init__(
@@ -85,16 +80,10 @@ class Listener:
         next_number: Callable[[], int],
         watch: SocketWatch,
     ) -> None:
-        self.port = port
-        self.face = face
+        super().__init__(port, face, next_number=next_number, watch=watch)
         self.socket = sock
         host, number = sock.getsockname()[:2]
         self.address = Address(str(host), int(number))
-        self.connections: set[Connection] = set()
-        self.carrier: Carrier = PlainChannel
-        """What carries the bytes of each connection."""
-        self._next_number = next_number
-        self._watch = watch
         self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
         self._complained = ""
@@ -142,46 +131,12 @@ class Listener:
                 return
             self._complained = ""
             try:
-                sock.setblocking(False)
-                self._serve(sock, peer_name(address))
+                self.admit(sock, peer_name(address))
             except Exception as error:  # noqa: BLE001 - our fault, and this client's end alone
                 text = "client %s cannot be served"
                 level, port = logging.ERROR, self.port.name
                 note(Happening.FAULT, text, address, level=level, port=port, exc_info=error)
                 sock.close()
-
-    def _serve(self, sock: socket.socket, peername: str) -> None:
-        connection, session = self._make(sock, peername, datetime.now().astimezone())
-        try:
-            connection.enter(session)
-        except BaseException:
-            connection.abort()
-            raise
-
-    def inherit(self, sock: socket.socket, snapshot: dict[str, Any], unsent: bytes) -> None:
-        """Go on with a session that another process accepted, see `Session.snapshot`.
-
-        Raises KeyError, ValueError or TypeError for a snapshot that is not one; the socket is
-        closed then.
-        """
-        since = datetime.fromisoformat(snapshot["since"])
-        connection, session = self._make(sock, str(snapshot["peername"]), since)
-        try:
-            connection.go_on(session, snapshot, unsent)
-        except (KeyError, ValueError, TypeError):
-            connection.abort()
-            raise
-
-    def _make(
-        self, sock: socket.socket, peername: str, since: datetime
-    ) -> tuple[Connection, Session]:
-        connection = Connection(sock, self._watch, self.connections.discard, carrier=self.carrier)
-        self.connections.add(connection)
-        kind = _FACES[self.face]
-        number = self._next_number()
-        return connection, kind(
-            self.port, connection, number=number, peername=peername, since=since
-        )
 
     def _hold_off(self, error: Exception) -> None:
         """Out of descriptors or memory: clients wait in the backlog for a while."""

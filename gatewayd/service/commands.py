@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from gatewayd import __version__
 from gatewayd.config.problem import ConfigError
+from gatewayd.config.schema import Face
 from gatewayd.control import interface
+from gatewayd.control.caller import Handed
 from gatewayd.control.server import Methods, Tell
-from gatewayd.control.varlink import Call, CallError, argument
+from gatewayd.control.varlink import SERVICE, Call, CallError, argument
 from gatewayd.errors import GatewayError
+from gatewayd.port.port import Port
 from gatewayd.service import status
 from gatewayd.service.gateway import Gateway
-from gatewayd.service.watching import NOTHING, Changes, Following, Watcher
+from gatewayd.service.watching import Changes, Following, Watcher
+
+PEER_LENGTH: Final = 64
 
 
 class Commands:
@@ -29,7 +34,12 @@ class Commands:
     def methods(self) -> Methods:
         """By their names in the interface."""
         return Methods(
-            {"Status": self.status, "Reload": self.reload, "Kick": self.kick},
+            {
+                "Status": self.status,
+                "Reload": self.reload,
+                "Kick": self.kick,
+                "Attach": self.attach,
+            },
             {"Watch": self.watch, "Changes": self.changes},
         )
 
@@ -71,7 +81,7 @@ class Commands:
     async def _watch(self, call: Call, tell: Tell, watcher: Watcher) -> None:
         name = argument(call, "port", str)
         with Following(self._gateway, name, watcher) as following:
-            await tell(NOTHING)
+            await tell(following.begin())
             while True:
                 await tell(await following.take())
 
@@ -93,11 +103,45 @@ class Commands:
         port = status.find_port(self._gateway, name)
         if port is None:
             raise CallError(interface.NO_SUCH_PORT, {"port": name})
-        session = port.owner
-        if session is None:
+        peername = _end_session(port, "ended by the operator")
+        if peername is None:
             raise CallError(interface.NOT_HELD, {"port": name})
-        port.dismiss("ended by the operator")
-        return {"peer": session.peername}
+        return {"peer": peername}
+
+    async def attach(self, call: Call) -> Handed:
+        """Hand over a connection to a port."""
+        name = argument(call, "port", str)
+        try:
+            face = Face(argument(call, "mode", str, Face.RFC2217.value))
+        except ValueError:
+            raise CallError(f"{SERVICE}.InvalidParameter", {"parameter": "mode"}) from None
+        peer = _printable(argument(call, "peer", str, ""))
+        takeover = argument(call, "takeover", bool, False)
+        served = self._gateway.served.get(name)
+        if served is None:
+            raise CallError(interface.NO_SUCH_PORT, {"port": name})
+        peername = f"{peer} through {call.caller}" if peer else call.caller
+        if takeover:
+            _end_session(served.port, f"taken over by {peername}")
+        try:
+            sock = self._gateway.attach(served, face, peername)
+        except OSError as error:
+            raise CallError(interface.CANNOT_ATTACH, {"reason": str(error)}) from error
+        return Handed({"fd": 0}, (sock.detach(),))
+
+
+def _end_session(port: Port, why: str) -> str | None:
+    """End the session that holds a port; return whose it was, None if there is none."""
+    session = port.owner
+    if session is None:
+        return None
+    port.dismiss(why)
+    return session.peername
+
+
+def _printable(text: str) -> str:
+    """What a caller says of itself, as it may stand in a log and on a terminal."""
+    return "".join(one for one in text if one.isprintable())[:PEER_LENGTH]
 
 
 def _wants_data(call: Call) -> bool:

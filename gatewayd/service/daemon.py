@@ -15,12 +15,13 @@ from gatewayd.config.load import load
 from gatewayd.config.problem import ConfigError
 from gatewayd.config.schema import Config
 from gatewayd.control import SYSTEM_PATH, standard_path
-from gatewayd.control.server import ControlError, ControlServer
+from gatewayd.control.server import ControlError
 from gatewayd.errors import GatewayError
 from gatewayd.log import Happening, note
 from gatewayd.service import handlers, reload, status, systemd
 from gatewayd.service.aside import aside
 from gatewayd.service.commands import Commands
+from gatewayd.service.controls import Controls
 from gatewayd.service.gateway import Gateway
 from gatewayd.service.handover import Inheritance, give
 from gatewayd.service.loop import GatewayLoop
@@ -66,7 +67,7 @@ class Daemon:
         self._config_path = config_path
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
-        self._control: ControlServer | None = None
+        self._control: Controls | None = None
         self._tasks: set[asyncio.Task[object]] = set()
         self._status_due: asyncio.TimerHandle | None = None
 
@@ -151,7 +152,7 @@ class Daemon:
             # Who asked for this is still to be answered.
             before.leave()
 
-    async def _controlled(self, path: str | None) -> ControlServer | None:
+    async def _controlled(self, path: str | None) -> Controls | None:
         if path == SYSTEM_PATH:
             # The default: a daemon that is no service has another place for it.
             path = standard_path()
@@ -159,14 +160,14 @@ class Daemon:
             return None
         has_file = self._config_path is not None
         commands = Commands(self._gateway, self.reload if has_file else None)
-        server = ControlServer(path, commands.methods)
+        controls = Controls(path, commands)
         try:
-            await server.start()
+            await controls.start()
         except ControlError as error:
             # The ports matter more than being asked about them.
             note(Happening.FAULT, "no control: %s", error, level=logging.WARNING)
             return None
-        return server
+        return controls
 
     def _hang_up(self) -> None:
         if self._config_path is None:

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Final
 from gatewayd.config.schema import Address, Config, Face, PortConfig
 from gatewayd.device.watch import DeviceWatch
 from gatewayd.line.gather import Gatherers
+from gatewayd.net.channel import LocalChannel
 from gatewayd.net.connection import Connection
+from gatewayd.net.entrance import Entrance
 from gatewayd.net.listener import Listener, bind
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.phase import Phase
@@ -48,6 +50,8 @@ class Served:
     listeners: list[Listener] = field(default_factory=list)
     retired: list[Listener] = field(default_factory=list)
     """Those that accept no more, and whose clients may still be there."""
+    attached: dict[Face, Entrance] = field(default_factory=dict)
+    """Where clients come in that are handed their connection, see `Gateway.attach`."""
     state_since: datetime = field(default_factory=now)
     lost_at: datetime | None = None
     """When the device went away, the last time."""
@@ -73,7 +77,7 @@ class Served:
 
     def connections(self) -> list[tuple[Face, Connection]]:
         """All clients, by what they speak."""
-        listeners = (*self.listeners, *self.retired)
+        listeners = (*self.listeners, *self.retired, *self.attached.values())
         return [(one.face, connection) for one in listeners for connection in one.connections]
 
 
@@ -143,6 +147,33 @@ class Gateway:
         )
         served.listeners.append(listener)
         listener.start()
+
+    def entrance(self, served: Served, face: Face) -> Entrance:
+        """Where connections within this machine come in to a face, whether or not it listens."""
+        found = served.attached.get(face)
+        if found is None:
+            found = served.attached[face] = Entrance(
+                served.port,
+                face,
+                next_number=self._numbers.__next__,
+                watch=self._sockets,
+                carrier=LocalChannel,
+            )
+        return found
+
+    def attach(self, served: Served, face: Face, peername: str) -> socket.socket:
+        """The other end of a connection that enters as any client does, called `peername`.
+
+        Raises OSError when there is no socket to be had.
+        """
+        ours, theirs = socket.socketpair()
+        try:
+            self.entrance(served, face).admit(ours, peername)
+        except BaseException:
+            ours.close()
+            theirs.close()
+            raise
+        return theirs
 
     def store_listeners(self, served: Served) -> None:
         """Have the store keep just the listeners that the port has."""

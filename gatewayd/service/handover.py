@@ -28,6 +28,7 @@ from gatewayd.line.model import LineSettings, Parity, StopBits
 from gatewayd.line.serial_line import SerialPortLine
 from gatewayd.log import Happening, note
 from gatewayd.net.connection import Connection
+from gatewayd.net.entrance import Entrance
 from gatewayd.service.gateway import Gateway, Served, settled
 from gatewayd.service.passed import PassedSockets
 from gatewayd.service.store import DEVICE, SESSION, STATE, Store
@@ -127,11 +128,15 @@ class Inheritance:
             device = str(served.port.config.device)
             state = self._ports.get(name, {})
             if state.get("device", device) == device:
-                self._restore_port(served, state, devices)
+                self._restore_port(gateway, served, state, devices)
         self.close(store)
 
     def _restore_port(
-        self, served: Served, state: dict[str, Any], devices: Sequence[SerialDevice]
+        self,
+        gateway: Gateway,
+        served: Served,
+        state: dict[str, Any],
+        devices: Sequence[SerialDevice],
     ) -> None:
         port = served.port
         waiting = b""
@@ -146,7 +151,7 @@ class Inheritance:
             state = {}
         self._restore_device(served, settings, devices)
         try:
-            going_on = self._restore_session(served, state)
+            going_on = self._restore_session(gateway, served, state)
         except _MALFORMED as error:
             self._cannot(served, error)
             going_on = False
@@ -180,16 +185,21 @@ class Inheritance:
             return
         served.keeper.adopt(line)
 
-    def _restore_session(self, served: Served, state: dict[str, Any]) -> bool:
+    def _restore_session(self, gateway: Gateway, served: Served, state: dict[str, Any]) -> bool:
         session = state.get("session")
         if session is None:
             return False
         face = Face(session["face"])
         unsent = bytes.fromhex(session["unsent"])
-        listener = next((one for one in served.listeners if one.face is face), None)
+        sock = self._connections[served.port.name]
+        listener: Entrance | None
+        if sock.family == socket.AF_UNIX:
+            listener = gateway.entrance(served, face)
+        else:
+            listener = next((one for one in served.listeners if one.face is face), None)
         if listener is None:
             raise ValueError(f"{served.port.name} is not served as {face.value} any more")
-        sock = self._connections.pop(served.port.name)
+        del self._connections[served.port.name]
         sock.setblocking(False)
         try:
             listener.inherit(sock, session, unsent)

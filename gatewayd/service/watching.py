@@ -39,6 +39,7 @@ NOTHING: Final[dict[str, Any]] = {
     "event": None,
     "missed": 0,
     "missed_events": 0,
+    "received": None,
 }
 """An answer of `Watch` without anything in it."""
 
@@ -214,6 +215,11 @@ class Following:
 
     def _no_port(self) -> CallError:
         return CallError(interface.NO_SUCH_PORT, {"port": self._name})
+
+    def begin(self) -> dict[str, Any]:
+        """The first answer of `Watch`."""
+        received = self._port.counters.from_device if self._port is not None else 0
+        return {**NOTHING, "at": _now(), "received": received}
 
     async def take(self) -> dict[str, Any]:
         """The next answer of `Watch`. Raises CallError when the port is no more."""

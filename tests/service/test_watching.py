@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ import pytest
 
 from gatewayd.config.schema import Face, PortConfig
 from gatewayd.control import interface
+from gatewayd.control.caller import Handed
 from gatewayd.control.server import Stream
 from gatewayd.control.varlink import Call, CallError
 from gatewayd.line.model import LineErrors, LineSettings, Signal
@@ -107,7 +109,11 @@ def test_both_directions_and_what_happens() -> None:
                 events = Told("Watch", commands.looking.more["Watch"], port="psu1", bytes=False)
                 for one in (watch, look, events):
                     first = await one.next()
-                    assert (first["at"], first["from_line"], first["event"]) == (0, None, None)
+                    assert (first["received"], first["from_line"], first["event"]) == (
+                        0,
+                        None,
+                        None,
+                    )
                 await pty.write(b"boot\r\n")
                 assert await watch.bytes("from_line", 6) == b"boot\r\n"
                 reader, writer = await asyncio.open_connection(*address)
@@ -290,3 +296,86 @@ def test_a_chunk_longer_than_all_that_may_wait() -> None:
     answers = told_of(watcher)
     assert [one["missed"] for one in answers] == [HIGH_BYTES + 1, 0]
     assert answers[1]["from_line"] == "eQ=="
+
+
+async def attach(commands: Commands, **parameters: object) -> socket.socket:
+    """What `Attach` hands over to root."""
+    answer = await commands.methods.once["Attach"](
+        Call("Attach", {"port": "psu1", **parameters}, caller="root (pid 7)")
+    )
+    assert isinstance(answer, Handed)
+    assert DESCRIBED.fits(answer.parameters, DESCRIBED.methods["Attach"][1])
+    return socket.socket(fileno=answer.fds[answer.parameters["fd"]])
+
+
+async def error_of(commands: Commands, method: str, **parameters: object) -> str:
+    """What a call is refused with."""
+    with pytest.raises(CallError) as caught:
+        await commands.methods.once[method](Call(method, parameters))
+    return caught.value.name.rpartition(".")[2]
+
+
+def test_what_is_attached_is_a_client_as_any_other() -> None:
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        with Pty() as pty:
+            async with gateway_with(pty) as (gateway, commands, address):
+                port = gateway.served["psu1"].port
+                with await attach(commands, mode="raw", peer="alice\n\x1b[1m") as sock:
+                    sock.setblocking(False)
+                    assert port.owner is not None
+                    assert port.owner.peername == "alice[1m through root (pid 7)"
+                    await loop.sock_sendall(sock, b"\xff*IDN?")
+                    assert await pty.read(6) == b"\xff*IDN?"
+                    await pty.write(b"GATEWAYD\xff")
+                    assert await loop.sock_recv(sock, 100) == b"GATEWAYD\xff"
+                    second = await attach(commands, mode="raw")
+                    second.setblocking(False)
+                    assert await loop.sock_recv(second, 100) == b""
+                    second.close()
+                    third = await attach(commands, mode="raw", takeover=True)
+                    third.setblocking(False)
+                    assert await loop.sock_recv(sock, 100) == b""
+                    await pty.write(b"x")
+                    assert await loop.sock_recv(third, 100) == b"x"
+                left = asyncio.Event()
+                gateway.changed = left.set
+                third.close()
+                await left.wait()
+                reader, writer = await asyncio.open_connection(*address)
+                await pty.write(b"y")
+                assert await reader.readexactly(1) == b"y"
+                writer.close()
+
+    run(work)
+
+
+def test_a_telnet_client_is_attached_also_where_the_port_has_no_telnet() -> None:
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        with Pty() as pty:
+            async with gateway_with(pty) as (_, commands, _address):
+                with await attach(commands) as sock:
+                    sock.setblocking(False)
+                    assert (await loop.sock_recv(sock, 100))[:1] == b"\xff"
+                    # IAC and a DM would be urgent on TCP.
+                    await loop.sock_sendall(sock, b"\xff\xf2a\xff\xffb")
+                    assert await pty.read(3) == b"a\xffb"
+
+    run(work)
+
+
+def test_what_cannot_be_attached() -> None:
+    async def work() -> None:
+        with Pty() as pty:
+            async with gateway_with(pty) as (_, commands, _address):
+                assert await error_of(commands, "Attach", port="psu2") == "NoSuchPort"
+                assert await error_of(commands, "Attach", port="psu1", mode="x") == (
+                    "InvalidParameter"
+                )
+                before = len(os.listdir("/proc/self/fd"))
+                assert await error_of(commands, "Attach") == "InvalidParameter"
+                assert len(os.listdir("/proc/self/fd")) == before
+                assert commands.looking.denied == {"Attach", "Kick", "Reload"}
+
+    run(work)
