@@ -10,6 +10,7 @@ import asyncio
 import enum
 import fcntl
 import logging
+import select
 import socket
 import struct
 import termios
@@ -79,6 +80,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._sock = sock
         self._fd = sock.fileno()
+        self._local = sock.family == socket.AF_UNIX
         self._watch = watch
         self._closed = closed
         self._stage: Stage | None = None
@@ -282,7 +284,7 @@ class Connection:
     def _keep_vigil(self) -> None:
         """Something was sent. An idle connection, that got no more than the opening, needs none,
         nor one within this machine: its end is always told."""
-        if self._sock.family == socket.AF_UNIX:
+        if self._local:
             return
         timeout = self._stage.vigilance if self._stage is not None else 0
         if timeout:
@@ -354,6 +356,10 @@ class Connection:
 
     def ended(self) -> bool:
         """Whether the client has closed its side, though not all that it sent may be read."""
+        if self._local:
+            poll = select.poll()
+            poll.register(self._fd, select.POLLRDHUP)
+            return bool(poll.poll(0))
         info = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
         return info[0] in _ENDED
 
