@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import enum
-import fcntl
 import logging
-import select
 import socket
-import struct
-import termios
 from collections.abc import Callable
 from typing import Any, Final
 
 from gatewayd.log import Happening, note
 from gatewayd.net.channel import Carrier, Channel, PlainChannel
 from gatewayd.net.stage import Stage
+from gatewayd.net.tcp import at_mark, has_ended, has_unread
 from gatewayd.net.vigil import Vigil
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.peer import HIGH_BYTES, LOW_BYTES
@@ -30,10 +27,6 @@ CLOSE_S: Final = 2.0
 reset the connection, and the client lose our last words."""
 DISCARD_BYTES: Final = 65536
 
-_SIOCATMARK: Final = 0x8905
-_ENDED: Final = (7, 8)
-"""The states of a TCP connection that the peer has closed: TCP_CLOSE, TCP_CLOSE_WAIT."""
-_INT: Final = struct.pack("i", 0)
 _DM: Final = 0xF2
 
 
@@ -181,7 +174,7 @@ class Connection:
         try:
             # The kernel ends a read at the urgent mark: what came then stands before it, up to the
             # IAC of the DM, or the DM itself if the client's urgent pointer is one further on.
-            if data[-1] >= _DM and self._takes_urgent() and self._at_mark():
+            if data[-1] >= _DM and self._takes_urgent() and at_mark(self._sock):
                 stage.urgent()
                 self._has_dm = data[-1] == _DM
             stage.receive(data)
@@ -207,9 +200,6 @@ class Connection:
 
     def _takes_urgent(self) -> bool:
         return self._urgent_matters and self._stage is not None and self._stage.takes_urgent
-
-    def _at_mark(self) -> bool:
-        return fcntl.ioctl(self._fd, _SIOCATMARK, _INT) != _INT
 
     def read_again(self) -> None:
         """There is something to receive, whatever the socket says."""
@@ -257,7 +247,7 @@ class Connection:
 
     def urgent(self) -> None:
         """Urgent data was announced: see `SocketWatch`."""
-        if self._has_dm and self._at_mark():
+        if self._has_dm and at_mark(self._sock):
             # The pointer behind a DM that was read; another one will not come.
             self._has_dm = False
         elif self._near < Near.CLOSING and self._stage is not None and self._takes_urgent():
@@ -356,16 +346,11 @@ class Connection:
 
     def ended(self) -> bool:
         """Whether the client has closed its side, though not all that it sent may be read."""
-        if self._local:
-            poll = select.poll()
-            poll.register(self._fd, select.POLLRDHUP)
-            return bool(poll.poll(0))
-        info = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
-        return info[0] in _ENDED
+        return has_ended(self._sock)
 
     def unread(self) -> bool:
         """Whether something that the client sent waits to be read."""
-        return fcntl.ioctl(self._fd, termios.FIONREAD, _INT) != _INT
+        return has_unread(self._sock)
 
     def pause_reading(self) -> None:
         """Read nothing from the client."""

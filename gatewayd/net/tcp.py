@@ -1,8 +1,18 @@
-"""What a TCP connection is set to, and what its other end is called."""
+"""What a TCP connection is set to, how its other end is called, and what the kernel knows of it."""
 
 from __future__ import annotations
 
+import fcntl
+import select
 import socket
+import struct
+import termios
+from typing import Final
+
+_SIOCATMARK: Final = 0x8905
+_ENDED: Final = (7, 8)
+"""The states of a TCP connection that the peer has closed: TCP_CLOSE, TCP_CLOSE_WAIT."""
+_INT: Final = struct.pack("i", 0)
 
 
 def expect_peer(sock: socket.socket, timeout: float) -> None:
@@ -26,3 +36,23 @@ def peer_name(address: tuple[object, ...]) -> str:
     """A client's address, from `accept`, as people write it."""
     host, port = str(address[0]).removeprefix("::ffff:"), address[1]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def at_mark(sock: socket.socket) -> bool:
+    """Whether the next byte to read is that of TCP urgent data."""
+    return fcntl.ioctl(sock, _SIOCATMARK, _INT) != _INT
+
+
+def has_unread(sock: socket.socket) -> bool:
+    """Whether something that the peer sent waits to be read."""
+    return fcntl.ioctl(sock, termios.FIONREAD, _INT) != _INT
+
+
+def has_ended(sock: socket.socket) -> bool:
+    """Whether the peer of a TCP or a local connection has closed its side."""
+    if sock.family == socket.AF_UNIX:
+        poll = select.poll()
+        poll.register(sock, select.POLLRDHUP)
+        return bool(poll.poll(0))
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+    return info[0] in _ENDED
