@@ -39,6 +39,17 @@ class BetweenSessions(enum.Enum):
     """They stay for the next client."""
 
 
+class Echo(enum.Enum):
+    """Who shows a person at a terminal what is typed."""
+
+    DEVICE = "device"
+    """The device sends it back: WILL ECHO."""
+    CLIENT = "client"
+    """The client does it by itself."""
+    AUTO = "auto"
+    """As the device, until it has proved not to."""
+
+
 class WhileAbsent(enum.Enum):
     """What becomes of the bytes that a client sends while the device is away."""
 

@@ -12,6 +12,7 @@ from gatewayd.config.kinds import Group, OneOf, OneOrList, ShortOrGroup, Switch,
 from gatewayd.config.model import (
     Address,
     BetweenSessions,
+    Echo,
     Face,
     LogLimits,
     OnUnplug,
@@ -49,6 +50,7 @@ __all__ = [
     "Address",
     "BetweenSessions",
     "Config",
+    "Echo",
     "Face",
     "LogLimits",
     "OnUnplug",
@@ -111,6 +113,13 @@ class PortConfig:
         "Let a second client replace the first instead of refusing it.",
         example="true",
         default="false",
+    )
+    echo: Echo = key(
+        OneOf({choice.value: choice for choice in Echo}, {}),
+        "Who shows a person at a Telnet client what is typed: the device, by sending it back, or "
+        "the client.",
+        example="client",
+        default="auto",
     )
     signals: SignalPolicies = key(
         Group(SIGNAL_SETTINGS, build_signals),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
+from gatewayd.line.api import Clock, Timer
 from gatewayd.port.peer import Peer
 from gatewayd.telnet.constants import IAC, Command, Option, Side
 from gatewayd.telnet.engine import TelnetEngine
@@ -18,6 +20,13 @@ DENSE_EVENTS: Final = 64
 sends data, at first, and while one read has more than so many events."""
 REPLY_BYTES: Final = 65536
 """Answers that a client may leave untaken before it is not read any more."""
+AGREEMENT_S: Final = 0.3
+"""How long data that looks otherwise without BINARY waits for the client to agree to it. A client
+that agrees and reads what came before as if it had, as gensio's does, would keep the NULs."""
+
+
+_SAME_IN_BINARY: Final = re.compile(rb"(?:[^\r]++|\r\n)*+")
+"""Data that is sent alike with BINARY and without: a lone CR gets a NUL without (RFC 854)."""
 
 
 class TelnetFace:
@@ -27,31 +36,61 @@ class TelnetFace:
     when it asks so much while it has suspended that it cannot be served.
     """
 
-    def __init__(self, peer: Peer, *, behind: Callable[[], None], lost: Callable[[], None]) -> None:
+    def __init__(
+        self, peer: Peer, clock: Clock, *, behind: Callable[[], None], lost: Callable[[], None]
+    ) -> None:
         self._peer = peer
+        self._clock = clock
         self._behind = behind
         self._lost = lost
         self._engine = TelnetEngine(
-            local=(Option.BINARY, Option.SUPPRESS_GO_AHEAD, Option.STATUS, Option.LOGOUT),
+            local=(
+                *(Option.BINARY, Option.SUPPRESS_GO_AHEAD, Option.ECHO),
+                *(Option.STATUS, Option.LOGOUT),
+            ),
             remote=(Option.BINARY, Option.SUPPRESS_GO_AHEAD, Option.COM_PORT),
         )
         self.suspended = False
         """Whether everything is held back until `resume`."""
         self._held: list[bytes] = []
         self._held_bytes = 0
+        self._agreeing: Timer | None = None
+        """Runs while BINARY is being agreed."""
+        self._undecided = bytearray()
+        """Data of the line from the first byte on that BINARY makes a difference to."""
         self.read_size = FIRST_READ_BYTES
         """How much to read at once: little from a client that sends little but commands, so that
         other ports have their turn."""
 
-    def open(self) -> None:
-        """Open with offers only: what clients refuse or leave unanswered does no harm."""
+    def open(self, *, echo: bool) -> None:
+        """Open with offers only: what clients refuse or leave unanswered does no harm.
+
+        `echo` is whether the client is not to show what it sends.
+        """
         ask = self._engine.ask
         ask(Side.LOCAL, Option.BINARY, enable=True)
         ask(Side.REMOTE, Option.BINARY, enable=True)
         ask(Side.LOCAL, Option.SUPPRESS_GO_AHEAD, enable=True)
         ask(Side.REMOTE, Option.SUPPRESS_GO_AHEAD, enable=True)
+        if echo:
+            ask(Side.LOCAL, Option.ECHO, enable=True)
         ask(Side.REMOTE, Option.COM_PORT, enable=True)
         self.flush()
+        self._agreeing = self._clock.call_later(AGREEMENT_S, self.settle)
+
+    def echo(self, enable: bool) -> None:
+        """Say whether what the client sends comes back to it (RFC 857)."""
+        self._engine.ask(Side.LOCAL, Option.ECHO, enable=enable)
+        self.flush()
+
+    def settle(self) -> None:
+        """Send what waits for the client to agree to BINARY, and wait no more."""
+        if self._agreeing is not None:
+            self._agreeing.cancel()
+            self._agreeing = None
+        if self._undecided:
+            data, self._undecided = bytes(self._undecided), bytearray()
+            self._write(self._engine.encode(data))
 
     # ---- from the client
 
@@ -66,16 +105,35 @@ class TelnetFace:
             self.read_size = DENSE_READ_BYTES
         elif len(data) == self.read_size and len(data) < READ_BYTES:
             self.read_size = 2 * len(data)
+        if self._agreeing is not None and not self._engine.is_asked(Side.LOCAL, Option.BINARY):
+            self.settle()
         return events
 
     # ---- to the client
 
     def send_data(self, data: bytes) -> None:
         """Send data of the line."""
+        if self._agreeing is not None:
+            data = self._decided(data)
         if self.suspended:
             self._write(self._engine.encode(data))
         else:
             self._peer.write(self._engine.encode(data))
+
+    def _decided(self, data: bytes) -> bytes:
+        """What of `data` can go while BINARY is being agreed; the rest waits."""
+        if self._undecided:
+            stop = 0
+        else:
+            match = _SAME_IN_BINARY.match(data)
+            stop = match.end() if match else 0
+        self._undecided += data[stop:]
+        data = data[:stop]
+        if len(self._undecided) > REPLY_BYTES:
+            self._write(self._engine.encode(data))
+            data = b""
+            self.settle()
+        return data
 
     def send_text(self, text: str) -> None:
         """Send a line of text for a person, among the data."""
@@ -134,12 +192,16 @@ class TelnetFace:
 
     def snapshot(self) -> dict[str, Any]:
         """What a successor needs to go on, as values that JSON can hold."""
-        return {"engine": self._engine.snapshot(), "held": b"".join(self._held).hex()}
+        undecided = self._engine.encode(bytes(self._undecided))
+        held = b"".join(self._held) + undecided
+        return {"engine": self._engine.snapshot(), "held": held.hex()}
 
     def restore(self, snapshot: dict[str, Any], *, suspended: bool) -> None:
         """Go on where another face was. Raises KeyError, ValueError, TypeError."""
         self._engine.restore(snapshot["engine"])
         held = bytes.fromhex(snapshot["held"])
         self.suspended = suspended
-        if held:
+        if held and suspended:
             self._held, self._held_bytes = [held], len(held)
+        elif held:
+            self._write(held)

@@ -6,10 +6,12 @@ import logging
 from datetime import datetime
 from typing import Any, Final
 
+from gatewayd.config.schema import Echo
 from gatewayd.line.model import LineErrors, Purge, Signal
 from gatewayd.line.pending import Pending
 from gatewayd.log import Happening, note
 from gatewayd.port.com_port import ComPort
+from gatewayd.port.echo import EchoJudge
 from gatewayd.port.gate import Hold
 from gatewayd.port.outbox import Urgent
 from gatewayd.port.peer import Peer
@@ -55,10 +57,14 @@ class TelnetSession(Session):
     ) -> None:
         super().__init__(port, peer, number=number, peername=peername, since=since)
         self._telnet = TelnetFace(
-            peer, behind=lambda: self._client_gate.hold(Hold.REPLIES), lost=self._cannot_serve
+            peer,
+            port.clock,
+            behind=lambda: self._client_gate.hold(Hold.REPLIES),
+            lost=self._cannot_serve,
         )
         self._com_port = ComPort(port, self._telnet, seat=self.seat, note=self._note)
         self._violations = 0
+        self._echo: EchoJudge | None = None
 
     # ---- from the connection
 
@@ -70,7 +76,26 @@ class TelnetSession(Session):
     def admitted(self) -> None:
         """The line is this session's from now on."""
         super().admitted()
-        self._telnet.open()
+        echo = self.port.config.echo
+        if echo is Echo.AUTO:
+            self._echo = EchoJudge(self.port.clock, self._echo_decided)
+        self._telnet.open(echo=echo is not Echo.CLIENT)
+
+    def _echo_decided(self, echoes: bool) -> None:
+        self._no_echo_judge()
+        if not echoes:
+            self._telnet.echo(False)
+
+    def _no_echo_judge(self) -> None:
+        if self._echo is not None:
+            self._echo.cancel()
+            self._echo = None
+
+    def peer_gone(self) -> None:
+        """The connection is closed."""
+        self._no_echo_judge()
+        self._telnet.settle()
+        super().peer_gone()
 
     def urgent(self) -> None:
         """TCP urgent data is on its way: read up to it, and drop what waits (RFC 854, Synch)."""
@@ -86,6 +111,8 @@ class TelnetSession(Session):
                 self._com_port.queue_requests()
                 self.owed = True
                 self.seat.write(event)
+                if self._echo is not None:
+                    self._echo.sent(event)
             else:
                 self._event(event)
                 if not self.seat.held:
@@ -124,6 +151,8 @@ class TelnetSession(Session):
                 self._com_port.queue_requests()
         match event:
             case OptionChanged(side=Side.REMOTE, option=Option.COM_PORT, enabled=enabled):
+                # A program, which shows nothing to anybody.
+                self._no_echo_judge()
                 self._com_port.agreed(enabled)
             case OptionChanged(side=Side.LOCAL, option=Option.LOGOUT, enabled=True):
                 self.seat.then(self.end)
@@ -170,6 +199,8 @@ class TelnetSession(Session):
         self.bytes_out += len(data)
         self.owed = False
         self._telnet.send_data(data)
+        if self._echo is not None:
+            self._echo.came(data)
 
     def line_signals(self, signals: Signal) -> None:
         """A modem line changed."""
@@ -206,11 +237,13 @@ class TelnetSession(Session):
     def refuse(self, reason: str) -> None:
         """Say why and close."""
         self._com_port.resume()
+        self._telnet.settle()
         super().refuse(reason)
 
     def close(self, reason: str = "") -> None:
         """The line is this session's no more: tell why, and close after what was sent."""
         self._com_port.resume()
+        self._telnet.settle()
         self._telnet.flush()
         super().close(reason)
 

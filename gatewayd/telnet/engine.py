@@ -89,6 +89,10 @@ class TelnetEngine:
         """Whether `option` is in force on `side`."""
         return in_force(side, self._states.get((side, option), Q.NO))
 
+    def is_asked(self, side: Side, option: int) -> bool:
+        """Whether the peer has yet to answer that `option` be on."""
+        return self._states.get((side, option)) is Q.WANTYES
+
     def ask(self, side: Side, option: int, *, enable: bool) -> None:
         """Ask the peer for an option to be on or off; nothing goes out when it is so already.
 

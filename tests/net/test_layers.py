@@ -96,7 +96,7 @@ def test_no_byte_is_lost_added_or_moved(layer: str, face: Face) -> None:
         async with standing(face) as stand:
             stand.listener.carrier = LAYERS[layer]()
             client = await stand.let_in()
-            opening = 15 if face is Face.RFC2217 else 0
+            opening = 18 if face is Face.RFC2217 else 0
             sends = asyncio.create_task(client.sends(data))
             device = asyncio.create_task(stand.device_sends(data))
             received = await client.gets(opening + BULK)

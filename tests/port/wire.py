@@ -62,5 +62,5 @@ def notify(state: int) -> bytes:
     return answer(Command.NOTIFY_MODEMSTATE, state)
 
 
-OPENING = bytes.fromhex("fffb00 fffd00 fffb03 fffd03 fffd2c")
-"""WILL BINARY, DO BINARY, WILL SGA, DO SGA, DO COM-PORT."""
+OPENING = bytes.fromhex("fffb00 fffd00 fffb03 fffd03 fffb01 fffd2c")
+"""WILL BINARY, DO BINARY, WILL SGA, DO SGA, WILL ECHO, DO COM-PORT."""
