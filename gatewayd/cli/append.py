@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import tempfile
+from dataclasses import replace
 
 from gatewayd.cli.entry import Entry
 from gatewayd.config.load import load, parse
@@ -86,7 +87,7 @@ def _judge(path: str, old: Config, text: str, entry: Entry) -> None:
     """See that `text` means what `old` did, and `entry`. Raises ConfigError and AppendError."""
     new = parse(text.encode(), path)
     kept = tuple(port for port in new.ports if port.name != entry.name)
-    if len(new.ports) != len(old.ports) + 1 or kept != old.ports or new.control != old.control:
+    if len(new.ports) != len(old.ports) + 1 or replace(new, ports=kept) != old:
         raise AppendError("it is laid out so that a port cannot be put in by a program")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gatewayd.config.schema import Address, Config, Face, PortConfig
 
@@ -11,14 +11,13 @@ Listening = tuple[Face, Address]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A port that is in both configurations and differs."""
+    """A port that is in both configurations and differs: in device, in addresses, or in what is put
+    in force under its sessions."""
 
     old: PortConfig
     new: PortConfig
     restart: bool
     """It has another device: its line is opened anew, and its sessions end."""
-    live: bool
-    """Something else than device and addresses differs; it is put in force under the sessions."""
     closed: tuple[Listening, ...]
     """Where it no longer listens."""
     opened: tuple[Listening, ...]
@@ -38,13 +37,6 @@ class Plan:
     added: tuple[PortConfig, ...]
     unchanged: tuple[PortConfig, ...]
     """As they are in the new file: only the line that they stand on may differ."""
-    control: bool
-    """The control socket is to be elsewhere."""
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to do."""
-        return not (self.removed or self.changed or self.added or self.control)
 
 
 def plan(old: Config, new: Config) -> Plan:
@@ -57,17 +49,14 @@ def plan(old: Config, new: Config) -> Plan:
         changed=tuple(_change(one, other) for one, other in kept if one != other),
         added=tuple(port for port in new.ports if port.name not in before),
         unchanged=tuple(other for one, other in kept if one == other),
-        control=old.control != new.control,
     )
 
 
 def _change(old: PortConfig, new: PortConfig) -> Change:
-    moved = replace(old, device=new.device, rfc2217=new.rfc2217, raw=new.raw)
     return Change(
         old=old,
         new=new,
         restart=old.device != new.device,
-        live=moved != new,
         closed=tuple(spot for spot in old.listeners if spot not in new.listeners),
         opened=tuple(spot for spot in new.listeners if spot not in old.listeners),
     )

@@ -20,6 +20,7 @@ BAUDRATES = (1, FASTEST)
 SHORT_LINE = re.compile(
     r"([0-9]{1,9}) +([5-8])([NOEMS])(1\.5|1|2)((?: +(?:rtscts|xonxoff))*)", re.I
 )
+NOT_SERIAL = ("/dev/ptmx", "/dev/pts/ptmx", "/dev/tty")
 LONGEST_PATH = 4095
 LONGEST_SOCKET_PATH = 107
 """What a sockaddr_un holds, without the final NUL."""
@@ -172,6 +173,8 @@ class DevicePath(ScalarKind[str]):
                 f"write /dev/{text}" if re.fullmatch(r"tty\w+", text) else "write an absolute path"
             )
             raise ValueError(f"{quoted(text)} is not an absolute path; {hint}")
+        if text in NOT_SERIAL:
+            raise ValueError(f"{text} is no serial device; write the path of one, as /dev/ttyS0")
         if not text.isprintable() or len(text.encode()) > LONGEST_PATH:
             raise ValueError(
                 f"{quoted(text)} cannot be the path of a device; write one such as /dev/ttyS0"

@@ -22,7 +22,7 @@ def describe_holder(path: str, besides: int | None = None) -> str | None:
     own = os.getpid()
     for pid in _pids():
         if pid != own and _has_open(pid, device):
-            return f"{_program(pid)} (pid {pid})"
+            return f"{program(pid)} (pid {pid})"
     if besides is not None and _has_open(own, device, besides):
         return f"this process (pid {own})"
     return None
@@ -61,7 +61,8 @@ def _has_open(pid: int, device: tuple[int, int], besides: int = -1) -> bool:
     return False
 
 
-def _program(pid: int) -> str:
+def program(pid: int) -> str:
+    """The name of a process, for a message."""
     try:
         with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as comm:
             return comm.read().strip()

@@ -10,6 +10,7 @@ import pwd
 import stat
 import termios
 import threading
+from typing import Final
 
 from gatewayd.errors import DeviceAbsentError, DeviceBusyError, DeviceError
 from gatewayd.line import termios2
@@ -19,6 +20,11 @@ from gatewayd.line.model import Capabilities, LineSettings, SignalPolicies
 from gatewayd.line.serial_line import SerialPortLine, probe
 from gatewayd.line.serial_port import SerialPort
 
+NOT_SERIAL: Final = {
+    "5:0": "the terminal of whoever opens it",
+    "5:2": "the maker of pseudo terminals (each open is another one)",
+}
+"""Ttys by their numbers that are nobody's line."""
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENXIO, errno.ENODEV})
 
 
@@ -73,6 +79,8 @@ def _check_kind(path: str) -> None:
     if not stat.S_ISCHR(status.st_mode):
         raise DeviceError(f"{path} is {_kind(status.st_mode)}, not a serial device")
     number = f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
+    if number in NOT_SERIAL:
+        raise DeviceError(f"{path} is {NOT_SERIAL[number]}, not a serial device")
     try:
         subsystem = os.path.basename(os.readlink(f"/sys/dev/char/{number}/subsystem"))
     except OSError:

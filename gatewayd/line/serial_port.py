@@ -10,7 +10,7 @@ import os
 import serial
 
 from gatewayd.errors import DeviceBusyError
-from gatewayd.line import ioctls, termios2
+from gatewayd.line import ioctls, termios2, uucp
 from gatewayd.line.holder import describe_holder
 from gatewayd.line.model import (
     LineSettings,
@@ -26,9 +26,9 @@ from gatewayd.line.model import (
 class SerialPort(serial.Serial):
     """A `serial.Serial` that changes its tty by one TCSETS2, and only where something differs.
 
-    It locks the device by flock and by TIOCEXCL, leaves DTR and RTS to the policies, and holds one
-    descriptor. `read`, `write` and `flush` of pyserial are not for use here: the transport works on
-    the descriptor.
+    It locks the device by flock, by TIOCEXCL and by a UUCP lock file, leaves DTR and RTS to the
+    policies, and holds one descriptor. `read`, `write` and `flush` of pyserial are not for use
+    here: the transport works on the descriptor.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class SerialPort(serial.Serial):
         self.fd = None
         self.path = path
         self.policies = policies or SignalPolicies()
+        self._lock_file = uucp.UucpLock(None)
         self._applied: LineSettings | None = None
         self._in_force = settings
         self._ixon_alone = self._ixoff_alone = False
@@ -56,6 +57,7 @@ class SerialPort(serial.Serial):
         Raises DeviceBusyError when another process has the device, OSError (pyserial's
         SerialException is one) or termios.error for the rest. Nothing stays open then.
         """
+        uucp.refuse_if_locked(self.path)
         try:
             super().open()
         except OSError as error:
@@ -64,6 +66,7 @@ class SerialPort(serial.Serial):
                 raise self._busy(-1) from error
             raise
         self._close_pipes()
+        self._lock_file = uucp.lock(self.path)
         with contextlib.suppress(ValueError):
             self.set_low_latency_mode(True)
 
@@ -81,6 +84,7 @@ class SerialPort(serial.Serial):
             self.fd = None
             raise
         self._set_fields(self._in_force)
+        self._lock_file = uucp.lock(self.path)
         self.is_open = True
 
     def detach(self) -> int:
@@ -110,6 +114,7 @@ class SerialPort(serial.Serial):
             # The flag stays with the tty as long as anybody has it open.
             ioctls.set_exclusive(fd, False)
         os.close(fd)
+        self._lock_file.release()
 
     def _reconfigure_port(self, force_update: bool = False) -> None:
         # pyserial calls this from open (with force_update) and after each property that is set.

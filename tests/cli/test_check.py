@@ -19,7 +19,7 @@ def test_a_good_file(tmp_path: Path) -> None:
 
 def test_every_problem_is_one_line_of_the_output(tmp_path: Path) -> None:
     path = tmp_path / "gatewayd.yaml"
-    path.write_text("version: 1\nports:\n  a: {divice: /dev/x, raw: 12:30}\n  b: {}\n")
+    path.write_text("version: 1\nports:\n  a: {diskriminator: /dev/x, raw: 12:30}\n  b: {}\n")
     done = gatewayd("check", str(path))
     assert done.returncode == 1
     assert done.stderr == ""

@@ -197,6 +197,7 @@ def test_device_paths() -> None:
         ("COM3", "absolute path"),
         ("rfc2217://h:1", "is a URL"),
         ("loop://", "is a URL"),
+        ("/dev/ptmx", "is no serial device"),
         ("/dev/tty\x1b[2J", "cannot be the path"),
         ("/" + "x" * 5000, "cannot be the path"),
     ],

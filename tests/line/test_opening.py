@@ -74,6 +74,9 @@ def test_what_is_no_tty_is_refused_and_said_to_be_what_it_is(tmp_path: Path) -> 
             assert f"is {kind}, not a serial device" in str(refusal(str(tmp_path / name)))
     assert "is a directory" in str(refusal(str(tmp_path)))
     assert "not a serial device" in str(refusal(os.devnull))
+    assert "is the maker of pseudo terminals" in str(refusal("/dev/ptmx"))
+    (tmp_path / "link").symlink_to("/dev/tty")
+    assert "is the terminal of whoever opens it" in str(refusal(str(tmp_path / "link")))
 
 
 def test_a_permission_that_lacks_names_the_group(pty: Pty) -> None:
