@@ -52,7 +52,6 @@ LIBRARIES: Final = {
     "serial": {"line.serial_port"},
     "serial_asyncio": {"line.transport"},
     "yaml": {"config.load", "ser2net.version4"},
-    "systemd": {"service.systemd", "service.handlers"},
     "ctypes": {"device.inotify", "line.modem"},
 }
 """What is not Python's own, or is not Python, and the modules that may import it."""

@@ -94,8 +94,24 @@ def build_parser(*, complete: bool = False) -> argparse.ArgumentParser:
     return parser
 
 
+def have_standard_streams() -> None:
+    """Have something behind descriptors 0 to 2, where whoever started us closed them: the next
+    files would get these numbers, and errors written there would go to a device or a client."""
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(fd)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != fd:
+                os.dup2(opened, fd)
+                os.close(opened)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(fd, "w" if fd else "r", closefd=False))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns 0 when done, 1 when refused or failed, 2 on wrong usage."""
+    have_standard_streams()
     # asyncio imports ssl if it can: 2 MB of memory that nothing here uses.
     sys.modules.setdefault("ssl", cast(ModuleType, None))
     args = build_parser().parse_args(argv)

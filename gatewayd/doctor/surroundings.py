@@ -41,14 +41,11 @@ def udev_rules(machine: Machine, devices: Sequence[SerialDevice]) -> Iterator[Fi
 
 
 def modules() -> Iterator[Finding]:
-    """Python modules that gatewayd needs, and the one that it does without."""
+    """Python modules that gatewayd needs."""
     for module, package in (("serial", "serial"), ("serial_asyncio", "serial-asyncio")):
         if not _importable(module):
             text = f"the Python module {module} is missing, and no device can be opened"
             yield Finding(text, f"sudo apt install python3-{package}")
-    if not _importable("systemd.daemon"):
-        text = "systemd-python is missing: log entries have no fields in the journal"
-        yield Finding(text, "sudo apt install python3-systemd", wrong=False)
 
 
 def _importable(module: str) -> bool:

@@ -32,6 +32,10 @@ JUDGING_S: Final = 20.0
 """How long a reload waits for its file to be read and judged: it may be on a network's disk."""
 STATUS_S: Final = 0.2
 """The service manager's status line is at most so many seconds behind."""
+MANAGER_S: Final = 0.1
+"""After so long the service manager is told again what it did not take."""
+MANAGER_TRIES: Final = 20
+"""So often a stop tries that before it gives up."""
 
 Companion = Callable[[], Awaitable[None]]
 """Something to run beside the gateway, started when the ports are served."""
@@ -77,6 +81,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        systemd.when_waiting(self._tell_manager_later)
         store = Store()
         gateway = self._gateway = Gateway(store)
         recording = self._recording = Recording(gateway, self._config.record)
@@ -117,6 +122,10 @@ class Daemon:
             if not given:
                 await gateway.stop()
             await recording.stop()
+            for _ in range(MANAGER_TRIES):
+                if systemd.flush():
+                    break
+                await asyncio.sleep(MANAGER_S)
 
     async def reload(self) -> str:
         """Put the file in force; return what changed. Raises ConfigError or BindError; then
@@ -196,6 +205,13 @@ class Daemon:
     def _tell_status(self) -> None:
         self._status_due = None
         systemd.notify(STATUS=status.summary(self._gateway))
+
+    def _tell_manager_later(self) -> None:
+        asyncio.get_running_loop().call_later(MANAGER_S, self._tell_manager)
+
+    def _tell_manager(self) -> None:
+        if not systemd.flush():
+            self._tell_manager_later()
 
     def _feed_watchdog(self) -> None:
         # From the loop itself: a loop that hangs must be seen to hang.

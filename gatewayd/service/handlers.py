@@ -2,20 +2,27 @@
 
 `install` looks at standard error and takes the one that fits. Text from clients and devices reaches
 the log, so control characters are shown as escapes and cannot move a cursor or fake a line.
+
+Nobody waits for the log, and nothing that befalls it reaches whoever notes something: what cannot
+be written at once is dropped and counted, and the count is written as soon as something can be.
 """
 
 from __future__ import annotations
 
-import importlib
+import asyncio
 import logging
 import os
 import select
 import sys
-from collections.abc import Callable
+from abc import abstractmethod
 from datetime import datetime
-from typing import Any, TextIO
+from typing import Final, TextIO
 
 from gatewayd.log import LOGGER, Happening
+from gatewayd.service.journal import Journal
+
+RETRY_S: Final = 1.0
+"""After so long the number of lost entries is tried to be told, if no other entry comes before."""
 
 FIELDS = {
     "gatewayd_port": "GATEWAYD_PORT",
@@ -26,6 +33,7 @@ FIELDS = {
 """Attributes of a record and the journal fields they become."""
 
 ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+_FAULT: Final = {"happening": Happening.FAULT}
 DIM, YELLOW, RED, BOLD, PLAIN = "\033[2m", "\033[33m", "\033[31m", "\033[1m", "\033[0m"
 
 
@@ -43,16 +51,19 @@ def message(record: logging.LogRecord) -> str:
 
 
 def journal_fields(record: logging.LogRecord) -> dict[str, str]:
-    """What the journal keeps beside the message, by field name (systemd.journal-fields(7))."""
+    """What the journal keeps of a record, by field name (systemd.journal-fields(7))."""
     fields = {
+        "MESSAGE": message(record) + _traceback(record),
         "PRIORITY": str(priority(record.levelno)),
         "SYSLOG_IDENTIFIER": "gatewayd",
     }
     if record.pathname:
-        fields |= {"CODE_FILE": record.pathname, "CODE_FUNC": str(record.funcName)}
-    else:
-        # Our own entries tell their happening instead; without this `send` would name itself.
-        fields["CODE_FUNC"] = ""
+        # Our own entries tell their happening instead.
+        fields |= {
+            "CODE_FILE": record.pathname,
+            "CODE_LINE": str(record.lineno),
+            "CODE_FUNC": str(record.funcName),
+        }
     for attribute, field in FIELDS.items():
         value = getattr(record, attribute, None)
         if value is not None:
@@ -63,45 +74,102 @@ def journal_fields(record: logging.LogRecord) -> dict[str, str]:
     return fields
 
 
-class JournalHandler(logging.Handler):
-    """Sends records to the journal by `send`, which is systemd-python's `systemd.journal.send`."""
+class LossyHandler(logging.Handler):
+    """Drops and counts what its sink does not take at once."""
 
-    def __init__(self, send: Callable[..., Any]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._send = send
+        self._lost = 0
+        self._retry: asyncio.TimerHandle | None = None
+
+    @abstractmethod
+    def take(self, record: logging.LogRecord) -> bool:
+        """Write a record; False when that would have to wait. Raises whatever it likes."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Write the record if there is room for it, and before it what is missing."""
+        if not (self._tell_lost() and self._takes(record)):
+            self._lost += 1
+            self._try_later()
+
+    def close(self) -> None:
+        """See `logging.Handler`."""
+        if self._retry is not None:
+            self._retry.cancel()
+        super().close()
+
+    def _takes(self, record: logging.LogRecord) -> bool:
         try:
-            text = message(record) + _traceback(record)
-            line = record.lineno if record.pathname else None
-            self._send(text, CODE_LINE=line, **journal_fields(record))
+            return self.take(record)
         except Exception:  # noqa: BLE001  (logging's contract: never raise into the caller)
-            self.handleError(record)
+            return False
+
+    def _tell_lost(self) -> bool:
+        if not self._lost:
+            return True
+        text = "%d log entries were lost here: nobody took them"
+        record = LOGGER.makeRecord(
+            LOGGER.name, logging.WARNING, "", 0, text, (self._lost,), None, extra=_FAULT
+        )
+        if not self._takes(record):
+            return False
+        self._lost = 0
+        return True
+
+    def _try_later(self) -> None:
+        if self._retry is not None:
+            return
+        try:
+            self._retry = asyncio.get_running_loop().call_later(RETRY_S, self._try_again)
+        except RuntimeError:
+            # Another thread: the next entry tells.
+            return
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self.acquire()
+        try:
+            if not self._tell_lost():
+                self._try_later()
+        finally:
+            self.release()
 
 
-class LossyHandler(logging.StreamHandler[TextIO]):
-    """Writes to a stream that may be a pipe nobody reads, or a terminal that was stopped: what
-    would have to wait is dropped and counted, since ports must not wait for the log."""
+class JournalHandler(LossyHandler):
+    """Sends records to the journal, with their fields."""
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__()
+        self._journal = journal
+
+    def take(self, record: logging.LogRecord) -> bool:
+        """See `LossyHandler`."""
+        return self._journal.send(journal_fields(record))
+
+    def close(self) -> None:
+        """See `logging.Handler`."""
+        super().close()
+        self._journal.close()
+
+
+class StreamHandler(LossyHandler):
+    """Writes to the descriptor of a stream, which may be a pipe that nobody reads, or a terminal
+    that was stopped."""
 
     def __init__(self, stream: TextIO) -> None:
-        super().__init__(stream)
-        self._lost = 0
+        super().__init__()
+        self._fd = stream.fileno()
         self._poll = select.poll()
-        self._poll.register(stream.fileno(), select.POLLOUT)
+        self._poll.register(self._fd, select.POLLOUT)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write the record if there is room for it."""
+    def take(self, record: logging.LogRecord) -> bool:
+        """See `LossyHandler`."""
         if not self._poll.poll(0):
-            self._lost += 1
-            return
-        if self._lost:
-            lost, self._lost = self._lost, 0
-            self.stream.write(f"({lost} log entries were lost here: nobody read them)\n")
-        super().emit(record)
-
-    def format(self, record: logging.LogRecord) -> str:
-        """A pipe that polls as writable takes `PIPE_BUF` bytes without waiting."""
-        return super().format(record)[: select.PIPE_BUF - 256]
+            return False
+        # A pipe that polls as writable takes so many bytes without waiting.
+        data = self.format(record).encode("utf-8", "backslashreplace")[: select.PIPE_BUF - 1]
+        os.write(self._fd, data + b"\n")
+        return True
 
 
 class PrefixFormatter(logging.Formatter):
@@ -137,32 +205,43 @@ class LineFormatter(logging.Formatter):
 
 
 def install(verbose: bool, stream: TextIO | None = None) -> None:
-    """Send all records to `stream` (standard error), in the shape that suits what is behind it.
+    """Send all records to `stream` (standard error), in the shape that suits what is behind it;
+    nowhere if there is none.
 
     `verbose` lets debug records through. Records of other libraries pass from warnings on. Calling
     it again replaces what it installed before.
     """
     stream = stream or sys.stderr
-    journal = _journal() if _is_journal(stream) else None
-    handler: logging.Handler
-    if journal is not None:
-        handler = JournalHandler(journal)
-    else:
-        handler = LossyHandler(stream)
-        handler.setFormatter(_formatter(stream))
+    handler, why = _handler(stream)
     handler.set_name("gatewayd")
     root = logging.getLogger()
     for former in [one for one in root.handlers if one.get_name() == "gatewayd"]:
         root.removeHandler(former)
+        former.close()
     root.addHandler(handler)
     LOGGER.setLevel(logging.DEBUG if verbose else logging.INFO)
-    if journal is None and _is_journal(stream):
-        LOGGER.warning("log entries have no fields: systemd-python (python3-systemd) is missing")
+    if why:
+        LOGGER.warning("log entries have no fields: the journal cannot be reached, %s", why)
 
 
 def on_journal() -> bool:
     """Whether standard error goes to the journal."""
-    return _is_journal(sys.stderr)
+    return sys.stderr is not None and _is_journal(sys.stderr)
+
+
+def _handler(stream: TextIO | None) -> tuple[logging.Handler, str]:
+    """What writes to `stream`, and why it is not the journal that does if it should."""
+    why = ""
+    if stream is None:
+        return logging.NullHandler(), ""
+    if _is_journal(stream):
+        try:
+            return JournalHandler(Journal()), ""
+        except OSError as error:
+            why = error.strerror or str(error)
+    handler = StreamHandler(stream)
+    handler.setFormatter(_formatter(stream))
+    return handler, why
 
 
 def _formatter(stream: TextIO) -> logging.Formatter:
@@ -180,14 +259,6 @@ def _is_journal(stream: TextIO) -> bool:
     except (OSError, ValueError):
         return False
     return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
-
-
-def _journal() -> Callable[..., Any] | None:
-    try:
-        send: Callable[..., Any] = importlib.import_module("systemd.journal").send
-    except ImportError:
-        return None
-    return send
 
 
 def _traceback(record: logging.LogRecord) -> str:

@@ -16,6 +16,7 @@ import json
 import logging
 import os
 import socket
+import stat
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -30,7 +31,7 @@ from gatewayd.log import Happening, note
 from gatewayd.net.connection import Connection
 from gatewayd.net.entrance import Entrance
 from gatewayd.service.gateway import Gateway, Served, settled
-from gatewayd.service.passed import PassedSockets
+from gatewayd.service.passed import PassedSockets, taken_socket
 from gatewayd.service.store import DEVICE, SESSION, STATE, Store
 
 VERSION: Final = 1
@@ -51,7 +52,11 @@ async def give(gateway: Gateway, store: Store) -> None:
             connection.stop_reading()
     await asyncio.gather(*(settled(one.port, SETTLE_S) for one in gateway.served.values()))
     ports = {name: _give_port(served, store) for name, served in gateway.served.items()}
-    store.state(json.dumps({"version": VERSION, "ports": ports}).encode())
+    try:
+        store.state(json.dumps({"version": VERSION, "ports": ports}).encode())
+    except OSError as error:
+        text = "cannot hand over what was agreed in its sessions: %s"
+        note(Happening.FAULT, text, error, level=logging.ERROR)
 
 
 def _give_port(served: Served, store: Store) -> dict[str, Any]:
@@ -108,7 +113,9 @@ class Inheritance:
             elif name.startswith(DEVICE):
                 self._devices[name.removeprefix(DEVICE)] = _last(fds)
             elif name.startswith(SESSION):
-                self._connections[name.removeprefix(SESSION)] = socket.socket(fileno=_last(fds))
+                connection = taken_socket(name, _last(fds))
+                if connection is not None:
+                    self._connections[name.removeprefix(SESSION)] = connection
             else:
                 listening[name] = fds
         self.sockets = PassedSockets(listening)
@@ -200,7 +207,6 @@ class Inheritance:
         if listener is None:
             raise ValueError(f"{served.port.name} is not served as {face.value} any more")
         del self._connections[served.port.name]
-        sock.setblocking(False)
         try:
             listener.inherit(sock, session, unsent)
         except _MALFORMED:
@@ -252,14 +258,23 @@ def _last(fds: list[int]) -> int:
 def _read_state(fds: list[int]) -> dict[str, dict[str, Any]]:
     """The state of each port; none of what is not understood."""
     with open(_last(fds), "rb") as file:
-        file.seek(0)
         try:
+            # Another kind of file than ours could be waited for.
+            if not _rewound(file.fileno()):
+                return {}
             state = json.loads(file.read())
             if state["version"] != VERSION:
                 return {}
             return {name: port for name, port in state["ports"].items() if isinstance(port, dict)}
-        except _MALFORMED:
+        except (*_MALFORMED, OSError):
             return {}
+
+
+def _rewound(fd: int) -> bool:
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        return False
+    os.lseek(fd, 0, os.SEEK_SET)
+    return True
 
 
 def _same(path: str, fd: int) -> bool:

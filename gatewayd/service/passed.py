@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 
 from gatewayd.config.schema import Address
+from gatewayd.log import Happening, note
 from gatewayd.service.store import LISTENER
 
 
@@ -18,8 +21,9 @@ class PassedSockets:
         self._activated: list[tuple[str, socket.socket]] = []
         for name, fds in passed.items():
             for fd in fds:
-                sock = socket.socket(fileno=fd)
-                sock.setblocking(False)
+                sock = taken_socket(name, fd)
+                if sock is None:
+                    continue
                 if name.startswith(LISTENER):
                     self._stored.append(sock)
                 else:
@@ -61,8 +65,23 @@ class PassedSockets:
         return names
 
 
+def taken_socket(name: str, fd: int) -> socket.socket | None:
+    """A passed descriptor as a socket that does not block; None, and closed, when it is none."""
+    try:
+        sock = socket.socket(fileno=fd)
+    except OSError as error:
+        text = "what was passed as %s is no socket (%s): it is closed"
+        note(Happening.FAULT, text, name, error.strerror, level=logging.WARNING)
+        os.close(fd)
+        return None
+    sock.setblocking(False)
+    return sock
+
+
 def _address(sock: socket.socket) -> Address | None:
     if sock.family not in (socket.AF_INET, socket.AF_INET6) or sock.type != socket.SOCK_STREAM:
+        return None
+    if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         return None
     host, port = sock.getsockname()[:2]
     return Address(str(host), int(port))

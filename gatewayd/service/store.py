@@ -43,14 +43,14 @@ class Store:
         systemd.store(SESSION + port, fd)
 
     def state(self, text: bytes) -> None:
-        """The description of all state, in a memory file."""
+        """The description of all state, in a memory file. Raises OSError when there is none."""
         fd = os.memfd_create("gatewayd-state", os.MFD_CLOEXEC)
-        try:
-            os.write(fd, text)
-            os.lseek(fd, 0, os.SEEK_SET)
+        with open(fd, "wb", buffering=0) as file:
+            rest = memoryview(text)
+            while rest:
+                rest = rest[file.write(rest) :]
+            file.seek(0)
             systemd.store(STATE, fd)
-        finally:
-            os.close(fd)
 
     def taken(self, ports: Iterable[str]) -> None:
         """State and connections of these ports are in this process now."""

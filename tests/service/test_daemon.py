@@ -6,10 +6,14 @@ import os
 import random
 import re
 import signal
+import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from tests.cli.program import ROOT
 from tests.interop.gateway import free_ports
 from tests.same import same
 from tests.service.adapter import Adapter
@@ -93,3 +97,32 @@ def test_missing_devices_cost_a_start_nothing(tmp_path: Path) -> None:
         daemon.wait_for("p0: .* open, ")
     for adapter in adapters[:1] + adapters[20:]:
         adapter.pull()
+
+
+def test_without_standard_streams_it_serves_and_writes_into_nothing_else(tmp_path: Path) -> None:
+    """Whoever starts it may close them; a device must not get their numbers, nor what is said."""
+    (port,) = free_ports(1)
+    adapter = Adapter(tmp_path / "tty")
+    arguments = ["serve", "--device", str(adapter.path), "--raw", str(port)]
+    script = 'exec "$@" <&- >&- 2>&-'
+    command = ["sh", "-c", script, "sh", sys.executable, "-m", "gatewayd", *arguments]
+    with adapter, subprocess.Popen(command, cwd=ROOT) as process:
+        try:
+            with connect_once_served(port) as client:
+                client.sendall(b"x")
+                assert adapter.read(1) == b"x"
+                files = [os.readlink(f"/proc/{process.pid}/fd/{fd}") for fd in range(3)]
+            assert files == ["/dev/null"] * 3
+        finally:
+            process.terminate()
+        assert process.wait(20) == 0
+
+
+def connect_once_served(port: int) -> socket.socket:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            return connect(port)
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline, "nobody listens"
+            time.sleep(0.05)

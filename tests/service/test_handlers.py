@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import pty
 import re
+import select
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +19,7 @@ import pytest
 
 from gatewayd.log import LOGGER, Happening, note
 from gatewayd.service import handlers
+from gatewayd.service.journal import LONGEST_BYTES, Journal, encode
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs" / "log.md"
@@ -85,7 +90,8 @@ def test_every_line_of_a_prefixed_record_has_its_priority() -> None:
 PROGRAM = """
 import os, sys
 if "fallback" in sys.argv:
-    sys.modules["systemd.journal"] = None
+    from gatewayd.service import journal
+    journal.Journal.__init__.__defaults__ = ("/nowhere/socket",)
 if "journal" in sys.argv:
     status = os.fstat(2)
     os.environ["JOURNAL_STREAM"] = f"{status.st_dev}:{status.st_ino}"
@@ -155,9 +161,11 @@ def test_colours_can_be_refused(environment: dict[str, str]) -> None:
     assert re.fullmatch(r"\d\d:\d\d:\d\d psu1: opened /dev/ttyUSB0", lines[0])
 
 
-def test_without_systemd_python_the_journal_gets_priorities_and_is_told() -> None:
+def test_without_the_journals_socket_it_gets_priorities_and_is_told() -> None:
     lines = say("journal", "fallback").splitlines()
-    assert lines[0].startswith("<4>log entries have no fields")
+    assert lines[0] == (
+        "<4>log entries have no fields: the journal cannot be reached, No such file or directory"
+    )
     assert lines[1:] == ["<6>psu1: opened /dev/ttyUSB0", "<4>psu1: absent", "<4>late callback"]
 
 
@@ -185,7 +193,6 @@ def in_private_run(*command: str) -> list[str]:
 
 def test_the_journals_own_socket_gets_the_fields() -> None:
     """A journal socket of the test's own, in a namespace where /run is empty."""
-    pytest.importorskip("systemd.journal", reason="systemd-python is not installed")
     if subprocess.run(in_private_run("true"), capture_output=True, check=False).returncode != 0:
         pytest.skip("this machine lets nobody make a mount namespace")
     said = subprocess.run(
@@ -238,19 +245,125 @@ def test_the_documentation_lists_every_field() -> None:
         assert f"`{field}`" in text
 
 
+def entry(text: str) -> logging.LogRecord:
+    return logging.makeLogRecord({"msg": text, "levelno": logging.INFO, "levelname": "INFO"})
+
+
 def test_a_pipe_that_nobody_reads_stops_nothing() -> None:
     """Also the entries that did fit come whole, and the others are counted."""
     read_end, write_end = os.pipe()
     with open(write_end, "w") as stream, open(read_end, "rb") as pipe:
-        handler = handlers.LossyHandler(stream)
+        handler = handlers.StreamHandler(stream)
         handler.setFormatter(logging.Formatter("%(message)s"))
         for number in range(5000):
-            handler.emit(logging.makeLogRecord({"msg": f"entry {number} " + "x" * 60}))
+            handler.emit(entry(f"entry {number} " + "x" * 60))
         os.set_blocking(read_end, False)
         shown = pipe.read().decode().splitlines()
         assert shown[0].startswith("entry 0 ")
         assert all(len(line) > 60 for line in shown)
-        handler.emit(logging.makeLogRecord({"msg": "again"}))
+        handler.emit(entry("again"))
         lost, again = pipe.read().decode().splitlines()
-    assert lost.startswith(f"({5000 - len(shown)} log entries were lost")
+    assert lost == f"{5000 - len(shown)} log entries were lost here: nobody took them"
     assert again == "again"
+
+
+def test_a_reader_that_is_gone_is_nobodys_fault() -> None:
+    """Nothing is raised into whoever notes something, also when entries were lost before."""
+    read_end, write_end = os.pipe()
+    with open(write_end, "w") as stream:
+        handler = handlers.StreamHandler(stream)
+        while not handler._lost:
+            handler.emit(entry("x" * 1000))
+        os.close(read_end)
+        handler.emit(entry("y"))
+        handler.emit(entry("z"))
+        assert handler._lost == 3
+        os.set_blocking(write_end, False)
+
+
+def test_long_text_in_letters_of_several_bytes_is_no_reason_to_wait() -> None:
+    read_end, write_end = os.pipe()
+    with open(write_end, "w") as stream, open(read_end, "rb", buffering=0) as pipe:
+        handler = handlers.StreamHandler(stream)
+        handler.emit(entry("\u20ac" * 100_000))
+        assert len(pipe.read(1 << 20)) == select.PIPE_BUF
+
+
+class StandingJournal:
+    """A journal's socket that nobody reads yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        self.socket.settimeout(10)
+
+    def message(self) -> str:
+        fields = dict(line.split("=", 1) for line in self.socket.recv(65536).decode().splitlines())
+        return fields["MESSAGE"]
+
+
+@pytest.fixture
+def standing(tmp_path: Path) -> Iterator[StandingJournal]:
+    journal = StandingJournal(tmp_path / "socket")
+    yield journal
+    journal.socket.close()
+
+
+def test_a_journal_that_stands_still_loses_entries_and_is_told_how_many(
+    standing: StandingJournal,
+) -> None:
+    """The count comes as soon as it can, whether anything else happens or not."""
+
+    async def main() -> None:
+        handler = handlers.JournalHandler(Journal(str(standing.path)))
+        taken = 0
+        while not handler._lost:
+            handler.emit(entry(f"entry {taken}"))
+            taken += 1
+        for _ in range(9):
+            handler.emit(entry("lost"))
+        loop = asyncio.get_running_loop()
+        for number in range(taken - 1):
+            assert standing.message() == f"entry {number}"
+        told = await loop.run_in_executor(None, standing.message)
+        assert told == "10 log entries were lost here: nobody took them"
+        handler.emit(entry("after"))
+        assert standing.message() == "after"
+        handler.close()
+
+    asyncio.run(main())
+
+
+def test_a_journal_that_was_started_again_is_written_to_again(standing: StandingJournal) -> None:
+    handler = handlers.JournalHandler(Journal(str(standing.path)))
+    handler.emit(entry("before"))
+    assert standing.message() == "before"
+    standing.socket.close()
+    handler.emit(entry("lost"))
+    standing.path.unlink()
+    handler.emit(entry("lost too"))
+    again = StandingJournal(standing.path)
+    handler.emit(entry("after"))
+    told = [again.message(), again.message()]
+    assert told == ["2 log entries were lost here: nobody took them", "after"]
+    again.socket.close()
+    handler.close()
+
+
+def test_what_the_journal_gets_is_its_native_protocol() -> None:
+    many = encode({"MESSAGE": "two\nlines", "PRIORITY": "6"})
+    assert many == b"MESSAGE\n" + struct.pack("<Q", 9) + b"two\nlines\nPRIORITY=6\n"
+    assert len(encode({"MESSAGE": "x" * 10_000_000})) < 2 * LONGEST_BYTES
+
+
+def test_without_standard_error_nothing_is_said_and_nothing_fails() -> None:
+    program = "import os, sys; os.close(2); sys.stderr = None\n" + PROGRAM
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=True,
+        timeout=30,
+    )
+    assert done.stdout == b""

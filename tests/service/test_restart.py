@@ -380,3 +380,29 @@ def closed_after_rest(client: Client) -> bool:
     with contextlib.suppress(ConnectionError):
         client.read_to_end()
     return True
+
+
+def test_what_was_stored_and_is_something_else_is_closed_and_costs_nothing_else(
+    bench: Bench,
+) -> None:
+    """A pipe as the state, files and unconnected sockets in place of sockets, a file as a tty."""
+    kept, end = os.pipe()
+    store = bench.manager.store
+    for name in ("listener.psu1", "session.psu1", "tty.psu1", "psu1"):
+        store.append((name, os.open(bench.config, os.O_RDONLY)))
+    store.append(("state", kept))
+    with socket.socket() as idle:
+        for name in ("listener.psu1", "psu1"):
+            store.append((name, os.dup(idle.fileno())))
+    bench.start()
+    bench.manager.wait_until(
+        lambda: any(name == "tty.psu1" and os.isatty(fd) for name, fd in store)
+    )
+    with connect(bench.raw) as raw:
+        raw.sendall(b"*IDN?")
+        assert bench.adapter.read(5) == b"*IDN?"
+    log = bench.manager.stop()
+    assert "Traceback" not in log
+    assert "what was passed as listener.psu1 is no socket" in log
+    assert "what was passed as session.psu1 is no socket" in log
+    os.close(end)

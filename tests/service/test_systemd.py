@@ -17,7 +17,6 @@ import pytest
 
 from gatewayd.service import systemd
 
-LIBRARY = systemd._library() is not None
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -39,18 +38,6 @@ class Manager:
         return dict(line.split("=", 1) for line in text.decode().split("\n")), list(fds)
 
 
-@pytest.fixture(params=["library", "fallback"], autouse=True)
-def through(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Every test runs with systemd-python and without."""
-    which: str = request.param
-    if which == "fallback":
-        monkeypatch.setitem(sys.modules, "systemd.daemon", None)
-        assert systemd._library() is None
-    elif not LIBRARY:
-        pytest.skip("systemd-python is not installed")
-    return which
-
-
 @pytest.fixture(params=["path", "abstract"])
 def manager(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -60,6 +47,7 @@ def manager(
     monkeypatch.setenv("NOTIFY_SOCKET", manager.address)
     yield manager
     manager.socket.close()
+    assert systemd.flush()
 
 
 def test_fields_arrive_by_name(manager: Manager) -> None:
@@ -113,6 +101,45 @@ def test_more_descriptors_than_one_message_carries(manager: Manager) -> None:
         assert counts == [253, 47]
 
 
+def test_a_manager_that_stands_still_is_told_in_order_once_it_moves(manager: Manager) -> None:
+    """Nobody waits for it, and what makes no difference any more is not kept."""
+    stalled = []
+    systemd.when_waiting(lambda: stalled.append(len(stalled)))
+    began = time.monotonic()
+    sent = 0
+    while not systemd.waiting():
+        assert systemd.notify(STATUS=f"number {sent}")
+        sent += 1
+    with tempfile.TemporaryFile() as file:
+        inode = os.fstat(file.fileno()).st_ino
+        assert systemd.store("tty.psu1", file.fileno())
+        assert systemd.store("tty.psu2", file.fileno())
+        assert systemd.unstore("tty.psu1")
+        for number in range(100):
+            assert systemd.notify(STATUS=f"later {number}")
+            assert systemd.notify(WATCHDOG=1)
+        assert systemd.notify(STOPPING=1)
+    assert time.monotonic() - began < 5
+    assert not systemd.flush()
+    for number in range(sent - 1):
+        assert manager.receive() == ({"STATUS": f"number {number}"}, [])
+        systemd.flush()
+    assert systemd.flush()
+    fields, fds = manager.receive()
+    assert fields["FDNAME"] == "tty.psu2"
+    assert [os.fstat(fd).st_ino for fd in fds] == [inode]
+    os.close(fds[0])
+    told = [manager.receive()[0] for _ in range(4)]
+    assert told == [
+        {"FDSTOREREMOVE": "1", "FDNAME": "tty.psu1"},
+        {"STATUS": "later 99"},
+        {"WATCHDOG": "1"},
+        {"STOPPING": "1"},
+    ]
+    systemd.when_waiting(None)
+    assert stalled == [0]
+
+
 def test_unstore_names_what_goes(manager: Manager) -> None:
     assert systemd.unstore("tty-psu1")
     assert manager.receive() == ({"FDSTOREREMOVE": "1", "FDNAME": "tty-psu1"}, [])
@@ -140,9 +167,7 @@ def test_without_a_manager_nothing_is_told(monkeypatch: pytest.MonkeyPatch, tmp_
 
 RECEIVER = """
 import fcntl, json, os, sys
-through, pid, *given = sys.argv[1:]
-if through == "fallback":
-    sys.modules["systemd.daemon"] = None
+pid, *given = sys.argv[1:]
 os.environ["LISTEN_PID"] = pid.replace("self", str(os.getpid()))
 for at, fd in enumerate([fcntl.fcntl(int(fd), fcntl.F_DUPFD, 20) for fd in given]):
     os.dup2(fd, 3 + at)  # inheritable, as the manager passes them
@@ -165,14 +190,14 @@ class Passed:
         self.files = [tempfile.TemporaryFile() for _ in range(3)]  # noqa: SIM115
         self.inodes = [os.fstat(file.fileno()).st_ino for file in self.files]
 
-    def to_child(self, through: str, pid: str, count: str, names: str | None) -> dict[str, object]:
+    def to_child(self, pid: str, count: str, names: str | None) -> dict[str, object]:
         environment = {**os.environ, "LISTEN_FDS": count, "PYTHONPATH": str(ROOT)}
         environment.pop("LISTEN_FDNAMES", None)
         if names is not None:
             environment["LISTEN_FDNAMES"] = names
         fds = [file.fileno() for file in self.files]
         said = subprocess.run(
-            [sys.executable, "-c", RECEIVER, through, pid, *map(str, fds)],
+            [sys.executable, "-c", RECEIVER, pid, *map(str, fds)],
             env=environment,
             pass_fds=fds,
             check=True,
@@ -201,9 +226,9 @@ def passed() -> Iterator[Passed]:
     ],
 )
 def test_passed_descriptors_by_name(
-    through: str, passed: Passed, names: str | None, expected: dict[str, list[int]]
+    passed: Passed, names: str | None, expected: dict[str, list[int]]
 ) -> None:
-    answer = passed.to_child(through, "self", "3", names)
+    answer = passed.to_child("self", "3", names)
     assert answer == {
         "passed": {name: [passed.inodes[at] for at in places] for name, places in expected.items()},
         "inheritable": 0,
@@ -224,11 +249,16 @@ def test_passed_descriptors_by_name(
     ],
 )
 def test_what_was_meant_for_others_is_left_alone(
-    through: str, passed: Passed, pid: str, count: str, names: str | None
+    passed: Passed, pid: str, count: str, names: str | None
 ) -> None:
-    answer = passed.to_child(through, pid, count, names)
+    answer = passed.to_child(pid, count, names)
     assert answer["passed"] == {}
     assert answer["left"] == []
+
+
+def test_a_number_that_was_not_passed_after_all_is_left_out(passed: Passed) -> None:
+    answer = passed.to_child("self", "4", "a:b:c:d")
+    assert answer["passed"] == {name: [passed.inodes[at]] for at, name in enumerate("abc")}
 
 
 @pytest.mark.parametrize(
