@@ -24,7 +24,7 @@ def test_every_problem_is_one_line_of_the_output(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr == ""
     lines = done.stdout.splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 5
     for line in lines:
         assert re.fullmatch(rf"{re.escape(str(path))}:[34]:\d+: ports\.[ab].*[;,] .+", line)
 
