@@ -87,12 +87,16 @@ LINE_SETTINGS: tuple[Setting[Any], ...] = (
 
 POLICY = OneOf({policy.value: policy for policy in SignalPolicy}, {})
 DTR: Setting[SignalPolicy] = Setting(
-    "dtr", POLICY, "Whether DTR is held on or off, never touched, or the client's.", "off", "client"
+    "dtr",
+    POLICY,
+    "Whether DTR is held on or off, never touched, the client's, or on during sessions.",
+    "off",
+    "client",
 )
 RTS: Setting[SignalPolicy] = Setting(
     "rts",
     POLICY,
-    "Whether RTS is held on or off, never touched, or the client's.",
+    "Whether RTS is held on or off, never touched, the client's, or on during sessions.",
     "keep",
     "client",
 )

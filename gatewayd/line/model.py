@@ -48,13 +48,16 @@ class SignalPolicy(enum.Enum):
     """Who decides over DTR or RTS.
 
     `ON` and `OFF` hold that level from open on, `KEEP` never touches the line, `CLIENT` does what
-    an RFC 2217 client asks for. Except for `CLIENT`, requests are acknowledged and not acted upon.
+    an RFC 2217 client asks for, `SESSION` is on while a client has the line and off otherwise.
+    Except for `CLIENT`, requests are acknowledged and not acted upon. A line itself knows no
+    sessions: it is opened with `ON` or `OFF` in place of `SESSION`.
     """
 
     ON = "on"
     OFF = "off"
     KEEP = "keep"
     CLIENT = "client"
+    SESSION = "session"
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,6 +197,7 @@ class ComPort:
 
     def restored(self) -> None:
         """The session has its line again: tell what the modem lines did in between."""
+        self._seat.control.breaking = self._access.breaking
         if self._access.suspended:
             self._seat.hold_line(Hold.SUSPENDED)
         self._watch()

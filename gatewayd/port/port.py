@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from gatewayd.config.schema import PortConfig
 from gatewayd.line.api import Clock, Line, Timer
@@ -27,6 +27,9 @@ from gatewayd.port.outbox import Outbox
 from gatewayd.port.phase import TABLE, Cue, Phase
 from gatewayd.port.seat import Seat
 from gatewayd.port.settling import Settling
+
+HANG_UP_S: Final = 0.5
+"""How long a device sees that DTR or RTS is off between two sessions, where they tell of them."""
 
 Decisions = Iterable[Decision[Holder]]
 
@@ -108,7 +111,7 @@ class Port:
         self._chronicle.lacks(line.capabilities.lacks())
         if self.owner is not None and not same_device and not self.config.trust_path:
             self.dismiss("another device may have come back; trust_path: true goes on")
-        self.settling.opened(line, held=self.owner is not None, adopted=adopted)
+        self.settling.opened(line, adopted=adopted)
         self._taps_changed()
         if self.line_gate.held:
             line.pause_reading()
@@ -152,7 +155,7 @@ class Port:
         if line is None:
             return
         self.leftover.count(line.unsent())
-        self.settling.lost(held=self.owner is not None)
+        self.settling.lost()
         self.counters.losses += 1
         why = cause.strerror or str(cause) if cause else "hung up"
         self._chronicle.lost(why)
@@ -169,7 +172,7 @@ class Port:
         line = self.line
         if line is not None:
             self.leftover.count(line.unsent())
-            self.settling.lost(held=self.owner is not None)
+            self.settling.lost()
         self.outbox.detach()
         self.leftover.report()
         if line is not None:
@@ -243,6 +246,9 @@ class Port:
     def _seat(self, session: Holder, before: Holder | None) -> None:
         self.hub.serve(session.line_data)
         session.seat.grant()
+        self.settling.held = True
+        if self.settling.hangs_up:
+            self.outbox.then(self.settling.taken)
         self.counters.sessions += 1
         self._chronicle.session(EventKind.SESSION_OPENED, session)
         session.admitted()
@@ -256,12 +262,15 @@ class Port:
         self.hub.serve(None)
         session.seat.revoke()
         self.settling.end_break()
+        self.settling.held = False
         counts = f", {session.bytes_in} bytes in, {session.bytes_out} out"
         self._chronicle.session(EventKind.SESSION_CLOSED, session, counts, reason)
         self.leftover.report()
         self._changed()
         self._restores += 1
         self.outbox.then(self._restore)
+        if self.settling.hangs_up:
+            self.outbox.then(lambda: HANG_UP_S)
         self.leftover.watch()
 
     def _restore(self) -> Pending | None:
@@ -273,7 +282,7 @@ class Port:
     def reconfigure(self, config: PortConfig) -> None:
         """Put new settings in force, with the session and the device as they are."""
         self.config = config
-        if self.settling.reload(config, held=self.owner is not None):
+        if self.settling.reload(config):
             self.outbox.then(self.settling.apply_file)
         if self.owner is not None:
             self.owner.reconfigured()
@@ -289,21 +298,30 @@ class Port:
             "discarded": self.leftover.discarded,
         }
 
-    def restore(self, snapshot: dict[str, Any], settings: LineSettings) -> None:
-        """Take over what another process counted, and what its line was set to.
+    def restore(
+        self, snapshot: dict[str, Any], settings: LineSettings, *, held: bool = False
+    ) -> None:
+        """Take over what another process counted, and what its line was set to; `held` is whether
+        a session goes on.
 
         Raises KeyError, ValueError or TypeError.
         """
-        self.settling.restore(settings)
+        self.settling.restore(settings, held=held)
         self.counters = Counters(**{k: int(v) for k, v in snapshot["counters"].items()})
         self.outbox.taken = int(snapshot["taken"])
         self.leftover.discarded = int(snapshot["discarded"])
+
+    def abandon(self, *, keep: bool) -> None:
+        """No session goes on; `keep` is whether it is known how the line was left."""
+        self.settling.held = False
+        self.outbox.then(self.settling.left if keep else self.settling.apply_file)
 
     def inherit(self, session: Holder) -> None:
         """A session of another process goes on with this port."""
         self._arbiter.inherit(session, self.clock.time())
         self.hub.serve(session.line_data)
         session.seat.grant()
+        self.settling.held = True
         self._carry_out(())
         self._changed()
 

@@ -217,12 +217,14 @@ class Session:
             "since": self.since.isoformat(),
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
+            "owed": self.owed,
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go on where a session of another process was. Raises KeyError, ValueError, TypeError."""
         self.bytes_in = int(snapshot["bytes_in"])
         self.bytes_out = int(snapshot["bytes_out"])
+        self.owed = bool(snapshot.get("owed", False))
         self.port.inherit(self)
         if self.port.line is None:
             self.line_lost()

@@ -13,11 +13,11 @@ from typing import Protocol
 from gatewayd.config.schema import BetweenSessions, PortConfig
 from gatewayd.line.api import Line
 from gatewayd.line.model import (
-    OUTPUT_SIGNALS,
     LineErrors,
     LineSettings,
     Purge,
     Signal,
+    SignalPolicies,
     SignalPolicy,
 )
 from gatewayd.line.pending import Pending, in_turn
@@ -42,6 +42,8 @@ class Settling:
 
     def __init__(self, config: PortConfig, witness: Witness) -> None:
         self.line: Line | None = None
+        self.held = False
+        """Whether a client has the line."""
         self.window = config.line.unsent_limit
         """Bytes that may wait for the UART at its speed."""
         self.breaking = False
@@ -61,6 +63,18 @@ class Settling:
     def client_signals(self) -> Signal:
         """Those of DTR and RTS over which a client decides."""
         return self._governed(SignalPolicy.CLIENT)
+
+    @property
+    def policies(self) -> SignalPolicies:
+        """What a device is to be opened with, as a line knows it."""
+        wanted = self._config.signals
+        session = SignalPolicy.ON if self.held else SignalPolicy.OFF
+        return SignalPolicies(
+            **{
+                name: session if policy is SignalPolicy.SESSION else policy
+                for name, policy in (("dtr", wanted.dtr), ("rts", wanted.rts))
+            }
+        )
 
     def _governed(self, policy: SignalPolicy) -> Signal:
         policies = self._config.signals
@@ -130,39 +144,42 @@ class Settling:
 
     # ---- the device
 
-    def opened(self, line: Line, *, held: bool, adopted: bool) -> None:
-        """There is a line; `held` is whether a client has it, `adopted` that it never closed."""
+    def opened(self, line: Line, *, adopted: bool) -> None:
+        """There is a line; `adopted` is that it was never closed, and is set as it should be."""
         self.line, self._told = line, None
-        if not adopted:
-            self.reconcile(held=held)
+        if adopted:
+            self._hold(Signal.NONE, Signal.NONE)
+        else:
+            self.reconcile()
         self._look()
 
-    def reconcile(self, *, held: bool) -> None:
+    def reconcile(self) -> None:
         """Make the line, which has just been opened, what it should be."""
         if self.line is None:
             return
         if self.line.settings() != self.wanted:
             self.configure(self.wanted)
-        outputs = self._absent.signals() if held else Signal.NONE
-        ours = self.client_signals if held else Signal.NONE
+        outputs = self._absent.signals() if self.held else Signal.NONE
+        ours = self.client_signals if self.held else Signal.NONE
         self._hold(outputs & ours, ours & ~outputs)
         if self.breaking:
             self.pulse_break(True)
 
     def _hold(self, on: Signal, off: Signal) -> None:
         """Set DTR and RTS, those over which nobody else decides, and those of the file."""
-        now = self.signals()
-        on = (on | self._governed(SignalPolicy.ON)) & ~now
-        off = (off | self._governed(SignalPolicy.OFF)) & now
+        now, session = self.signals(), self._governed(SignalPolicy.SESSION)
+        none = Signal.NONE
+        on = (on | self._governed(SignalPolicy.ON) | (session if self.held else none)) & ~now
+        off = (off | self._governed(SignalPolicy.OFF) | (none if self.held else session)) & now
         if on or off:
             self.set_signals(on=on, off=off)
 
-    def lost(self, *, held: bool) -> None:
+    def lost(self) -> None:
         """The line is gone. What it was set to is wanted still, if a client counts on that."""
         line, self.line = self.line, None
         if line is not None:
             self._absent = AbsentLine.of(line)
-        if not held:
+        if not self.held:
             self._forget()
 
     def _forget(self) -> None:
@@ -170,6 +187,19 @@ class Settling:
             self._absent = AbsentLine(self._config.line)
 
     # ---- clients
+
+    def taken(self) -> Pending | None:
+        """A client has the line, and all that others sent has left it."""
+        return self._move_session_signals(on=True)
+
+    def _move_session_signals(self, *, on: bool) -> Pending | None:
+        moved, none = self._governed(SignalPolicy.SESSION), Signal.NONE
+        return self.set_signals(moved if on else none, none if on else moved) if moved else None
+
+    @property
+    def hangs_up(self) -> bool:
+        """Whether DTR or RTS tells the device of the end of a session."""
+        return bool(self._governed(SignalPolicy.SESSION))
 
     def end_break(self) -> None:
         """Who held a break sends no more: release it, whatever waits for the line."""
@@ -182,6 +212,7 @@ class Settling:
 
     def _leaving(self) -> Iterator[Pending | None]:
         yield self.set_break(False)
+        yield self._move_session_signals(on=False)
         if self.line is None:
             self._forget()
         elif self._config.between_sessions is BetweenSessions.RESTORE:
@@ -189,15 +220,15 @@ class Settling:
 
     # ---- the file
 
-    def reload(self, config: PortConfig, *, held: bool) -> bool:
+    def reload(self, config: PortConfig) -> bool:
         """New settings; return whether the line is to be set to those of the file, in its turn.
 
         A line that a client has set otherwise keeps that until the client goes.
         """
         before, self._config = self._config, config
-        if config.signals != before.signals and self.line is not None:
+        if config.signals != before.signals:
             self._hold(Signal.NONE, Signal.NONE)
-        ours = not held and config.between_sessions is BetweenSessions.RESTORE
+        ours = not self.held and config.between_sessions is BetweenSessions.RESTORE
         return config.line != before.line and (ours or self.settings() == before.line)
 
     def apply_file(self) -> Pending | None:
@@ -206,9 +237,12 @@ class Settling:
 
     # ---- hand-over to another process
 
-    def restore(self, settings: LineSettings, outputs: Signal = OUTPUT_SIGNALS) -> None:
-        """Go on with what the line was set to in another process."""
-        self._absent = AbsentLine(settings, outputs)
+    def restore(self, settings: LineSettings, *, held: bool) -> None:
+        """Go on with what the line was set to in another process, where a client had it."""
+        self.held = held
+        self._absent = AbsentLine(settings)
+        if not held:
+            self._forget()
 
 
 def _then(pending: Pending | None, callback: Callable[[], None]) -> Pending | None:

@@ -152,7 +152,7 @@ class Inheritance:
             if state:
                 waiting = bytes.fromhex(state.get("waiting", ""))
                 settings = _settings(state["settings"])
-                port.restore(state, settings if "session" in state else port.config.line)
+                port.restore(state, settings, held="session" in state)
         except _MALFORMED as error:
             self._cannot(served, error)
             state = {}
@@ -161,9 +161,9 @@ class Inheritance:
             going_on = self._restore_session(gateway, served, state)
         except _MALFORMED as error:
             self._cannot(served, error)
-            going_on = False
-        if not going_on and port.line is not None:
-            port.line.configure(port.config.line)
+            going_on, state = False, {}
+        if not going_on:
+            port.abandon(keep=bool(state))
         if waiting:
             port.outbox.write(waiting)
 

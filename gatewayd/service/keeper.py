@@ -96,7 +96,7 @@ class Keeper:
             found = find(port.config.device, self._watch.devices())
             path = found.path if isinstance(found, SerialDevice) else found
             line = await open_line(
-                path, port.settling.wanted, port.config.signals, port, self.gatherers
+                path, port.settling.wanted, port.settling.policies, port, self.gatherers
             )
         except DeviceAbsentError as error:
             self._failed(Cue.NOT_THERE, error)

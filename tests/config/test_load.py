@@ -176,7 +176,7 @@ ports:
         ("rfc2217: []", "empty list"),
         ("rfc2217: {port: 1}", "found a mapping"),
         ("takeover: on", "found 'on'; write true or false"),
-        ("signals: {dtr: true}", "write on, off, keep or client"),
+        ("signals: {dtr: true}", "write on, off, keep, client or session"),
         ("signals: off", "write a mapping"),
         ("peer_timeout: 1", "write 5s to 86400s"),
         ("device: /dev/x", "duplicate key 'device', first on line 4"),

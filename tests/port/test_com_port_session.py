@@ -323,8 +323,8 @@ def test_dtr_is_the_clients_by_policy_and_acknowledged_in_any_case(
     policy: SignalPolicy, moves: bool
 ) -> None:
     desk = Desk(signals=SignalPolicies(dtr=policy))
-    before = desk.line.signals()
     client = desk.agreed()
+    before = desk.line.signals()
     assert asked(client, ask(Command.SET_CONTROL, DTR_OFF)) == answer(Command.SET_CONTROL, DTR_OFF)
     assert (desk.line.signals() != before) == moves
     assert Signal.RTS in desk.line.signals()

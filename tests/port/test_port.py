@@ -345,7 +345,7 @@ def test_a_port_goes_on_counting_in_another_process() -> None:
     desk.line.receive(b"123")
     desk.passes(1)
     heir = Desk(plugged=False)
-    heir.port.restore(desk.port.snapshot(), LineSettings(baudrate=1200))
+    heir.port.restore(desk.port.snapshot(), LineSettings(baudrate=1200), held=True)
     assert heir.port.counters == desk.port.counters
     assert heir.port.outbox.taken == 5
     assert heir.plug().settings().baudrate == 1200
