@@ -15,5 +15,13 @@ class DeviceAbsentError(DeviceError):
     """There is no such device now."""
 
 
+class DeviceSilentError(DeviceAbsentError):
+    """Its name is there and nothing answers behind it; no event will tell when that changes."""
+
+
 class DeviceBusyError(DeviceError):
     """Another process holds the device."""
+
+
+class DeviceStuckError(DeviceError):
+    """Its driver does not come back from a system call."""

@@ -15,7 +15,14 @@ from gatewayd.control.client import call
 
 HELP = "show ports, devices and sessions of the running daemon"
 HEADINGS = ("PORT", "DEVICE", "LINE", "SESSION", "SINCE", "RECEIVED", "SENT", "ERRORS")
-_COLOURS = {"ready": "32", "opening": "33", "busy": "33", "absent": "31", "failed": "31"}
+_COLOURS = {
+    "ready": "32",
+    "opening": "33",
+    "busy": "33",
+    "absent": "31",
+    "failed": "31",
+    "stuck": "31",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -29,7 +29,7 @@ type Port (
   name: string,
   description: string,
   device: string,
-  state: (absent, opening, ready, busy, failed),
+  state: (absent, opening, ready, busy, failed, stuck),
   # why the device is not ready
   cause: string,
   # when it came into this state

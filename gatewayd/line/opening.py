@@ -9,23 +9,40 @@ import os
 import pwd
 import stat
 import termios
-import threading
+from functools import partial
 from typing import Final
 
-from gatewayd.errors import DeviceAbsentError, DeviceBusyError, DeviceError
+from gatewayd.errors import (
+    DeviceAbsentError,
+    DeviceBusyError,
+    DeviceError,
+    DeviceSilentError,
+    DeviceStuckError,
+)
 from gatewayd.line import termios2
 from gatewayd.line.api import LineEvents
 from gatewayd.line.gather import Gatherers
 from gatewayd.line.model import Capabilities, LineSettings, SignalPolicies
+from gatewayd.line.pending import Pending
 from gatewayd.line.serial_line import SerialPortLine, probe
 from gatewayd.line.serial_port import SerialPort
+from gatewayd.line.worker import Worker
 
 NOT_SERIAL: Final = {
     "5:0": "the terminal of whoever opens it",
     "5:2": "the maker of pseudo terminals (each open is another one)",
 }
 """Ttys by their numbers that are nobody's line."""
-_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENXIO, errno.ENODEV})
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR})
+_SILENT = frozenset({errno.ENXIO, errno.ENODEV})
+
+
+class StuckError(DeviceStuckError):
+    """Opening does not come back; `back` is done when it does."""
+
+    def __init__(self, path: str, back: Pending) -> None:
+        super().__init__(f"{path}: the driver does not come back from opening it")
+        self.back = back
 
 
 async def open_line(
@@ -37,15 +54,18 @@ async def open_line(
 ) -> SerialPortLine:
     """Open the tty at `path` (a symlink is followed), configure it and hand it over as a line.
 
-    Raises DeviceAbsentError, DeviceBusyError or DeviceError. Cancelling it leaves nothing open.
+    Raises DeviceAbsentError, DeviceBusyError, StuckError or DeviceError. Cancelling it leaves
+    nothing open.
     """
     loop = asyncio.get_running_loop()
-    opening = loop.run_in_executor(None, open_port, path, settings, policies)
     try:
-        port, capabilities = await asyncio.shield(opening)
-    except asyncio.CancelledError:
-        opening.add_done_callback(_close_unwanted)
-        raise
+        worker = Worker(loop, partial(open_port, path, settings, policies), _close_unwanted)
+    except RuntimeError as error:
+        raise DeviceError(f"{path} cannot be opened: {error}") from error
+    try:
+        port, capabilities = await worker.done
+    except TimeoutError:
+        raise StuckError(path, worker.back) from None
     return SerialPortLine(port, events, capabilities, settings, gatherers)
 
 
@@ -66,11 +86,8 @@ def open_port(
         raise
 
 
-def _close_unwanted(opening: asyncio.Future[tuple[SerialPort, Capabilities]]) -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        port, _capabilities = opening.result()
-        # The loop may be on its way out, its executor with it.
-        threading.Thread(target=port.close, daemon=True).start()
+def _close_unwanted(opened: tuple[SerialPort, Capabilities]) -> None:
+    opened[0].close()
 
 
 def _check_kind(path: str) -> None:
@@ -110,7 +127,9 @@ def _explained(path: str, error: BaseException) -> DeviceError:
     if number == errno.ENOTTY:
         return DeviceError(f"{path} is not a serial device (no tty)")
     if number == errno.EIO:
-        return DeviceAbsentError(f"{path}: nothing answers behind it (input/output error)")
+        return DeviceSilentError(f"{path}: nothing answers behind it (input/output error)")
+    if number in _SILENT:
+        return DeviceSilentError(f"{path}: no such device")
     return DeviceError(f"{path} cannot be opened: {os.strerror(number) if number else error}")
 
 

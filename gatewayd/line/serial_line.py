@@ -143,6 +143,12 @@ class SerialPortLine:
         return self._fd
 
     @property
+    def hangs(self) -> Pending | None:
+        """After the line is lost or closed: something whose end is that of a close which the driver
+        holds up; None when the descriptor is closed."""
+        return None if self._transport.back.done else self._transport.back
+
+    @property
     def capabilities(self) -> Capabilities:
         """See `api.Line`; `modem_events` may turn false when changes are first watched."""
         if self._capabilities.modem_events and not self._watch.by_events:

@@ -2,12 +2,13 @@
 
 The base class reads and writes through pyserial, whose `write` spins on a full tty and whose `read`
 fails at descriptors of 1024 and more; it waits for the output in the event loop when it closes.
-Here every byte goes by `os.read` and `os.write`, and closing happens in a thread.
+Here every byte goes by `os.read` and `os.write`, and closing happens in a thread of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 from collections.abc import Callable
@@ -16,7 +17,9 @@ from typing import Any, Protocol
 import serial_asyncio
 
 from gatewayd.line.gather import STREAK, Gatherer, Gatherers
+from gatewayd.line.pending import Pending
 from gatewayd.line.serial_port import SerialPort
+from gatewayd.line.worker import Worker
 
 _READ_SIZE = 65536
 _GULP = 1024
@@ -68,6 +71,9 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
         self._losing = False
         self._before_close = before_close
         self._fd = port.fileno()
+        self.back = Pending()
+        """Done when the descriptor is closed; that may be after `connection_lost`, which does not
+        wait for a driver longer than for DEADLINE_S."""
         self.deliver = user.data_received
         """What is called with the bytes; changeable, to save a call per event."""
         super().__init__(loop, user, port)
@@ -235,15 +241,19 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
             self._loop.call_soon(self._call_connection_lost, exc)
 
     def _call_connection_lost(self, exc: Exception | None) -> None:
-        # No descriptor, no loop callback and no lock is left when the user hears of it.
+        # No descriptor, no loop callback and no lock is left when the user hears of it, unless the
+        # driver does not come back.
         try:
-            released = self._loop.run_in_executor(None, self._release)
+            worker = Worker(self._loop, self._release)
         except RuntimeError:
-            # The loop's executor has been shut down: the program is ending, nobody else waits.
-            self._release()
+            # No thread to be had. An open device would be worse than a loop that may wait.
+            with contextlib.suppress(OSError):
+                self._release()
+            self.back.finish()
             self._protocol.connection_lost(exc)
         else:
-            released.add_done_callback(lambda done: self._lost(done, exc))
+            self.back = worker.back
+            worker.done.add_done_callback(lambda done: self._lost(done, exc))
 
     def _release(self) -> None:
         try:
@@ -254,4 +264,6 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
 
     def _lost(self, released: asyncio.Future[Any], exc: Exception | None) -> None:
         error = None if released.cancelled() else released.exception()
-        self._protocol.connection_lost(exc or (error if isinstance(error, OSError) else None))
+        late = isinstance(error, TimeoutError)
+        cause = error if isinstance(error, OSError) and not late else None
+        self._protocol.connection_lost(exc or cause)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import resource
 import signal
@@ -36,6 +37,9 @@ MANAGER_S: Final = 0.1
 """After so long the service manager is told again what it did not take."""
 MANAGER_TRIES: Final = 20
 """So often a stop tries that before it gives up."""
+
+CANCEL_S: Final = 1.0
+"""How long a stop waits for a reload that it has called off."""
 
 Companion = Callable[[], Awaitable[None]]
 """Something to run beside the gateway, started when the ports are served."""
@@ -71,6 +75,7 @@ class Daemon:
         self._config_path = config_path
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
+        self._reload: asyncio.Task[object] | None = None
         self._control: Controls | None = None
         self._tasks: set[asyncio.Task[object]] = set()
         self._status_due: asyncio.TimerHandle | None = None
@@ -107,8 +112,12 @@ class Daemon:
             await self._stopping.wait()
             note(Happening.SERVICE_STOPPING, "stopping")
             systemd.notify(STOPPING=1)
-            # A reload that has begun ends first: it holds sockets and devices in its hands.
-            await self._reloading.acquire()
+            if self._reload is not None:
+                # What it has in its hands ends with it; everything else is handed over.
+                self._reload.cancel()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(CANCEL_S):
+                        await self._reloading.acquire()
             if store.active:
                 # Whether this is a stop or a restart is not told. After a stop the manager closes
                 # what it keeps; after a restart the next process goes on with it.
@@ -132,7 +141,10 @@ class Daemon:
         everything is as it was."""
         assert self._config_path is not None
         async with self._reloading:
+            if self._stopping.is_set():
+                raise GatewayError("the gateway is stopping")
             systemd.notify(RELOADING=1)
+            self._reload = asyncio.current_task()
             try:
                 new = await aside(partial(load, self._config_path), JUDGING_S)
                 text = await reload.apply(self._gateway, self._config, new)
@@ -147,7 +159,9 @@ class Daemon:
                     note(Happening.CONFIG_REJECTED, "%s", line, level=logging.ERROR)
                 raise
             finally:
-                systemd.notify(READY=1, STATUS=status.summary(self._gateway))
+                self._reload = None
+                if not self._stopping.is_set():
+                    systemd.notify(READY=1, STATUS=status.summary(self._gateway))
 
     async def _move_control(self) -> None:
         before = self._control

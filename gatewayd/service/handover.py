@@ -51,7 +51,13 @@ async def give(gateway: Gateway, store: Store) -> None:
         for _, connection in served.connections():
             connection.stop_reading()
     await asyncio.gather(*(settled(one.port, SETTLE_S) for one in gateway.served.values()))
-    ports = {name: _give_port(served, store) for name, served in gateway.served.items()}
+    ports = {}
+    for name, served in gateway.served.items():
+        try:
+            ports[name] = _give_port(served, store)
+        except Exception as error:  # noqa: BLE001 - it costs this port, and no other
+            text = "cannot be handed over: its session ends"
+            note(Happening.FAULT, text, level=logging.ERROR, port=name, exc_info=error)
     try:
         store.state(json.dumps({"version": VERSION, "ports": ports}).encode())
     except OSError as error:

@@ -5,17 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from typing import Final
 
 from gatewayd.device.match import find, has_identity, same_device
 from gatewayd.device.scan import SerialDevice
 from gatewayd.device.watch import RETRY, DeviceWatch
-from gatewayd.errors import DeviceAbsentError, DeviceBusyError, DeviceError
+from gatewayd.errors import (
+    DeviceAbsentError,
+    DeviceBusyError,
+    DeviceError,
+    DeviceSilentError,
+)
 from gatewayd.line.gather import Gatherers
-from gatewayd.line.opening import open_line
+from gatewayd.line.opening import StuckError, open_line
+from gatewayd.line.pending import Pending
 from gatewayd.line.serial_line import SerialPortLine
 from gatewayd.log import Happening, note
-from gatewayd.port.phase import Cue
+from gatewayd.port.phase import Cue, Phase
 from gatewayd.port.port import Port
 from gatewayd.service.store import Store
 
@@ -27,7 +34,16 @@ _HAPPENINGS: Final = {
     Cue.NOT_THERE: Happening.DEVICE_ABSENT,
     Cue.HELD: Happening.DEVICE_BUSY,
     Cue.REFUSED: Happening.DEVICE_FAILED,
+    Cue.HANGS: Happening.DEVICE_FAILED,
 }
+
+CLOSE_S: Final = 3.5
+"""Nobody waits longer for a device to close; what hangs then is left to its thread."""
+MOST_HANGING: Final = 4
+"""System calls that hang in the devices of one port; beyond that none is begun, so that a sick
+driver costs so many threads at most."""
+
+Node = tuple[int, int, int]
 
 
 class Keeper:
@@ -44,10 +60,16 @@ class Keeper:
         self._delay = RETRY_S[0]
         self._found: SerialDevice | str | None = None
         self._told: tuple[Cue, str] | None = None
+        self._line: SerialPortLine | None = None
+        self._node: Node | None = None
+        """What the open device is, or was; it tells a new device from one that hangs."""
+        self._watched = False
+        self._hanging: list[tuple[Pending, Node | None]] = []
         port.on_lost = self._lost
 
     def start(self) -> None:
         """Look for the device now, and whenever something happens to it."""
+        self._watched = True
         self._watch.watch(self, self.port.config.device, self.look)
         if self.port.line is None:
             self.look()
@@ -60,6 +82,7 @@ class Keeper:
         self._store.device(self.port.name, line.fileno())
         with contextlib.suppress(DeviceError):
             self._found = find(self.port.config.device, self._watch.devices())
+        self._line, self._node = line, _node(line.path)
         self.port.opened(line, adopted=True)
 
     def look(self) -> None:
@@ -71,6 +94,8 @@ class Keeper:
             self._again = True
             return
         self._cancel_retry()
+        if self._device_hangs():
+            return
         if self.port.move(Cue.TRY, "being opened"):
             device = self.port.config.device
             self._note(Happening.DEVICE_OPENING, "opening %s", device, level=logging.DEBUG)
@@ -78,6 +103,7 @@ class Keeper:
 
     async def stop(self) -> None:
         """Give the device back."""
+        self._watched = False
         self._watch.forget(self)
         self._cancel_retry()
         self.port.on_lost = None
@@ -87,27 +113,63 @@ class Keeper:
         self._store.device(self.port.name, None)
         closed = asyncio.Event()
         self.port.release(closed.set)
-        await closed.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await closed.wait()
+
+    def _device_hangs(self) -> bool:
+        """Whether a system call still hangs in what would be opened now; then it is waited for."""
+        self._hanging = [one for one in self._hanging if not one[0].done]
+        if not self._hanging:
+            return False
+        node = None
+        with contextlib.suppress(DeviceError, OSError):
+            node = _node(_path(find(self.port.config.device, self._watch.devices())))
+        if len(self._hanging) < MOST_HANGING and all(node != old for _, old in self._hanging):
+            return False
+        self._hangs(f"{self.port.config.device}: the driver does not come back from closing it")
+        return True
+
+    def _hangs(self, text: str) -> None:
+        if self.port.phase is not Phase.STUCK:
+            self.port.move(Cue.HANGS, text)
+            self._tell(Cue.HANGS, text)
+
+    def _wait_for(self, back: Pending, node: Node | None) -> None:
+        self._hanging.append((back, node))
+        back.then(self._came_back)
+
+    def _came_back(self) -> None:
+        if self.port.phase is Phase.STUCK and self._watched:
+            self._look_later(self._next_delay())
 
     async def _open(self) -> None:
         port = self.port
         self._again = False
+        path, node = "", None
         try:
             found = find(port.config.device, self._watch.devices())
-            path = found.path if isinstance(found, SerialDevice) else found
+            path = _path(found)
+            node = _node(path)
             line = await open_line(
                 path, port.settling.wanted, port.settling.policies, port, self.gatherers
             )
+        except StuckError as error:
+            self._wait_for(error.back, node)
+            self._failed(Cue.HANGS, error)
         except DeviceAbsentError as error:
             self._failed(Cue.NOT_THERE, error)
         except DeviceBusyError as error:
             self._failed(Cue.HELD, error)
         except DeviceError as error:
             self._failed(Cue.REFUSED, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the port is tried again
+            self._failed(Cue.REFUSED, DeviceError(f"{path} cannot be opened: {error!r}"))
         else:
             self._task = self._told = None
             self._delay = RETRY_S[0]
             same = self._is_same(found)
+            self._line, self._node = line, node
             port.move(Cue.OPENED)
             self._note(Happening.DEVICE_READY, "%s open, %s", path, line.settings())
             self._store.device(port.name, line.fileno())
@@ -124,21 +186,39 @@ class Keeper:
     def _failed(self, cue: Cue, error: DeviceError) -> None:
         self._task = None
         self.port.move(cue, str(error))
-        if self._told != (cue, str(error)):
-            # Another try that ends as the last one did is no news.
-            self._told = (cue, str(error))
-            self._note(_HAPPENINGS[cue], "%s", error, level=logging.WARNING)
+        self._tell(cue, str(error))
+        told = self._watch.available and not isinstance(error, DeviceSilentError)
         if self._again:
             self.look()
-        elif cue is not Cue.NOT_THERE or not self._watch.available:
-            delay = RETRY if cue is Cue.NOT_THERE else self._delay
-            self._delay = min(2 * self._delay, RETRY_S[1])
-            self._retry = asyncio.get_running_loop().call_later(delay, self.look)
+        elif cue is Cue.HANGS or (cue is Cue.NOT_THERE and told):
+            # It is known when there is something to do.
+            return
+        elif cue is Cue.NOT_THERE and not self._watch.available:
+            self._look_later(RETRY)
+        else:
+            self._look_later(self._next_delay())
+
+    def _tell(self, cue: Cue, text: str) -> None:
+        if self._told != (cue, text):
+            # Another try that ends as the last one did is no news.
+            self._told = (cue, text)
+            self._note(_HAPPENINGS[cue], "%s", text, level=logging.WARNING)
+
+    def _next_delay(self) -> float:
+        delay, self._delay = self._delay, min(2 * self._delay, RETRY_S[1])
+        return delay
+
+    def _look_later(self, delay: float) -> None:
+        self._cancel_retry()
+        self._retry = asyncio.get_running_loop().call_later(delay, self.look)
 
     def _lost(self) -> None:
         self._store.device(self.port.name, None)
+        hangs = self._line.hangs if self._line is not None else None
+        if hangs is not None:
+            self._wait_for(hangs, self._node)
         # It may be back already, or never have gone: a hang-up is not an unplug.
-        self._retry = asyncio.get_running_loop().call_later(RETRY_S[0], self.look)
+        self._look_later(RETRY_S[0])
 
     def _cancel_retry(self) -> None:
         if self._retry is not None:
@@ -150,3 +230,16 @@ class Keeper:
     ) -> None:
         device = str(self.port.config.device)
         note(happening, message, *args, level=level, port=self.port.name, device=device)
+
+
+def _path(found: SerialDevice | str) -> str:
+    return found.path if isinstance(found, SerialDevice) else found
+
+
+def _node(path: str) -> Node | None:
+    """What tells a node from the one that had its name before; None when nothing is there."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_rdev

@@ -33,7 +33,7 @@ def summary(gateway: Gateway) -> str:
     all_ports = [served.port for served in gateway.served.values()]
     sessions = sum(port.owner is not None for port in all_ports)
     parts = [_count(len(all_ports), "port"), _count(sessions, "session")]
-    for phase in (Phase.ABSENT, Phase.BUSY, Phase.FAILED):
+    for phase in (Phase.ABSENT, Phase.BUSY, Phase.FAILED, Phase.STUCK):
         names = [port.name for port in all_ports if port.phase is phase]
         if names:
             more = f" and {len(names) - 5} more" if len(names) > 5 else ""

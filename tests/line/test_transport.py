@@ -372,11 +372,35 @@ def test_detach_leaves_the_descriptor_open_and_calls_nothing(pty: Pty) -> None:
 
 
 def test_a_loop_that_ends_at_once_leaves_nothing_open(pty: Pty) -> None:
+    opened: list[LineTransport] = []
+
     async def scenario() -> None:
         transport, _user = open_transport(pty)
-        await asyncio.get_running_loop().shutdown_default_executor()
+        opened.append(transport)
         transport.abort()
         await asyncio.sleep(0)
+
+    run(scenario)
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(5)
+    assert not opened[0].serial.is_open
+
+
+def test_without_a_thread_it_is_closed_all_the_same(
+    pty: Pty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def scenario() -> None:
+        transport, user = open_transport(pty)
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refused)
+            transport.abort()
+            await user.gone.wait()
+        assert user.lost == [None]
         assert not transport.serial.is_open
+        assert transport.back.done
 
     run(scenario)

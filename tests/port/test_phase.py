@@ -38,13 +38,14 @@ def test_only_a_try_that_succeeds_makes_a_port_ready(phase: Phase) -> None:
         (Cue.HELD, Phase.BUSY),
         (Cue.REFUSED, Phase.FAILED),
         (Cue.LOST, Phase.ABSENT),
+        (Cue.HANGS, Phase.STUCK),
     ],
 )
 def test_a_try_ends_in_what_was_found(cue: Cue, after: Phase) -> None:
     assert TABLE[Phase.OPENING, cue] is after
 
 
-@pytest.mark.parametrize("phase", [Phase.ABSENT, Phase.BUSY, Phase.FAILED])
+@pytest.mark.parametrize("phase", [Phase.ABSENT, Phase.BUSY, Phase.FAILED, Phase.STUCK])
 def test_whatever_is_wrong_is_tried_again(phase: Phase) -> None:
     assert TABLE[phase, Cue.TRY] is Phase.OPENING
 

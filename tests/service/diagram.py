@@ -11,6 +11,7 @@ WORDS = {
     Cue.HELD: "held by another program",
     Cue.REFUSED: "cannot be opened",
     Cue.LOST: "gone",
+    Cue.HANGS: "the driver hangs",
 }
 
 

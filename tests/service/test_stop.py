@@ -1,0 +1,96 @@
+"""A stop waits for no reload, and one port's failure costs that port."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from gatewayd.config.load import load
+from gatewayd.config.schema import PortConfig
+from gatewayd.log import Happening
+from gatewayd.service import handover, reload
+from gatewayd.service.daemon import Daemon
+from gatewayd.service.gateway import Gateway, Served
+from gatewayd.service.handover import give
+from gatewayd.service.store import Store
+
+
+class Kept(Store):
+    """A store that remembers the state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: dict[str, object] = {}
+
+    def state(self, data: bytes) -> None:
+        self.said = json.loads(data)
+
+
+def test_a_port_that_cannot_be_handed_over_costs_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    give_port = handover._give_port
+
+    def fail(served: Served, store: Store) -> dict[str, object]:
+        if served.port.name == "p1":
+            raise ValueError("whatever it is")
+        return give_port(served, store)
+
+    monkeypatch.setattr(handover, "_give_port", fail)
+
+    async def work() -> None:
+        gateway = Gateway(Store())
+        for name in ("p0", "p1", "p2"):
+            gateway.add(PortConfig(name, "/dev/none"), ())
+        store = Kept()
+        await give(gateway, store)
+        ports = store.said["ports"]
+        assert isinstance(ports, dict)
+        assert set(ports) == {"p0", "p2"}
+        await gateway.stop()
+
+    asyncio.run(work())
+    told = [one for one in caplog.records if one.__dict__["happening"] is Happening.FAULT]
+    assert [one.__dict__["gatewayd_port"] for one in told] == ["p1"]
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def test_a_stop_calls_off_a_reload_that_does_not_end(
+    tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "gatewayd.yaml"
+    file.write_text(
+        f"version: 1\ncontrol: none\nports:\n  p0: {{device: /dev/none, raw: {free_port}}}\n"
+    )
+    begun = asyncio.Event()
+
+    async def endless(*args: object) -> str:
+        begun.set()
+        await asyncio.Event().wait()
+        return ""
+
+    monkeypatch.setattr(reload, "apply", endless)
+
+    async def work() -> None:
+        serving = asyncio.ensure_future(Daemon(load(str(file)), str(file)).serve())
+        await asyncio.sleep(0)
+        os.kill(os.getpid(), signal.SIGHUP)
+        async with asyncio.timeout(10):
+            await begun.wait()
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(10):
+            await serving
+
+    asyncio.run(work())
