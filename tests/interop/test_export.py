@@ -119,7 +119,7 @@ def test_labgrid_gives_a_console_on_its_export(lab: Lab, labgrid: Labgrid, tmp_p
     program("microcom")
     file = tmp_path / "exporter.yaml"
     file.write_text(lab.export("labgrid"))
-    with lab.gateway(), exporter(labgrid, file, "pi"):
+    with lab.gateway() as gateway, exporter(labgrid, file, "pi"):
         labgrid.client("-p", "bench", "create")
         labgrid.client("-p", "bench", "add-match", "pi/dut.a/*")
         labgrid.client("-p", "bench", "acquire")
@@ -128,7 +128,10 @@ def test_labgrid_gives_a_console_on_its_export(lab: Lab, labgrid: Labgrid, tmp_p
         assert "'protocol': 'rfc2217'" in shown
         assert "'speed': 19200" in shown
         with Terminal(*labgrid.argv("-p", "bench", "console")) as terminal:
-            terminal.expect(rb"to get to the prompt")
+            # It passes data on only after it has set the terminal up; before that Return is LF.
+            gateway.wait_for_log("rfc2217 session from")
+            lab.instruments[1].write(b"ready\r\n")
+            terminal.expect(rb"ready")
             terminal.type(b"*IDN?\r")
             assert lab.instruments[1].read_until(b"\r") == b"*IDN?\r"
             lab.instruments[1].write(b"ACME,DUT,0,1\r\n")
