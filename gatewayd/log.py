@@ -61,6 +61,10 @@ class Happening(enum.Enum):
     """What passes over a line cannot be recorded."""
     RECORD_GAP = "5cc476ded96d4c84955c45c8e0ef344e"
     """A record goes on, and something is missing in it."""
+    ADVERTISING = "5d0bdf0ed82a4bb18148fac0f864389a"
+    """Ports are told of on the network."""
+    ADVERTISING_FAILED = "21c5cbf706e74b0b9d8e46a7836b157c"
+    """Ports cannot be told of on the network, or not all."""
     FAULT = "44807195e30f44b0b8a2c7dfce2c3b7e"
     """Something failed inside the gateway."""
 

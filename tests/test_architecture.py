@@ -26,7 +26,11 @@ PACKAGES: Final = {
     "net": {"errors", "log", "config.schema", "port"},
     "control": {"errors", "log"},
     "record": {"log", "line.model", "config.schema", "config.sizes", "port"},
-    "service": {"errors", "log", "line", "device", "config", "port", "net", "control", "record"},
+    "advertise": {"log", "device.scan", "config.schema"},
+    "service": {
+        *("errors", "log", "line", "device", "config", "port", "net", "control", "record"),
+        "advertise",
+    },
     "demo": set[str](),
     "ser2net": {"errors", "line.model", "device.match", "config"},
     "export": {"errors", "line.model", "device", "config.schema"},
@@ -52,6 +56,7 @@ LIBRARIES: Final = {
     "serial": {"line.serial_port"},
     "serial_asyncio": {"line.transport"},
     "yaml": {"config.load", "ser2net.version4"},
+    "jeepney": {"advertise.bus", "advertise.avahi"},
     "ctypes": {"device.inotify", "line.modem"},
 }
 """What is not Python's own, or is not Python, and the modules that may import it."""
@@ -62,8 +67,7 @@ PURE: Final = (
     *("config.schema", "config.model", "config.settings", "config.setting", "config.kinds"),
     *("config.values", "config.problem", "config.tree", "config.document", "config.diff"),
     *("record.side", "record.stamps", "record.text", "record.pcapng"),
-    *("record.telling", "record.ring"),
-    "export",
+    *("record.telling", "record.ring", "export", "advertise.services"),
 )
 """No I/O and no time of their own: bytes and clocks are given to them."""
 IMPURE: Final = {

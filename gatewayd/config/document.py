@@ -70,6 +70,9 @@ class Ports:
             if isinstance(value, Mapping) and not FACES & values.nodes.keys():
                 text = "no address to serve it at; write rfc2217: 7001, or raw:, or both"
                 values.problems.extend(wrong(key, label, text).problems)
+            if values.get("scpi") and Face.RAW.value not in values.nodes:
+                text = "needs a raw: address, which is what is told of; write raw: 7101"
+                values.problems.extend(wrong(values.nodes["scpi"], f"{label}.scpi", text).problems)
             if first:
                 devices += _device_uses(shown, values)
                 addresses += _address_uses(shown, values)

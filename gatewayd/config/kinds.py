@@ -133,8 +133,10 @@ class OneOf(ScalarKind[T]):
         raise ValueError(f"found {quoted(scalar.text)}; {hint}")
 
 
-def _json(word: str) -> str | float:
+def _json(word: str) -> str | float | bool:
     """`word` as an editor's YAML parser sees it."""
+    if word in ("true", "false"):
+        return word == "true"
     if not re.fullmatch(r"[0-9.]+", word):
         return word
     return float(word) if "." in word else int(word)

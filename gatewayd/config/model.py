@@ -30,6 +30,15 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+class Advertise(enum.Enum):
+    """Whether a port is told of on the network."""
+
+    YES = "true"
+    NO = "false"
+    GATEWAY = "gateway"
+    """As the key of the same name at the top of the file says."""
+
+
 class BetweenSessions(enum.Enum):
     """What becomes of the line settings that a client left behind."""
 

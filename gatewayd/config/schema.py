@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from gatewayd.config.kinds import Group, OneOf, OneOrList, ShortOrGroup, Switch, Text
 from gatewayd.config.model import (
     Address,
+    Advertise,
     BetweenSessions,
     Echo,
     Face,
@@ -48,6 +49,7 @@ from gatewayd.line.model import LineSettings, SignalPolicies
 __all__ = [
     "PORT_SETTINGS",
     "Address",
+    "Advertise",
     "BetweenSessions",
     "Config",
     "Echo",
@@ -185,6 +187,18 @@ class PortConfig:
         example="64KiB",
         default="0",
     )
+    advertise: Advertise = key(
+        OneOf({choice.value: choice for choice in Advertise}, {}),
+        "Whether the port is told of on the network (DNS-SD), or as the whole gateway is.",
+        example="false",
+        default="gateway",
+    )
+    scpi: bool = key(
+        Switch(),
+        "The instrument speaks SCPI: the raw address is told of as `_scpi-raw._tcp` too.",
+        example="true",
+        default="false",
+    )
     where: tuple[str, int] = field(default=("", 0), compare=False)
     """File and line that the port was read from, for messages."""
 
@@ -215,3 +229,14 @@ class Config:
         default="{directory: /var/log/gatewayd, free: 200M}",
         fallback=RecordConfig(),
     )
+    advertise: bool = key(
+        Switch(),
+        "Tell of the ports on the network, by DNS-SD through Avahi.",
+        example="true",
+        default="false",
+    )
+
+    @property
+    def advertises(self) -> bool:
+        """Whether any port may be told of on the network."""
+        return self.advertise or any(port.advertise is Advertise.YES for port in self.ports)

@@ -9,7 +9,7 @@ import resource
 import signal
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gatewayd import __version__
 from gatewayd.config.load import load
@@ -23,7 +23,7 @@ from gatewayd.service import handlers, reload, status, systemd
 from gatewayd.service.aside import aside
 from gatewayd.service.commands import Commands
 from gatewayd.service.controls import Controls
-from gatewayd.service.gateway import Gateway
+from gatewayd.service.gateway import Gateway, Served
 from gatewayd.service.handover import Inheritance, give
 from gatewayd.service.loop import GatewayLoop
 from gatewayd.service.recording import Recording
@@ -31,6 +31,9 @@ from gatewayd.service.store import Store
 
 JUDGING_S: Final = 20.0
 """How long a reload waits for its file to be read and judged: it may be on a network's disk."""
+if TYPE_CHECKING:
+    from gatewayd.service.advertising import Advertising
+
 STATUS_S: Final = 0.2
 """The service manager's status line is at most so many seconds behind."""
 MANAGER_S: Final = 0.1
@@ -79,6 +82,7 @@ class Daemon:
         self._control: Controls | None = None
         self._tasks: set[asyncio.Task[object]] = set()
         self._status_due: asyncio.TimerHandle | None = None
+        self._advertising: Advertising | None = None
 
     async def serve(self, also: Companion | None = None) -> None:
         """Run until a signal says stop. Raises BindError."""
@@ -97,6 +101,7 @@ class Daemon:
             inherited.restore(gateway, store)
             gateway.start()
             self._control = await self._controlled(self._config.control)
+            self._advertise()
             note(
                 Happening.SERVICE_READY,
                 "gatewayd %s serves %s",
@@ -105,7 +110,7 @@ class Daemon:
             )
             systemd.notify(READY=1, STATUS=status.summary(gateway))
             if systemd.under_systemd():
-                gateway.changed = self._status_changed
+                gateway.port_observers.append(self._status_changed)
             self._feed_watchdog()
             if also is not None:
                 self._start(also())
@@ -124,6 +129,8 @@ class Daemon:
                 await give(gateway, store)
                 given = True
         finally:
+            if self._advertising is not None:
+                self._advertising.stop()
             for task in tuple(self._tasks):
                 task.cancel()
             if self._control is not None:
@@ -150,6 +157,7 @@ class Daemon:
                 text = await reload.apply(self._gateway, self._config, new)
                 before, self._config = self._config.control, new
                 self._recording.follow(new.record)
+                self._advertise()
                 if new.control != before:
                     await self._move_control()
                 return text
@@ -192,6 +200,14 @@ class Daemon:
             return None
         return controls
 
+    def _advertise(self) -> None:
+        if self._advertising is None and self._config.advertises:
+            from gatewayd.service.advertising import Advertising
+
+            self._advertising = Advertising(self._gateway)
+        if self._advertising is not None:
+            self._advertising.follow(self._config)
+
     def _hang_up(self) -> None:
         if self._config_path is None:
             note(Happening.CONFIG_REJECTED, "there is no configuration file to read again")
@@ -210,7 +226,7 @@ class Daemon:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _status_changed(self) -> None:
+    def _status_changed(self, _served: Served) -> None:
         # Sessions may come and go many times a second.
         if self._status_due is None:
             loop = asyncio.get_running_loop()

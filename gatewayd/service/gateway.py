@@ -87,8 +87,8 @@ class Gateway:
     def __init__(self, store: Store) -> None:
         self.loop = asyncio.get_running_loop()
         self.served: dict[str, Served] = {}
-        self.changed: Callable[[], None] | None = None
-        """Called when a session came or went, or a device changed its state."""
+        self.port_observers: list[Callable[[Served], None]] = []
+        """Called with a port where a session came or went, or whose device changed its state."""
         self.observers: list[Callable[[], None]] = []
         """Called when ports came or went, or are others than before."""
         self._store = store
@@ -186,8 +186,8 @@ class Gateway:
 
     def _port_changed(self, served: Served) -> None:
         served.changed()
-        if self.changed is not None:
-            self.changed()
+        for observer in tuple(self.port_observers):
+            observer(served)
 
     def order(self, names: list[str]) -> None:
         """Have the ports in this order, that of the configuration."""

@@ -67,6 +67,12 @@ class Keeper:
         self._hanging: list[tuple[Pending, Node | None]] = []
         port.on_lost = self._lost
 
+    @property
+    def device(self) -> SerialDevice | None:
+        """What the port's device is known by, as it was found the last time; None for a path that
+        is no device of the machine's."""
+        return self._found if isinstance(self._found, SerialDevice) else None
+
     def start(self) -> None:
         """Look for the device now, and whenever something happens to it."""
         self._watched = True

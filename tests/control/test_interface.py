@@ -65,7 +65,7 @@ async def with_a_session() -> None:
     methods = commands.methods
     assert methods.once.keys() | methods.more.keys() == DESCRIBED.methods.keys()
     ready = asyncio.Event()
-    gateway.changed = ready.set
+    gateway.port_observers.append(lambda _: ready.set())
 
     async def perform(method: str, **parameters: str) -> dict[str, Any]:
         answer = await commands.methods.once[method](Call(method, parameters))

@@ -65,15 +65,15 @@ class Watched:
         assert self.process.stdout is not None
         self.process.stdout.close()
 
-    def wait_for(self, pattern: str, times: int = 1) -> re.Match[str]:
-        """Wait until the output has `pattern` `times` times; the last of these. It must come."""
+    def wait_for(self, pattern: str, after: int = 0) -> re.Match[str]:
+        """Wait until the output has `pattern`, from the character `after` on. It must come."""
         deadline = monotonic() + PATIENCE
         with self._changed:
-            while len(found := list(re.finditer(pattern, self.text))) < times:
+            while (found := re.compile(pattern).search(self.text, after)) is None:
                 if self._ended or not self._changed.wait(max(0.0, deadline - monotonic())):
-                    told = self.text[-2000:]
-                    raise AssertionError(f"{pattern!r} is not {times} times in:\n{told}")
-        return found[times - 1]
+                    told = self.text[after:][-2000:]
+                    raise AssertionError(f"{pattern!r} is not in:\n{told}")
+        return found
 
     def _read(self) -> None:
         assert self.process.stdout is not None

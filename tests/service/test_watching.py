@@ -94,7 +94,7 @@ async def gateway_with(pty: Pty) -> AsyncIterator[tuple[Gateway, Commands, tuple
 async def ready(gateway: Gateway) -> None:
     """Wait until the device of `psu1` is open."""
     changed = asyncio.Event()
-    gateway.changed = changed.set
+    gateway.port_observers.append(lambda _: changed.set())
     while gateway.served["psu1"].port.phase is not Phase.READY:
         changed.clear()
         await changed.wait()
@@ -339,7 +339,7 @@ def test_what_is_attached_is_a_client_as_any_other() -> None:
                     await pty.write(b"x")
                     assert await loop.sock_recv(third, 100) == b"x"
                 left = asyncio.Event()
-                gateway.changed = left.set
+                gateway.port_observers.append(lambda _: left.set())
                 third.close()
                 await left.wait()
                 reader, writer = await asyncio.open_connection(*address)
