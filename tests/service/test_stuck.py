@@ -79,7 +79,6 @@ class Bench:
         self.gateway = Gateway(Store())
         self.ptys = ptys
         self.changed = asyncio.Event()
-        self.gateway.changed = self.changed.set
         for number, pty in enumerate(ptys):
             self.gateway.add(PortConfig(f"p{number}", pty.path), ())
             self.port(number).on_change = self.changed.set
