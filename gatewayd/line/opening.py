@@ -64,6 +64,9 @@ async def open_line(
         raise DeviceError(f"{path} cannot be opened: {error}") from error
     try:
         port, capabilities = await worker.done
+    except asyncio.CancelledError:
+        worker.abandon()
+        raise
     except TimeoutError:
         raise StuckError(path, worker.back) from None
     return SerialPortLine(port, events, capabilities, settings, gatherers)

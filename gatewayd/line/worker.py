@@ -67,10 +67,18 @@ class Worker(Generic[T]):
                 self.done.set_result(result)  # type: ignore[arg-type]
         elif wanted and error is None:
             # Cancelled at the last moment.
-            undo = threading.Thread(target=self._clean_up, args=(result,), daemon=True)
-            with contextlib.suppress(RuntimeError):
-                undo.start()
+            self._start_clean_up(result)
         self.back.finish()
+
+    def abandon(self) -> None:
+        """Who waited for `done` was cancelled; a result that it had by then is undone."""
+        if self.done.done() and not self.done.cancelled() and self.done.exception() is None:
+            self._start_clean_up(self.done.result())
+
+    def _start_clean_up(self, result: T | None) -> None:
+        undo = threading.Thread(target=self._clean_up, args=(result,), daemon=True)
+        with contextlib.suppress(RuntimeError):
+            undo.start()
 
     # ---- in the thread
 
