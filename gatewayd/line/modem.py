@@ -86,11 +86,12 @@ class ModemWatch:
         """Whether changes are waited for, not polled."""
         return self._wait is not None
 
-    def start(self) -> None:
-        """Watch from now on; what is now is not reported. Raises OSError."""
+    def start(self, level: Signal) -> None:
+        """Watch from now on; a change since `level` was told is told as well. Raises OSError."""
         if self._running:
             return
-        self._level = ioctls.get_signals(self._fd) & INPUT_SIGNALS
+        ioctls.get_signals(self._fd)  # of a device that has gone this raises
+        self._level = level & INPUT_SIGNALS
         self._counts = _counts_or_none(self._fd)
         self._running = True
         self._go_on()

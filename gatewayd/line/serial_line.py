@@ -243,7 +243,7 @@ class SerialPortLine:
             else:
                 self._transport.deliver = self._events.line_data
             if signals and self._capabilities.modem_lines:
-                self._watch.start()
+                self._watch.start(self._signals)
             else:
                 self._watch.stop()
         except OSError as error:

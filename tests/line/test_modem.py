@@ -165,7 +165,7 @@ def test_changes_are_waited_for_and_the_thread_ends_without_one(
         loop = asyncio.get_running_loop()
         watch = ModemWatch(loop, 0, seen.on_change, seen.on_failure, driver.wait)
         assert watch.by_events
-        watch.start()
+        watch.start(NONE)
         driver.change(Signal.CTS)
         await seen.until(lambda: seen.levels == [Signal.CTS])
         driver.change(Signal.NONE)
@@ -190,7 +190,7 @@ def test_join_ends_the_thread_from_another_thread(
         seen = Watcher()
         for round_ in range(50):
             watch = ModemWatch(loop, 0, seen.on_change, seen.on_failure, driver.wait)
-            watch.start()
+            watch.start(NONE)
             if round_ % 2:
                 await asyncio.sleep(0)
             watch.stop()
@@ -209,9 +209,9 @@ def test_watching_again_after_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
         loop = asyncio.get_running_loop()
         watch = ModemWatch(loop, 0, seen.on_change, seen.on_failure, driver.wait)
         for _ in range(5):
-            watch.start()
+            watch.start(NONE)
             watch.stop()
-        watch.start()
+        watch.start(NONE)
         driver.change(Signal.CTS)
         await seen.until(lambda: seen.levels == [Signal.CTS])
         watch.stop()
@@ -236,10 +236,32 @@ def test_polling_where_there_is_no_event(counted: bool, monkeypatch: pytest.Monk
         seen = Watcher()
         watch = ModemWatch(asyncio.get_running_loop(), 0, seen.on_change, seen.on_failure)
         assert not watch.by_events
-        watch.start()
+        watch.start(NONE)
         driver.change(Signal.CTS)
         await seen.until(lambda: seen.levels == [Signal.CTS])
         watch.stop()
+
+    run(scenario, "main thread")
+
+
+@pytest.mark.parametrize("by_events", [True, False])
+def test_what_changed_before_it_began_is_told(
+    by_events: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A device that has just been opened may raise its lines before anybody watches."""
+    driver = Modem(monkeypatch)
+
+    async def scenario() -> None:
+        seen = Watcher()
+        loop = asyncio.get_running_loop()
+        wait = driver.wait if by_events else None
+        watch = ModemWatch(loop, 0, seen.on_change, seen.on_failure, wait)
+        told = driver.level
+        driver.change(Signal.CTS)
+        watch.start(told)
+        await seen.until(lambda: seen.levels == [Signal.CTS])
+        watch.stop()
+        await until_no_thread_waits()
 
     run(scenario, "main thread")
 
@@ -252,7 +274,7 @@ def test_a_driver_without_the_ioctl_is_polled(pty: Pty, monkeypatch: pytest.Monk
         seen = Watcher()
         loop = asyncio.get_running_loop()
         watch = ModemWatch(loop, pty.slave, seen.on_change, seen.on_failure, wait_for_change)
-        watch.start()
+        watch.start(NONE)
         driver.change(Signal.CTS)
         await seen.until(lambda: seen.levels == [Signal.CTS])
         assert not watch.by_events
@@ -271,7 +293,7 @@ def test_a_device_that_goes_is_told_once(by_events: bool, monkeypatch: pytest.Mo
         loop = asyncio.get_running_loop()
         wait = driver.wait if by_events else None
         watch = ModemWatch(loop, 0, seen.on_change, seen.on_failure, wait)
-        watch.start()
+        watch.start(NONE)
         driver.gone = OSError(errno.EIO, "unplugged")
         driver.change(Signal.CTS)
         await seen.until(lambda: bool(seen.failures))
