@@ -56,6 +56,7 @@ LIBRARIES: Final = {
     "serial": {"line.serial_port"},
     "serial_asyncio": {"line.transport"},
     "yaml": {"config.load", "ser2net.version4"},
+    "systemd": {"service.systemd"},
     "jeepney": {"advertise.bus", "advertise.avahi"},
     "ctypes": {"device.inotify", "line.modem"},
 }

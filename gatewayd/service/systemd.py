@@ -1,14 +1,17 @@
 """Talking to the service manager: readiness, the watchdog, the descriptor store, socket activation.
 
-See sd_notify(3), sd_listen_fds(3) and systemd.service(5). Outside systemd nothing here does
-anything. Nothing waits for the manager: what it does not take at once is kept in order, and sent by
-`flush`, which somebody must call while something is `waiting`.
+See sd_notify(3), sd_listen_fds(3) and systemd.service(5). What the manager passed is taken by
+systemd-python, or without it by a few lines here that speak the same protocol; its `notify` would
+wait for the manager, so that is ours alone. Outside systemd nothing here does anything. Nothing
+waits for the manager: what it does not take at once is kept in order, and sent by `flush`, which
+somebody must call while something is `waiting`.
 """
 
 from __future__ import annotations
 
 import array
 import errno
+import importlib
 import os
 import socket
 import time
@@ -79,13 +82,14 @@ def listen_fds() -> dict[str, list[int]]:
         key: os.environ.get(key) for key in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
     }
     try:
-        names = _passed(environment)
+        names = _library_passed() if environment["LISTEN_FDS"] else None
+        names = _passed(environment) if names is None else names
     except ValueError:  # a malformed environment: nothing that could be trusted
         names = {}
     for key in environment:
         os.environ.pop(key, None)
     passed: dict[str, list[int]] = {}
-    for fd, name in names.items():
+    for fd, name in sorted(names.items()):
         try:
             os.set_inheritable(fd, False)
         except OSError:  # none of that number was passed
@@ -100,6 +104,15 @@ def watchdog_interval() -> float | None:
         return None
     allowed = os.environ.get("WATCHDOG_USEC", "")
     return int(allowed) / 2e6 if allowed.isdecimal() and int(allowed) > 0 else None
+
+
+def _library_passed() -> dict[int, str] | None:
+    """What systemd-python finds; None without it, or when it takes none because one is bad."""
+    try:
+        daemon = importlib.import_module("systemd.daemon")
+        return dict(daemon.listen_fds_with_names(unset_environment=False))
+    except (ImportError, OSError, ValueError):
+        return None
 
 
 def _check_name(name: str) -> None:

@@ -34,7 +34,7 @@ MADE = {
     "usr/share/man/man8/gatewayd.8.gz",
     "usr/share/zsh/vendor-completions/_gatewayd",
 }
-DEPENDS = {"python3", "python3-serial", "python3-serial-asyncio", "python3-yaml"}
+DEPENDS = {"python3", "python3-serial", "python3-serial-asyncio", "python3-systemd", "python3-yaml"}
 
 
 def output(*command: str | Path, **environment: str) -> str:
