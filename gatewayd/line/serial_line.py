@@ -87,10 +87,11 @@ class SerialPortLine:
         self._break = False
         self._errors = self._told_errors = LineErrors()
         policies = ((Signal.DTR, port.policies.dtr), (Signal.RTS, port.policies.rts))
-        self._outputs = Signal.NONE
+        # A line that has modem lines is asked for them below.
+        self._signals = _ASSUMED
         for signal, policy in policies:
             if policy is not SignalPolicy.OFF:
-                self._outputs |= signal
+                self._signals |= signal
         wait = wait_for_change if capabilities.modem_events else None
         self._watch = ModemWatch(loop, fd, self._signals_changed, self._failed, wait)
         self._transport = LineTransport(loop, self, port, self._before_close, gatherers)
@@ -106,7 +107,6 @@ class SerialPortLine:
             has_wire=capabilities.framing,
         )
         self._settings = self._read_back(nominal or port.in_force)
-        self._signals = Signal.NONE
         self.refresh()
 
     @classmethod
@@ -190,16 +190,16 @@ class SerialPortLine:
 
     def signals(self) -> Signal:
         """See `api.Line`."""
-        return self._signals if self._capabilities.modem_lines else self._outputs | _ASSUMED
+        return self._signals
 
     def set_signals(self, on: Signal, off: Signal) -> Pending | None:
         """See `api.Line`."""
-        self._outputs = (self._outputs | on & OUTPUT_SIGNALS) & ~off
-        self._signals = self._signals & ~OUTPUT_SIGNALS | self._outputs
+        on, off = on & OUTPUT_SIGNALS, off & OUTPUT_SIGNALS
+        self._signals = (self._signals | on) & ~off
         if self._over or not self._capabilities.modem_lines:
             return None
         try:
-            ioctls.set_signals(self._fd, on & OUTPUT_SIGNALS, off & OUTPUT_SIGNALS)
+            ioctls.set_signals(self._fd, on, off)
         except OSError as error:
             self._failed(error)
         return None
@@ -366,7 +366,7 @@ class SerialPortLine:
 
     def _signals_changed(self, inputs: Signal) -> None:
         if not self._over:
-            self._signals = self._outputs | inputs
+            self._signals = self._signals & OUTPUT_SIGNALS | inputs
             self._events.line_signals(inputs)
 
     def _room(self) -> None:

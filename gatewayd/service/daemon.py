@@ -29,18 +29,17 @@ from gatewayd.service.loop import GatewayLoop
 from gatewayd.service.recording import Recording
 from gatewayd.service.store import Store
 
-JUDGING_S: Final = 20.0
-"""How long a reload waits for its file to be read and judged: it may be on a network's disk."""
 if TYPE_CHECKING:
     from gatewayd.service.advertising import Advertising
 
+JUDGING_S: Final = 20.0
+"""How long a reload waits for its file to be read and judged: it may be on a network's disk."""
 STATUS_S: Final = 0.2
 """The service manager's status line is at most so many seconds behind."""
 MANAGER_S: Final = 0.1
 """After so long the service manager is told again what it did not take."""
 MANAGER_TRIES: Final = 20
 """So often a stop tries that before it gives up."""
-
 CANCEL_S: Final = 1.0
 """How long a stop waits for a reload that it has called off."""
 

@@ -118,6 +118,7 @@ class Gateway:
             listening = [(face, next(sockets)) for face, _ in port.listeners]
             listening += [(Face.RFC2217, sock) for sock in passed.named(port.name)]
             self.add(port, listening)
+        self.arranged()
 
     def start(self) -> None:
         """Look for the devices of all ports."""
@@ -125,7 +126,8 @@ class Gateway:
             served.keeper.start()
 
     def add(self, config: PortConfig, sockets: Iterable[tuple[Face, socket.socket]]) -> Served:
-        """One more port, on sockets that listen already; its keeper is still to be started."""
+        """One more port, on sockets that listen already; its keeper is still to be started, and
+        `arranged` to be called when all are there."""
         port = Port(config, self.loop)
         served = Served(port, Keeper(port, self._watch, self._store, self._gatherers))
         port.on_change = partial(self._port_changed, served)
@@ -133,7 +135,6 @@ class Gateway:
         for face, sock in sockets:
             self._listen(served, face, sock)
         self.store_listeners(served)
-        self._arranged()
         return served
 
     def extend(self, served: Served, face: Face, sock: socket.socket) -> None:
@@ -180,7 +181,8 @@ class Gateway:
         fds = [listener.socket.fileno() for listener in served.listeners]
         self._store.listeners(served.port.name, [fd for fd in fds if fd >= 0])
 
-    def _arranged(self) -> None:
+    def arranged(self) -> None:
+        """Ports came or went: tell who looks on."""
         for observer in tuple(self.observers):
             observer()
 
@@ -192,7 +194,7 @@ class Gateway:
     def order(self, names: list[str]) -> None:
         """Have the ports in this order, that of the configuration."""
         self.served = {name: self.served[name] for name in names}
-        self._arranged()
+        self.arranged()
 
     async def remove(self, name: str, *, keep: Container[Listening] = ()) -> None:
         """Serve a port no more: end its session, give its device back.

@@ -53,6 +53,8 @@ def signal_names(signals: Signal) -> list[str]:
 def describe(served: Served) -> dict[str, Any]:
     """One port, as `type Port` of the control interface has it."""
     port, counters = served.port, served.port.counters
+    # A line that takes its time tells what it last saw.
+    port.settling.refresh()
     errors = port.settling.errors()
     return {
         "name": port.name,

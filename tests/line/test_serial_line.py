@@ -179,6 +179,28 @@ def test_error_counts_are_compared_at_each_read_and_never_otherwise(
     run(scenario)
 
 
+def test_outputs_are_those_of_the_device_also_when_an_input_has_changed(
+    pty: Pty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has set DTR since it was opened: another process may have dropped it, and `keep`."""
+    level = [Signal.RTS]
+    monkeypatch.setattr(ioctls, "get_signals", lambda fd: level[0])
+    monkeypatch.setattr(ioctls, "set_signals", lambda fd, on, off: None)
+
+    async def scenario() -> None:
+        policies = SignalPolicies(dtr=SignalPolicy.KEEP, rts=SignalPolicy.KEEP)
+        async with opened(pty, policies=policies) as (line, recorder):
+            assert line.signals() == Signal.RTS
+            line.watch(signals=True, errors=False)
+            level[0] |= Signal.CTS
+            await recorder.until(lambda: recorder.signals == [Signal.CTS])
+            assert line.signals() == Signal.RTS | Signal.CTS
+            line.set_signals(on=Signal.NONE, off=Signal.RTS)
+            assert line.signals() == Signal.CTS
+
+    run(scenario)
+
+
 def test_an_ioctl_that_finds_the_device_gone_loses_the_line(pty: Pty) -> None:
     async def scenario() -> None:
         async with opened(pty) as (line, recorder):

@@ -167,6 +167,7 @@ def test_a_port_that_is_not_there_or_goes_or_is_replaced() -> None:
                 await watch.next()
                 await gateway.remove("psu1")
                 gateway.add(PortConfig("psu1", other.path), ()).keeper.start()
+                gateway.arranged()
                 await ready(gateway)
                 await other.write(b"after")
                 assert await watch.bytes("from_line", 5) == b"after"
