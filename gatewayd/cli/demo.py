@@ -8,7 +8,7 @@ import socket
 import sys
 
 from gatewayd.config.problem import ConfigError, Place, Problem
-from gatewayd.config.schema import Address, Config, PortConfig
+from gatewayd.config.schema import Address, Config, Echo, PortConfig
 from gatewayd.config.values import parse_address
 from gatewayd.demo.instrument import Instrument
 from gatewayd.demo.terminal import InstrumentTerminal
@@ -47,6 +47,7 @@ def main(args: argparse.Namespace) -> int:
             device=terminal.path,
             rfc2217=(rfc2217,),
             raw=(raw,),
+            echo=Echo.CLIENT,  # an instrument sends back nothing that is typed
         )
 
         async def instrument() -> None:
