@@ -84,26 +84,30 @@ class Modem:
         self.level = NONE
         self.changes = 0
         self.waiters: list[int] = []
+        self.lock = threading.Lock()  # a waiter that is written to is not closed meanwhile
         self.gone: OSError | None = None
         self.counted = counted
         monkeypatch.setattr(ioctls, "get_signals", self._signals)
         monkeypatch.setattr(ioctls, "get_counts", self._counts)
 
     def change(self, level: Signal) -> None:
-        self.level = level
-        self.changes += 1
-        for waiter in self.waiters:
-            os.write(waiter, b"x")
+        with self.lock:
+            self.level = level
+            self.changes += 1
+            for waiter in self.waiters:
+                os.write(waiter, b"x")
 
     def wait(self, fd: int) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
         reader, writer = os.pipe()
-        self.waiters.append(writer)
+        with self.lock:
+            self.waiters.append(writer)
         got = libc.read(reader, ctypes.create_string_buffer(1), 1)
         number = ctypes.get_errno()
-        self.waiters.remove(writer)
-        os.close(reader)
-        os.close(writer)
+        with self.lock:
+            self.waiters.remove(writer)
+            os.close(reader)
+            os.close(writer)
         if got < 0:
             raise OSError(number, "interrupted")
 
