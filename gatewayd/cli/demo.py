@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import socket
 import sys
@@ -10,6 +11,7 @@ import sys
 from gatewayd.config.problem import ConfigError, Place, Problem
 from gatewayd.config.schema import Address, Config, Echo, PortConfig
 from gatewayd.config.values import parse_address
+from gatewayd.control.own import own_path
 from gatewayd.demo.instrument import Instrument
 from gatewayd.demo.terminal import InstrumentTerminal
 from gatewayd.errors import GatewayError
@@ -50,12 +52,14 @@ def main(args: argparse.Namespace) -> int:
             echo=Echo.CLIENT,  # an instrument sends back nothing that is typed
         )
 
+        control = own_path("demo")
+
         async def instrument() -> None:
-            print(instructions(rfc2217, raw), flush=True)
+            print(instructions(rfc2217, raw, control), flush=True)
             await terminal.serve()
 
         return daemon.run(
-            Config(ports=(port,), control=None), verbose=args.verbose, also=instrument
+            Config(ports=(port,), control=control), verbose=args.verbose, also=instrument
         )
 
 
@@ -80,13 +84,15 @@ def next_free(wanted: Address) -> Address:
     raise GatewayError(f"no free port from {wanted} on; name one with --rfc2217 and --raw")
 
 
-def instructions(rfc2217: Address, raw: Address) -> str:
+def instructions(rfc2217: Address, raw: Address, control: str | None = None) -> str:
     """What to type to talk to the instrument, as a text."""
     python = shlex.quote(sys.executable or "python3")  # which has pyserial, as we use it
     script = (
         f"import serial; s = serial.serial_for_url('rfc2217://{rfc2217}', timeout=3); "
         "s.write(b'*IDN?\\n'); print(s.readline())"
     )
+    program = "gatewayd" if os.path.basename(sys.argv[0]) == "gatewayd" else f"{python} -m gatewayd"
+    status = f"  {program} status --control {shlex.quote(control)}\n" if control else ""
     return f"""
 A simulated bench supply is served now. Try, in another terminal:
 
@@ -94,7 +100,7 @@ A simulated bench supply is served now. Try, in another terminal:
       then type *IDN? and Enter; Ctrl-] and quit to leave
   {python} -c "{script}"
   printf '*IDN?\\n' | nc -N {raw.host} {raw.port}
-
+{status}
 It knows *IDN? *RST *OPC? *ESR? SYST:ERR? MEAS:VOLT? VOLT 1.5 VOLT? CURV?
 One client at a time. Ctrl-C ends it.
 """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from gatewayd.control import find_path
 from gatewayd.control.client import call
+from gatewayd.control.own import find_path
 
 HELP = "end the session that holds a port"
 

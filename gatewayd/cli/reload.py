@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from gatewayd.control import find_path
 from gatewayd.control.client import Refused, call
+from gatewayd.control.own import find_path
 
 HELP = "put the configuration file in force in the running daemon"
 

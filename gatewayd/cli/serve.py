@@ -18,6 +18,7 @@ from gatewayd.config.problem import ConfigError, Place, Problem
 from gatewayd.config.schema import Address, Config, PortConfig
 from gatewayd.config.tree import Scalar
 from gatewayd.config.values import DevicePath, parse_address, parse_line
+from gatewayd.control.own import own_path
 from gatewayd.line.model import LineSettings, SignalPolicies, SignalPolicy
 from gatewayd.service import daemon
 
@@ -56,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT. Raises ConfigError with all that is wrong in the options."""
-    return daemon.run(Config((port_of(args),), control=None), verbose=args.verbose)
+    return daemon.run(Config((port_of(args),), control=own_path("serve")), verbose=args.verbose)
 
 
 def port_of(args: argparse.Namespace) -> PortConfig:

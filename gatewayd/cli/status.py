@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from gatewayd.control import find_path
 from gatewayd.control.client import call
+from gatewayd.control.own import find_path
 
 HELP = "show ports, devices and sessions of the running daemon"
 HEADINGS = ("PORT", "DEVICE", "LINE", "SESSION", "SINCE", "RECEIVED", "SENT", "ERRORS")

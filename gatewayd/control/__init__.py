@@ -21,12 +21,6 @@ def standard_path() -> str | None:
     return f"{directory}/gatewayd/control" if directory else None
 
 
-def find_path() -> str:
-    """Where a command looks for the socket: the service's first, then the user's own."""
-    own = standard_path()
-    return own if own and not os.path.exists(SYSTEM_PATH) else SYSTEM_PATH
-
-
 def look_path(control: str) -> str:
     """Where the socket of those who may only look is, beside that control socket."""
     if control == SYSTEM_PATH and os.path.isdir(os.path.dirname(SYSTEM_LOOK_PATH)):

@@ -103,9 +103,10 @@ class Daemon:
             self._advertise()
             note(
                 Happening.SERVICE_READY,
-                "gatewayd %s serves %s",
+                "gatewayd %s serves %s%s",
                 __version__,
                 status.summary(gateway),
+                self._how_to_ask(),
             )
             systemd.notify(READY=1, STATUS=status.summary(gateway))
             if systemd.under_systemd():
@@ -198,6 +199,12 @@ class Daemon:
             note(Happening.FAULT, "no control: %s", error, level=logging.WARNING)
             return None
         return controls
+
+    def _how_to_ask(self) -> str:
+        """A gateway that has no file has its control socket where nobody would look."""
+        if self._config_path is not None or self._control is None:
+            return ""
+        return f"; to ask it: gatewayd status --control {self._config.control}"
 
     def _advertise(self) -> None:
         if self._advertising is None and self._config.advertises:

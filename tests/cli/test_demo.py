@@ -22,7 +22,7 @@ from tests.interop.gateway import free_ports
 
 @pytest.fixture(scope="module")
 def commands() -> Iterator[list[str]]:
-    """The commands that a running demo has printed: telnet, pyserial, netcat."""
+    """The commands that a running demo has printed: telnet, pyserial, netcat, status."""
     rfc2217, raw = free_ports(2)
     with Program("demo", "--rfc2217", str(rfc2217), "--raw", str(raw)) as program:
         program.wait_for("Ctrl-C ends it")
@@ -35,9 +35,9 @@ def needs(program: str) -> None:
         pytest.skip(f"{program} is not installed")
 
 
-def test_three_commands_are_printed(commands: list[str]) -> None:
+def test_four_commands_are_printed(commands: list[str]) -> None:
     assert [os.path.basename(command.split()[0]) for command in commands[:1]] == ["telnet"]
-    assert len(commands) == 3
+    assert len(commands) == 4
 
 
 def test_pyserial(commands: list[str]) -> None:
@@ -76,6 +76,13 @@ def test_telnet(commands: list[str]) -> None:
         process.kill()
         process.wait()
         os.close(master)
+
+
+def test_status(commands: list[str]) -> None:
+    done = subprocess.run(
+        ["sh", "-c", commands[3]], capture_output=True, text=True, timeout=PATIENCE, check=True
+    )
+    assert re.search(r"^demo +ready +9600 8N1", done.stdout, re.MULTILINE)
 
 
 def read_until(fd: int, wanted: bytes) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gatewayd.control import SYSTEM_PATH, client, find_path, standard_path
+from gatewayd.control import SYSTEM_PATH, client, standard_path
 from gatewayd.control.client import ControlClientError, Refused, call
 
 
@@ -85,11 +85,8 @@ def test_where_the_socket_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert standard_path() == f"{tmp_path}/gatewayd/control"
-    if not os.path.exists(SYSTEM_PATH):
-        assert find_path() == f"{tmp_path}/gatewayd/control"
     monkeypatch.delenv("XDG_RUNTIME_DIR")
     assert standard_path() is None
-    assert find_path() == SYSTEM_PATH
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert standard_path() == SYSTEM_PATH
     monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/gatewayd:/run/other")
