@@ -1,5 +1,5 @@
-"""Where gateways that somebody started in a terminal (`demo`, `serve`) have their control socket, and
-how a command finds the gateway it is to ask."""
+"""Where `demo` and `serve`, gateways without a file, have their control socket, and how a command
+finds the gateway it is to ask."""
 
 from __future__ import annotations
 
