@@ -1,8 +1,10 @@
-"""The structure of the program: imports point one way, and what is pure stays pure."""
+"""The structure of the program: imports point one way, what is pure stays pure, and tests stand on
+rigs, not on each other."""
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -200,3 +202,31 @@ def test_what_is_pure_stays_pure(place: str) -> None:
 @each_module
 def test_a_module_can_be_read_in_one_sitting(module: Module) -> None:
     assert len(module.path.read_text().splitlines()) <= LONGEST
+
+
+# ---- the tests
+
+
+TESTS: Final = Path(__file__).parent
+
+
+def is_rig(path: Path) -> bool:
+    """Whether a module below `tests` is there to be used by others."""
+    return not path.name.startswith(("test_", "conftest.", "__init__."))
+
+
+def test_no_test_is_used_by_another() -> None:
+    users = [
+        f"{path.relative_to(TESTS)} imports {name}"
+        for path in TESTS.rglob("*.py")
+        for name in imported(ast.parse(path.read_bytes()), set())
+        if within(name, "tests") and not is_rig(Path(f"{name.split('.')[-1]}.py"))
+    ]
+    assert users == []
+
+
+def test_every_rig_is_in_the_index() -> None:
+    index = (TESTS / "README.md").read_text().partition("## All of them")[2]
+    listed = re.findall(r"^\| `([\w/]+\.py)` \|", index, re.MULTILINE)
+    rigs = [path for path in TESTS.rglob("*.py") if is_rig(path) and "examples" not in path.parts]
+    assert sorted(listed) == sorted(str(path.relative_to(TESTS)) for path in rigs)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
-from time import monotonic
 from types import TracebackType
 from typing import Final
 
+from tests.watched import PATIENCE, Watched
+
 ROOT: Final = Path(__file__).parents[2]
-PATIENCE: Final = 20.0
-"""Seconds until what must happen has not happened."""
 
 
 def gatewayd(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -31,31 +28,15 @@ def gatewayd(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-class Program:
+class Program(Watched):
     """Runs `gatewayd ARGUMENTS` for the length of a `with` block; output and log are one stream.
 
     The end of the block sends `stop` and fails unless it ends with status 0 and no traceback.
     """
 
     def __init__(self, *arguments: str, stop: signal.Signals = signal.SIGTERM) -> None:
-        self.text = ""
-        self._arguments = arguments
+        super().__init__([sys.executable, "-m", "gatewayd", *arguments], directory=ROOT)
         self._stop = stop
-        self._changed = threading.Condition()
-        self._ended = False
-
-    def __enter__(self) -> Program:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "gatewayd", *self._arguments],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-        return self
 
     def __exit__(
         self,
@@ -63,37 +44,13 @@ class Program:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._process.send_signal(self._stop)
-        try:
-            status = self._process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            raise AssertionError(f"it does not stop:\n{self.text}") from error
-        finally:
-            self._reader.join(PATIENCE)
-            assert self._process.stdout is not None
-            self._process.stdout.close()
+        status = self.stop(self._stop)
         assert status == 0, self.text
         assert "Traceback" not in self.text, self.text
 
-    def wait_for(self, pattern: str) -> re.Match[str]:
-        """Wait until the output has `pattern`, which it must."""
-        deadline = monotonic() + PATIENCE
-        with self._changed:
-            while (found := re.search(pattern, self.text)) is None:
-                if self._ended or not self._changed.wait(deadline - monotonic()):
-                    raise AssertionError(f"{pattern!r} is not in:\n{self.text}")
-        return found
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            with self._changed:
-                self.text += line
-                self._changed.notify_all()
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
+    def kill(self) -> None:
+        """End it at once; only where the test has failed."""
+        self.stop(signal.SIGKILL)
 
 
 def ask(port: int, question: bytes) -> bytes:

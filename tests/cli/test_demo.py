@@ -16,8 +16,9 @@ import pytest
 from gatewayd.cli.demo import instructions, next_free
 from gatewayd.config.schema import Address
 from gatewayd.demo.instrument import IDENTITY
-from tests.cli.program import PATIENCE, Program, gatewayd
+from tests.cli.program import Program, gatewayd
 from tests.interop.gateway import free_ports
+from tests.watched import PATIENCE
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ import pytest
 
 from gatewayd import __version__
 from gatewayd.cli.main import COMMANDS, build_parser, command_module, main
-from tests.cli.program import PATIENCE, ROOT, gatewayd
+from tests.cli.program import ROOT, gatewayd
+from tests.watched import PATIENCE
 
 
 @pytest.mark.parametrize("name", COMMANDS)

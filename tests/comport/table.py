@@ -6,8 +6,11 @@ docs/rfc2217.md prints; see `published`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
+
+import pytest
 
 from gatewayd.comport.wire import (
     Command,
@@ -309,3 +312,11 @@ TABLE: Final = (
     _set(Command.PURGE_DATA, 4, "undefined", 0, ser2net=4),
     _set(Command.PURGE_DATA, 255, "undefined", 0, ser2net=255),
 )
+
+
+def named(rows: Iterable[Row]) -> list[object]:
+    """The rows as parameters that a failing test can be told by."""
+    return [
+        pytest.param(row, id=f"{row.request.command.name}-{row.request.value}-{row.meaning}")
+        for row in rows
+    ]

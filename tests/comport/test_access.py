@@ -15,35 +15,19 @@ from gatewayd.comport.access import AccessServer
 from gatewayd.comport.wire import (
     Command,
     Control,
-    ModemState,
     Request,
     encode_answer,
     encode_signature,
 )
 from gatewayd.line.model import LineSettings, Parity, Signal, StopBits
 from tests.comport.table import TABLE, Row
-from tests.comport.uart import TOO_FAST, Uart, perform
+from tests.comport.uart import LEVELS, TOO_FAST, Uart, ask, begun, notified, perform
 
 BAUD = Command.SET_BAUDRATE
 SIZE = Command.SET_DATASIZE
 PARITY = Command.SET_PARITY
 STOP = Command.SET_STOPSIZE
 CONTROL = Command.SET_CONTROL
-LEVELS = ModemState.CTS | ModemState.DSR | ModemState.CD
-
-
-def begun(line: Uart, *, lenient: bool = False) -> AccessServer:
-    access = AccessServer("gatewayd", lenient=lenient)
-    access.begin(line)
-    return access
-
-
-def ask(access: AccessServer, line: Uart, *requests: tuple[Command, int]) -> list[bytes]:
-    return perform(access, [Request(command, value) for command, value in requests], line)
-
-
-def notified(state: int) -> bytes:
-    return encode_answer(Command.NOTIFY_MODEMSTATE, state)
 
 
 # ---- the start

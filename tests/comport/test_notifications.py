@@ -7,8 +7,7 @@ import pytest
 from gatewayd.comport.access import AccessServer
 from gatewayd.comport.wire import Command, LineState, ModemState, encode_answer
 from gatewayd.line.model import LineErrors, Signal
-from tests.comport.test_access import LEVELS, ask, begun, notified
-from tests.comport.uart import CONNECTED, Uart
+from tests.comport.uart import CONNECTED, LEVELS, Uart, ask, begun, notified
 
 # ---- notifications of the modem lines
 

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.comport.client import play
-from tests.comport.table import TABLE, Row
-from tests.comport.test_table import named
+from tests.comport.table import TABLE, Row, named
 
 pytestmark = pytest.mark.interop
 

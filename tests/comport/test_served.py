@@ -9,8 +9,7 @@ import pytest
 from gatewayd import __version__
 from gatewayd.comport.wire import ANSWER, Command, Request, encode_signature
 from tests.comport.client import begin, play
-from tests.comport.table import SIGNATURE, TABLE, Row
-from tests.comport.test_table import named
+from tests.comport.table import SIGNATURE, TABLE, Row, named
 from tests.interop.gateway import Gateway
 from tests.interop.instrument import bare_line
 

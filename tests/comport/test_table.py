@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from gatewayd.comport.wire import PARITIES, STOPSIZES, Command, Control, Request
 from gatewayd.line.model import LineErrors, LineSettings, Signal, SignalPolicies
 from gatewayd.line.opening import open_line
 from tests.comport.published import fill_in
-from tests.comport.table import SIGNATURE, TABLE, Row
+from tests.comport.table import SIGNATURE, TABLE, Row, named
 from tests.comport.uart import Uart, perform
 
 DOCUMENT = Path(__file__).parents[2] / "docs/rfc2217.md"
@@ -71,14 +70,6 @@ def play(row: Row, line: LineControl) -> tuple[list[bytes], str]:
 def breaks(line: LineControl) -> bool:
     """Whether break is on, as far as that can be seen: on a PTY it never is."""
     return isinstance(line, Uart) and line.breaking
-
-
-def named(rows: Iterable[Row]) -> list[object]:
-    """The rows as parameters that a failing test can be told by."""
-    return [
-        pytest.param(row, id=f"{row.request.command.name}-{row.request.value}-{row.meaning}")
-        for row in rows
-    ]
 
 
 @pytest.mark.parametrize("row", named(TABLE))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from gatewayd.comport.access import AccessServer, LineControl
-from gatewayd.comport.wire import Request
+from gatewayd.comport.wire import Command, ModemState, Request, encode_answer
 from gatewayd.line.model import LineErrors, LineSettings, Parity, Signal, StopBits
 from gatewayd.line.pending import Pending
 from tests.sim.clock import FakeClock
@@ -14,6 +14,7 @@ from tests.sim.line import SimLine
 
 TOO_FAST = 2**32 - 1
 CONNECTED = Signal.CTS | Signal.DSR | Signal.CD
+LEVELS = ModemState.CTS | ModemState.DSR | ModemState.CD
 
 
 def perform(access: AccessServer, requests: Iterable[Request], line: LineControl) -> list[bytes]:
@@ -67,3 +68,17 @@ class Uart(SimLine):
         self.inject_parity_errors(count)
         self.receive(b"x" * count)
         self._ticking.advance(0)
+
+
+def begun(line: Uart, *, lenient: bool = False) -> AccessServer:
+    access = AccessServer("gatewayd", lenient=lenient)
+    access.begin(line)
+    return access
+
+
+def ask(access: AccessServer, line: Uart, *requests: tuple[Command, int]) -> list[bytes]:
+    return perform(access, [Request(command, value) for command, value in requests], line)
+
+
+def notified(state: int) -> bytes:
+    return encode_answer(Command.NOTIFY_MODEMSTATE, state)

@@ -11,7 +11,7 @@ import pytest
 from gatewayd.device.scan import SerialDevice, scan
 from gatewayd.doctor import devices
 from gatewayd.doctor.machine import group_name
-from tests.doctor.conftest import Patient
+from tests.doctor.patient import Patient
 
 
 def only(patient: Patient) -> SerialDevice:

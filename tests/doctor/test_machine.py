@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gatewayd.doctor.machine import Account, Machine, account, group_name
-from tests.doctor.conftest import Patient
+from tests.doctor.patient import Patient
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from gatewayd.config.load import parse
 from gatewayd.device.scan import SerialDevice, scan
 from gatewayd.doctor import ports
-from tests.doctor.conftest import Patient
+from tests.doctor.patient import Patient
 
 
 def findings(patient: Patient, device: str) -> list[tuple[bool, str, str]]:

@@ -8,7 +8,7 @@ import pytest
 
 from gatewayd.device.scan import scan
 from gatewayd.doctor import surroundings
-from tests.doctor.conftest import Patient
+from tests.doctor.patient import Patient
 
 
 def probers(patient: Patient) -> list[str]:

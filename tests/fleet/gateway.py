@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.fleet.lan import Machine
-from tests.interop.watched import Watched
 from tests.service.adapter import Adapter
+from tests.watched import Watched
 
 
 class Gateway:

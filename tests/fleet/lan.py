@@ -14,9 +14,9 @@ from types import TracebackType
 
 import pytest
 
-from tests.interop.gateway import ROOT
+from tests.cli.program import ROOT
 from tests.interop.instrument import PATIENCE
-from tests.interop.watched import Watched
+from tests.watched import Watched
 
 FETCHED = ROOT / ".venv/fetched"
 BUS = """\

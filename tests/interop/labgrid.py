@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.gateway import ROOT, free_ports
+from tests.cli.program import ROOT
+from tests.interop.gateway import free_ports
 from tests.interop.instrument import PATIENCE
-from tests.interop.watched import Watched
+from tests.watched import Watched
 
 PROGRAMS = ROOT / ".venv/fetched/labgrid/bin"
 """An environment of its own: it brings gRPC, and the pyserial of labgrid's own making."""

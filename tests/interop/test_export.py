@@ -14,12 +14,12 @@ from pyvisa.resources import MessageBasedResource
 
 from gatewayd.config.load import load
 from tests.cli.program import gatewayd
-from tests.interop.conftest import FETCHED, program
 from tests.interop.gateway import Gateway, free_ports
 from tests.interop.instrument import Instrument, bare_line
 from tests.interop.labgrid import Labgrid, coordinator, exporter
+from tests.interop.served import FETCHED, program
 from tests.interop.terminal import Terminal
-from tests.interop.watched import Watched
+from tests.watched import Watched
 
 PORT = """\
   {name}:
@@ -129,7 +129,7 @@ def test_labgrid_gives_a_console_on_its_export(lab: Lab, labgrid: Labgrid, tmp_p
         assert "'speed': 19200" in shown
         with Terminal(*labgrid.argv("-p", "bench", "console")) as terminal:
             # It passes data on only after it has set the terminal up; before that Return is LF.
-            gateway.wait_for_log("rfc2217 session from")
+            gateway.wait_for("rfc2217 session from")
             lab.instruments[1].write(b"ready\r\n")
             terminal.expect(rb"ready")
             terminal.type(b"*IDN?\r")

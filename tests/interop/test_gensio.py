@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.interop.conftest import Served, program
+from tests.interop.served import Served, program
 from tests.interop.terminal import Terminal
 
 ESCAPE = b"\x1c"

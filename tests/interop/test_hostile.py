@@ -70,7 +70,7 @@ class Scene:
 
     def session_over(self, count: int = 1) -> None:
         """Wait until `count` sessions have ended."""
-        self.gateway.wait_for_log(CLOSED, count)
+        self.gateway.wait_for_all(CLOSED, count)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.interop.conftest import Served, program
+from tests.interop.served import Served, program
 from tests.interop.terminal import Terminal
 
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.interop.conftest import Served, program
 from tests.interop.instrument import PATIENCE
+from tests.interop.served import Served, program
 from tests.interop.terminal import run
 
 EVERY_BYTE = bytes(range(256))

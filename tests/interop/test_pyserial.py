@@ -14,8 +14,8 @@ import pytest
 import serial
 import serial.rfc2217
 
-from tests.interop.conftest import Served
 from tests.interop.gateway import CLOSED
+from tests.interop.served import Served
 from tests.same import same
 
 # pyserial 3.5 calls deprecated methods of threads
@@ -184,7 +184,7 @@ def test_a_second_client_is_told_who_holds_the_port(served: Served) -> None:
 def test_settings_are_as_configured_again_in_the_next_session(served_pty: Served) -> None:
     with connected(served_pty, baudrate=2400, stopbits=2):
         assert served_pty.instrument.baudrate() == 2400
-    served_pty.gateway.wait_for_log(CLOSED)
+    served_pty.gateway.wait_for(CLOSED)
     with serial.serial_for_url(f"socket://127.0.0.1:{served_pty.raw}") as port:
         port.write(b"next")
         assert served_pty.instrument.read(4) == b"next"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.conftest import FETCHED, program
 from tests.interop.gateway import Gateway
 from tests.interop.instrument import socat
+from tests.interop.served import FETCHED, program
 
 SUITE = FETCHED / "pyserial-3.5/test"
 MODULES = sorted(path.stem for path in SUITE.glob("test*.py"))

@@ -10,7 +10,7 @@ import pytest
 import pyvisa
 from pyvisa.resources import MessageBasedResource
 
-from tests.interop.conftest import Served
+from tests.interop.served import Served
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pyvisa_py")
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import serialx
 
-from tests.interop.conftest import Served
+from tests.interop.served import Served
 from tests.same import same
 
 EVERY_BYTE = bytes(range(256))

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import gc
-import os
 from collections.abc import Iterator
 
 import pytest
 
+from tests.line.descriptors import none_left_open
 from tests.line.pty import Pty
-
-
-def open_descriptors() -> set[tuple[str, str]]:
-    """Number and target of each open descriptor."""
-    found = set()
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            found.add((name, os.readlink(f"/proc/self/fd/{name}")))
-        except FileNotFoundError:
-            continue
-    return found
 
 
 @pytest.fixture(autouse=True)
 def _no_descriptor_left() -> Iterator[None]:
-    before = open_descriptors()
-    yield
-    gc.collect()
-    assert open_descriptors() - before == set()
+    with none_left_open():
+        yield
 
 
 @pytest.fixture

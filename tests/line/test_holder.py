@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from gatewayd.line.holder import describe_holder
+from tests.line.holding import another_process_holding
 from tests.line.pty import Pty
-from tests.line.test_serial_port import another_process_holding
 
 
 def test_a_process_is_named_with_its_pid_also_through_a_link(

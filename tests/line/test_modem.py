@@ -17,6 +17,7 @@ from gatewayd.line.ioctls import Counts
 from gatewayd.line.model import LineErrors, Signal
 from gatewayd.line.modem import ModemWatch, edges, wait_for_change
 from tests.line.pty import Pty
+from tests.until import until
 
 NONE = Signal.NONE
 RUNNERS = ["main thread", "another thread"]
@@ -139,10 +140,7 @@ class Watcher:
         self.changed.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
-            while not condition():
-                self.changed.clear()
-                await self.changed.wait()
+        await until(condition, self.changed)
 
 
 def waiting_threads() -> list[threading.Thread]:

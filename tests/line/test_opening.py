@@ -18,7 +18,7 @@ from gatewayd.line.model import LineSettings, Parity, SignalPolicies
 from gatewayd.line.opening import open_line
 from gatewayd.line.serial_line import SerialPortLine
 from gatewayd.line.serial_port import SerialPort
-from tests.line.conftest import open_descriptors
+from tests.line.descriptors import open_descriptors
 from tests.line.pty import Pty
 from tests.line.recorder import Recorder
 

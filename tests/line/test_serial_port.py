@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import subprocess
-import sys
 import termios
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -16,30 +12,8 @@ from gatewayd.errors import DeviceBusyError
 from gatewayd.line import ioctls, termios2
 from gatewayd.line.model import LineSettings, Parity, SignalPolicies, SignalPolicy
 from gatewayd.line.serial_port import SerialPort
+from tests.line.holding import another_process_holding
 from tests.line.pty import Pty
-
-HOLD = """
-import fcntl, os, sys, termios
-fd = os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-if sys.argv[2] == "flock":
-    fcntl.flock(fd, fcntl.LOCK_EX)
-else:
-    fcntl.ioctl(fd, termios.TIOCEXCL)
-print("held", flush=True)
-sys.stdin.read()
-fcntl.ioctl(fd, termios.TIOCNXCL)
-"""
-
-
-@contextmanager
-def another_process_holding(path: str, lock: str) -> Iterator[int]:
-    """Yield the pid of a process that has `path` open and locked."""
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, path, lock], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"held\n"
-        yield holder.pid
 
 
 @pytest.fixture

@@ -13,23 +13,14 @@ from hypothesis import strategies as st
 
 from gatewayd.errors import DeviceError
 from gatewayd.line import termios2
-from gatewayd.line.model import LineSettings, Parity, StopBits
+from gatewayd.line.model import LineSettings, StopBits
 from gatewayd.line.termios2 import Termios2
 from tests.line.pty import Pty
+from tests.line.settings import SETTINGS
 
 WORDS = st.integers(0, 2**32 - 1)
 BASES = st.builds(
     Termios2, WORDS, WORDS, WORDS, WORDS, st.binary(min_size=20, max_size=20), WORDS, WORDS
-)
-SETTINGS = st.builds(
-    LineSettings,
-    baudrate=st.integers(1, 2**31 - 1),
-    bytesize=st.integers(5, 8),
-    parity=st.sampled_from(Parity),
-    stopbits=st.sampled_from(StopBits),
-    ixon=st.booleans(),
-    ixoff=st.booleans(),
-    rtscts=st.booleans(),
 )
 
 

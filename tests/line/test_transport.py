@@ -18,6 +18,7 @@ from gatewayd.line.serial_port import SerialPort
 from gatewayd.line.transport import LineTransport
 from tests.line.pty import Pty
 from tests.same import same
+from tests.until import until
 
 XOFF, XON = b"\x13", b"\x11"
 
@@ -59,10 +60,7 @@ class User(asyncio.Protocol):
         self.changed.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
-            while not condition():
-                self.changed.clear()
-                await self.changed.wait()
+        await until(condition, self.changed)
 
 
 class NoWaiting(SerialPort):

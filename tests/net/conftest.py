@@ -9,10 +9,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.line.conftest import _no_descriptor_left
+from tests.line.descriptors import none_left_open
 from tests.net.hosts import Hosts
 
-__all__ = ["_no_descriptor_left"]
+
+@pytest.fixture(autouse=True)
+def _no_descriptor_left() -> Iterator[None]:
+    with none_left_open():
+        yield
 
 
 @pytest.fixture

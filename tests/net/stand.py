@@ -18,12 +18,15 @@ from gatewayd.net.watch import SocketWatch
 from gatewayd.port.phase import Cue
 from gatewayd.port.port import Port
 from gatewayd.service.loop import GatewayLoop
+from gatewayd.telnet.constants import Option
 from tests.port.desk import Watched
+from tests.port.wire import OPENING, do, will
 from tests.same import same
 
 PATIENCE: Final = 10.0
 """Seconds after which what should have happened will not."""
 LINE: Final = LineSettings(baudrate=40_000_000)
+AGREED: Final = do(Option.BINARY) + will(Option.BINARY)
 
 
 def run(scenario: Coroutine[None, None, None]) -> None:
@@ -238,3 +241,11 @@ async def standing(
         yield stand
     finally:
         await stand.close()
+
+
+async def telnet_client(stand: Stand) -> Client:
+    """A client of the Telnet face that has agreed to BINARY."""
+    client = await stand.let_in()
+    assert await client.gets(len(OPENING)) == OPENING
+    await client.sends(AGREED)
+    return client

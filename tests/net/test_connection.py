@@ -20,23 +20,12 @@ from gatewayd.net.tcp import peer_name
 from gatewayd.port import farewell, telnet_face, telnet_session
 from gatewayd.port.peer import HIGH_BYTES
 from gatewayd.port.phase import Cue
-from gatewayd.telnet.constants import Option
-from tests.net.stand import Client, Stand, run, standing, until
+from tests.net.stand import Client, Stand, run, standing, telnet_client, until
 from tests.port.desk import SINCE
-from tests.port.wire import OPENING, do, will
 from tests.same import same
 
 EVERY_BYTE: Final = bytes(range(256))
 PLENTY: Final = EVERY_BYTE * 2048
-AGREED: Final = do(Option.BINARY) + will(Option.BINARY)
-
-
-async def telnet_client(stand: Stand) -> Client:
-    """A client of the Telnet face that has agreed to BINARY."""
-    client = await stand.let_in()
-    assert await client.gets(len(OPENING)) == OPENING
-    await client.sends(AGREED)
-    return client
 
 
 # ---- bytes

@@ -9,8 +9,7 @@ from functools import partial
 from gatewayd.config.schema import Face
 from gatewayd.port import telnet_session
 from gatewayd.telnet.constants import Command
-from tests.net.stand import run, standing, until
-from tests.net.test_connection import AGREED, telnet_client
+from tests.net.stand import AGREED, run, standing, telnet_client, until
 from tests.port.wire import DM, IAC, command
 
 

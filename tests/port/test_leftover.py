@@ -10,8 +10,8 @@ from gatewayd.line.model import LineSettings
 from gatewayd.log import Happening
 from gatewayd.port.arbiter import YOUNG_S
 from gatewayd.port.leftover import STALL_S
+from tests.logged import happenings
 from tests.port.desk import Desk
-from tests.port.test_port import happenings
 
 
 def test_leftovers_of_a_stuck_line_are_dropped_and_counted_after_a_while(

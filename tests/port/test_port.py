@@ -16,6 +16,7 @@ from gatewayd.port.chronicle import FOLD_S
 from gatewayd.port.phase import Cue, Phase
 from gatewayd.port.session import Session
 from gatewayd.telnet.constants import Option
+from tests.logged import happenings
 from tests.port.desk import FAST, Client, Desk
 from tests.port.wire import answer, ask, notify, will
 
@@ -25,10 +26,6 @@ HELD = b"\r\npsu1: in use by 192.0.2.1:4001 since 2030-01-02 03:04:05 UTC\r\n"
 def told(client: Client) -> list[bytes]:
     """The lines of text that a client got, behind Telnet's bytes."""
     return [line for line in client.gets().split(b"\r\n") if line.startswith(b"psu1")]
-
-
-def happenings(caplog: pytest.LogCaptureFixture) -> list[Happening]:
-    return [vars(record)["happening"] for record in caplog.records]
 
 
 # ---- a second client

@@ -11,6 +11,7 @@ from gatewayd.config.schema import OnUnplug
 from gatewayd.line.model import Capabilities, Signal, SignalPolicies, SignalPolicy
 from gatewayd.log import Happening
 from gatewayd.port.phase import Phase
+from tests.logged import happenings
 from tests.port.desk import Desk
 from tests.port.wire import (
     ASK_DATASIZE,
@@ -251,8 +252,7 @@ def test_the_loss_is_in_the_log_and_in_the_counters(caplog: pytest.LogCaptureFix
     lost: list[Phase] = []
     desk.port.on_lost = lambda: lost.append(desk.port.phase)
     desk.unplug()
-    happenings = [vars(record)["happening"] for record in caplog.records]
-    assert happenings.count(Happening.DEVICE_LOST) == 1
+    assert happenings(caplog).count(Happening.DEVICE_LOST) == 1
     assert "unplugged" in caplog.text
     assert desk.port.counters.losses == 1
     assert lost == [Phase.ABSENT]

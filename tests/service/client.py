@@ -9,7 +9,7 @@ from gatewayd.comport.wire import ANSWER, Command, Request, encode_request
 from gatewayd.telnet.constants import Option, Side
 from gatewayd.telnet.engine import TelnetEngine
 from gatewayd.telnet.events import Subnegotiation
-from tests.service.adapter import PATIENCE
+from tests.service.adapter import PATIENCE, Adapter
 
 
 def connect(port: int) -> socket.socket:
@@ -33,6 +33,14 @@ def closed(sock: socket.socket) -> bool:
         return sock.recv(1) == b""
     except ConnectionResetError:
         return True
+
+
+def talk(sock: socket.socket, adapter: Adapter) -> None:
+    """See that the two are connected."""
+    sock.sendall(b"question")
+    assert adapter.read(8) == b"question"
+    adapter.write(b"answer")
+    assert receive(sock, 6) == b"answer"
 
 
 class Client:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import signal
 import subprocess
 from pathlib import Path
-from time import monotonic
-from typing import Any
+from typing import Any, Self
 
 from gatewayd.control.client import call
-from tests.cli.program import PATIENCE, Program, gatewayd
+from tests.cli.program import Program, gatewayd
+from tests.watched import PATIENCE
 
 
 class Running(Program):
@@ -25,7 +24,7 @@ class Running(Program):
         self.write(ports)
         super().__init__("run", "-c", str(self.config))
 
-    def __enter__(self) -> Running:
+    def __enter__(self) -> Self:
         super().__enter__()
         try:
             self.wait_for(r"gatewayd \S+ serves ")
@@ -57,20 +56,12 @@ class Running(Program):
 
     def wait_for_more(self, pattern: str, count: int) -> None:
         """Wait until the log has `pattern` `count` times."""
-        deadline = monotonic() + PATIENCE
-        with self._changed:
-            while (found := len(re.findall(pattern, self.text))) < count:
-                if self._ended or not self._changed.wait(deadline - monotonic()):
-                    raise AssertionError(f"{pattern!r} is there {found} times in:\n{self.text}")
-
-    def times(self, pattern: str) -> int:
-        """How often the log has `pattern` so far."""
-        return len(re.findall(pattern, self.text))
+        self.wait_for_all(pattern, count)
 
     @property
     def pid(self) -> int:
         """Of the process."""
-        return self._process.pid
+        return self.process.pid
 
     def files(self) -> list[str]:
         """What the process has open."""
@@ -83,16 +74,8 @@ class Running(Program):
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
-        self._process.send_signal(number)
+        self.process.send_signal(number)
 
     def wait(self) -> int:
         """Wait for its end; the exit status."""
-        return self._process.wait(PATIENCE)
-
-    def kill(self) -> None:
-        """End it at once; only where the test has failed."""
-        self._process.kill()
-        self._process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        return self.process.wait(PATIENCE)

@@ -17,11 +17,12 @@ from time import monotonic
 import pytest
 
 from gatewayd.comport.wire import Command
-from tests.cli.program import PATIENCE, gatewayd
+from tests.cli.program import gatewayd
 from tests.interop.gateway import free_ports
 from tests.service.adapter import Adapter
-from tests.service.client import Client, closed, connect, receive
+from tests.service.client import Client, closed, connect, talk
 from tests.service.running import Running
+from tests.watched import PATIENCE
 
 
 class Rack:
@@ -51,14 +52,6 @@ def rack(tmp_path: Path) -> Iterator[Rack]:
 
 def opened(daemon: Running, times: int) -> None:
     daemon.wait_for_more(r" open, \d+ ", times)
-
-
-def talk(sock: socket.socket, adapter: Adapter) -> None:
-    """See that the two are connected."""
-    sock.sendall(b"question")
-    assert adapter.read(8) == b"question"
-    adapter.write(b"answer")
-    assert receive(sock, 6) == b"answer"
 
 
 def nobody_listens(port: int) -> bool:

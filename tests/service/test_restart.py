@@ -21,7 +21,7 @@ from gatewayd.telnet.constants import Command as TelnetCommand
 from tests.interop.gateway import free_ports
 from tests.same import same
 from tests.service.adapter import Adapter
-from tests.service.client import Client, closed, connect, receive
+from tests.service.client import Client, closed, connect, talk
 from tests.service.manager import Manager
 
 
@@ -66,14 +66,6 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         bench = Bench(tmp_path, manager)
         with bench.adapter:
             yield bench
-
-
-def talk(sock: socket.socket, adapter: Adapter) -> None:
-    """See that the two are connected."""
-    sock.sendall(b"question")
-    assert adapter.read(8) == b"question"
-    adapter.write(b"answer")
-    assert receive(sock, 6) == b"answer"
 
 
 def test_a_suspended_session_stays_suspended(bench: Bench) -> None:

@@ -16,6 +16,7 @@ from gatewayd.service.gateway import Gateway
 from gatewayd.service.loop import GatewayLoop
 from gatewayd.service.store import Store
 from tests.line.pty import Pty
+from tests.until import until
 
 
 def test_errors_and_modem_lines_are_those_of_now_though_nobody_watches(
@@ -31,10 +32,7 @@ def test_errors_and_modem_lines_are_those_of_now_though_nobody_watches(
             gateway.port_observers.append(lambda _: changed.set())
             served = gateway.add(PortConfig("psu1", pty.path), ())
             gateway.start()
-            async with asyncio.timeout(10):
-                while served.port.phase is not Phase.READY:
-                    await changed.wait()
-                    changed.clear()
+            await until(lambda: served.port.phase is Phase.READY, changed)
             errors[0], signals[0] = LineErrors(parity=3), Signal.DTR | Signal.CD
             (told,) = await status.ports(gateway)
             assert told["parity_errors"] == 3

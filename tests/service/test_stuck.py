@@ -23,6 +23,7 @@ from gatewayd.service import keeper
 from gatewayd.service.gateway import Gateway
 from gatewayd.service.store import Store
 from tests.line.pty import Pty
+from tests.until import until
 
 PATIENCE_S = 10.0
 
@@ -90,10 +91,7 @@ class Bench:
         self.gateway.start()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while not condition():
-                self.changed.clear()
-                await self.changed.wait()
+        await until(condition, self.changed)
 
     async def reach(self, phase: Phase, *numbers: int) -> None:
         await self.until(lambda: all(self.port(one).phase is phase for one in numbers))
@@ -252,10 +250,7 @@ def test_a_node_that_answers_eio_is_tried_until_it_answers_well() -> None:
         port.on_change = changed.set
 
         async def reach(phase: Phase) -> None:
-            async with asyncio.timeout(PATIENCE_S):
-                while port.phase is not phase:
-                    changed.clear()
-                    await changed.wait()
+            await until(lambda: port.phase is phase, changed)
 
         gateway.start()
         await reach(Phase.OPENING)

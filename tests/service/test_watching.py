@@ -26,6 +26,7 @@ from gatewayd.service.store import Store
 from gatewayd.service.watching import HIGH_BYTES, LOW_BYTES, Changes, Watcher
 from tests.control.description import parse
 from tests.line.pty import Pty
+from tests.until import until
 
 DESCRIBED = parse(interface.DESCRIPTION)
 
@@ -95,9 +96,7 @@ async def ready(gateway: Gateway) -> None:
     """Wait until the device of `psu1` is open."""
     changed = asyncio.Event()
     gateway.port_observers.append(lambda _: changed.set())
-    while gateway.served["psu1"].port.phase is not Phase.READY:
-        changed.clear()
-        await changed.wait()
+    await until(lambda: gateway.served["psu1"].port.phase is Phase.READY, changed)
 
 
 def test_both_directions_and_what_happens() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewayd.line.model import LineSettings, Parity
-from tests.line.test_termios2 import SETTINGS
+from tests.line.settings import SETTINGS
 from tests.sim.wire import Heard, frame, hear, hearing
 
 BYTES = st.integers(0, 255)

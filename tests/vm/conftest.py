@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.vm.gateway import Gateway
+from tests.vm.package import build_package
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 TOOLS = {
     "qemu-system-x86_64": "qemu-system-x86",
     "qemu-img": "qemu-utils",
@@ -64,18 +64,6 @@ def image(cache: Path) -> Path:
 def package(tmp_path_factory: pytest.TempPathFactory, image: Path) -> Path:
     """The Debian package, built from this tree."""
     return build_package(tmp_path_factory.mktemp("package"))
-
-
-def build_package(folder: Path, *version: str) -> Path:
-    """Build the package into `folder`, as another version than the program's if wanted."""
-    command = [str(ROOT / "packaging" / "build-deb"), *version]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    built = done.stdout.strip()
-    package = Path(shutil.copy(ROOT / built, folder))
-    if version:  # not to be taken for the real one
-        (ROOT / built).unlink()
-    return package
 
 
 @pytest.hookimpl(wrapper=True)

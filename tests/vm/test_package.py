@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.vm.conftest import build_package
 from tests.vm.ftdi import FtdiDevice
 from tests.vm.gateway import CONFIGURATION, GUEST, Gateway
 from tests.vm.machine import Machine
+from tests.vm.package import build_package
 
 pytestmark = pytest.mark.vm
 

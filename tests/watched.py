@@ -1,16 +1,19 @@
-"""A foreign program that runs beside a test, watched through what it prints."""
+"""A program of its own that runs beside a test, watched through what it prints."""
 
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
+from typing import Final, Self
 
-from tests.interop.instrument import PATIENCE
+PATIENCE: Final = 20.0
+"""Seconds until what must happen has not happened."""
 
 
 class Watched:
@@ -30,7 +33,7 @@ class Watched:
         self._changed = threading.Condition()
         self._ended = False
 
-    def __enter__(self) -> Watched:
+    def __enter__(self) -> Self:
         self.process = subprocess.Popen(
             self.argv,
             cwd=self._directory,
@@ -53,27 +56,36 @@ class Watched:
     ) -> None:
         self.stop()
 
-    def stop(self) -> None:
-        """End it, if it has not ended."""
-        self.process.terminate()
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """End it by a signal, or by force if that does not; the exit status."""
+        self.process.send_signal(number)
         try:
-            self.process.wait(PATIENCE)
+            return self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait()
-        self._reader.join(PATIENCE)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+            return self.process.wait()
+        finally:
+            self._reader.join(PATIENCE)
+            assert self.process.stdout is not None
+            self.process.stdout.close()
 
     def wait_for(self, pattern: str, after: int = 0) -> re.Match[str]:
         """Wait until the output has `pattern`, from the character `after` on. It must come."""
+        return self.wait_for_all(pattern, 1, after)[0]
+
+    def wait_for_all(self, pattern: str, times: int, after: int = 0) -> list[re.Match[str]]:
+        """Wait until `pattern` is there so often, and it must come to that."""
         deadline = monotonic() + PATIENCE
         with self._changed:
-            while (found := re.compile(pattern).search(self.text, after)) is None:
+            while len(found := list(re.compile(pattern).finditer(self.text, after))) < times:
                 if self._ended or not self._changed.wait(max(0.0, deadline - monotonic())):
-                    told = self.text[after:][-2000:]
-                    raise AssertionError(f"{pattern!r} is not in:\n{told}")
+                    told = self.text[after:][-4000:]
+                    raise AssertionError(f"{pattern!r} is there {len(found)} times in:\n{told}")
         return found
+
+    def times(self, pattern: str) -> int:
+        """How often the output has `pattern` so far."""
+        return len(re.findall(pattern, self.text))
 
     def _read(self) -> None:
         assert self.process.stdout is not None
