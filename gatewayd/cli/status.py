@@ -15,6 +15,7 @@ from gatewayd.control.own import find_path
 
 HELP = "show ports, devices and sessions of the running daemon"
 HEADINGS = ("PORT", "DEVICE", "LINE", "SESSION", "SINCE", "RECEIVED", "SENT", "ERRORS")
+ERRORS = ("breaks", "framing_errors", "parity_errors", "overruns", "buffer_overruns")
 _COLOURS = {
     "ready": "32",
     "opening": "33",
@@ -70,7 +71,7 @@ def table(ports: Sequence[Mapping[str, Any]], *, now: datetime, colour: bool) ->
 
 def _row(port: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
     session = port["session"]
-    errors = port["breaks"] + port["framing_errors"] + port["parity_errors"] + port["overruns"]
+    errors = sum(port[kind] for kind in ERRORS)
     return (
         port["name"],
         port["state"],

@@ -204,6 +204,6 @@ def line_state(before: LineErrors, now: LineErrors) -> LineState:
         state |= LineState.FRAMING
     if now.parity > before.parity:
         state |= LineState.PARITY
-    if now.overrun > before.overrun:
+    if now.overrun > before.overrun or now.buffer_overrun > before.buffer_overrun:
         state |= LineState.OVERRUN
     return state

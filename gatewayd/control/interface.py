@@ -45,6 +45,8 @@ type Port (
   # bytes from the device, and to it
   received: int,
   sent: int,
+  # when the device said something last
+  last_received: ?string,
   # bytes that nobody was there for, and that the device did not take
   received_discarded: int,
   sent_discarded: int,
@@ -55,7 +57,9 @@ type Port (
   breaks: int,
   framing_errors: int,
   parity_errors: int,
+  # characters for which the UART had no room, and the kernel
   overruns: int,
+  buffer_overruns: int,
   # none while nothing is recorded
   record: ?Record
 )
@@ -69,7 +73,13 @@ type Record (
 )
 
 # Running counts of the receiver
-type LineErrors (breaks: int, framing: int, parity: int, overruns: int)
+type LineErrors (
+  breaks: int,
+  framing: int,
+  parity: int,
+  overruns: int,
+  buffer_overruns: int
+)
 
 type Event (
   # session-opened, session-closed, session-refused, taken-over, watcher-came, watcher-left, leased,

@@ -72,10 +72,10 @@ def set_signals(fd: int, on: Signal, off: Signal) -> None:
 
 
 def get_counts(fd: int) -> Counts:
-    """The running counts (TIOCGICOUNT); characters lost in the kernel count as overrun."""
+    """The running counts (TIOCGICOUNT)."""
     raw = _ICOUNT.unpack(fcntl.ioctl(fd, termios.TIOCGICOUNT, bytes(_ICOUNT.size)))
     cts, dsr, ri, cd, _rx, _tx, framing, overrun, parity, break_, lost = raw[:11]
-    return Counts(cts, dsr, ri, cd, LineErrors(break_, framing, parity, overrun + lost))
+    return Counts(cts, dsr, ri, cd, LineErrors(break_, framing, parity, overrun, lost))
 
 
 def queued(fd: int) -> int:

@@ -143,6 +143,9 @@ class LineErrors:
     framing: int = 0
     parity: int = 0
     overrun: int = 0
+    """The UART had no room for a character."""
+    buffer_overrun: int = 0
+    """The kernel had none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ class Port:
         self.cause = "not looked for yet"
         """Why the device is not ready, in words."""
         self.counters = Counters()
+        self.heard_at: float | None = None
+        """When the device said something last, by the clock."""
         self.hub = Hub(self._line_data_for_nobody, changed=self._taps_changed)
         self._chronicle = Chronicle(config, self.hub, clock)
         self.settling = Settling(config, self._chronicle)
@@ -123,6 +125,7 @@ class Port:
     def line_data(self, data: bytes) -> None:
         """Bytes from the device."""
         self.counters.from_device += len(data)
+        self.heard_at = self.clock.time()
         self.hub.deliver(data)
 
     def _line_data_for_nobody(self, data: bytes) -> None:
@@ -294,6 +297,7 @@ class Port:
         """What a successor needs beside the session's own: values that JSON can hold."""
         return {
             "counters": asdict(self.counters),
+            "heard_at": self.heard_at,
             "taken": self.outbox.taken,
             "discarded": self.leftover.discarded,
         }
@@ -308,6 +312,8 @@ class Port:
         """
         self.settling.restore(settings, held=held)
         self.counters = Counters(**{k: int(v) for k, v in snapshot["counters"].items()})
+        heard_at = snapshot.get("heard_at")
+        self.heard_at = None if heard_at is None else float(heard_at)
         self.outbox.taken = int(snapshot["taken"])
         self.leftover.discarded = int(snapshot["discarded"])
 

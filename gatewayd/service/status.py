@@ -71,6 +71,7 @@ def describe(served: Served) -> dict[str, Any]:
         "refused": counters.refused,
         "received": counters.from_device,
         "sent": port.outbox.taken,
+        "last_received": _heard(port),
         "received_discarded": counters.discarded_from_device,
         "sent_discarded": port.leftover.discarded,
         "losses": counters.losses,
@@ -79,8 +80,16 @@ def describe(served: Served) -> dict[str, Any]:
         "framing_errors": errors.framing,
         "parity_errors": errors.parity,
         "overruns": errors.overrun,
+        "buffer_overruns": errors.buffer_overrun,
         "record": _record(served.record) if served.record is not None else None,
     }
+
+
+def _heard(port: Port) -> str | None:
+    if port.heard_at is None:
+        return None
+    ago = timedelta(seconds=port.clock.time() - port.heard_at)
+    return (now() - ago).isoformat(timespec="milliseconds")
 
 
 def _record(record: Record) -> dict[str, Any]:

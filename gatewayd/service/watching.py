@@ -180,6 +180,7 @@ def _counts(errors: LineErrors) -> dict[str, int]:
         "framing": errors.framing,
         "parity": errors.parity,
         "overruns": errors.overrun,
+        "buffer_overruns": errors.buffer_overrun,
     }
 
 

@@ -49,7 +49,7 @@ REQUESTS = st.one_of(
     st.builds(Request, st.sampled_from(BARE_COMMANDS)),
 )
 INPUTS = st.integers(0, 63).map(Signal)
-COUNTS = st.builds(LineErrors, *[st.integers(0, 5)] * 4)
+COUNTS = st.builds(LineErrors, *[st.integers(0, 5)] * 5)
 
 
 def test_every_command_is_among_the_requests() -> None:
@@ -163,6 +163,7 @@ ERRORS = [
     (LineErrors(framing=1), LineState.FRAMING),
     (LineErrors(parity=1), LineState.PARITY),
     (LineErrors(overrun=1), LineState.OVERRUN),
+    (LineErrors(buffer_overrun=1), LineState.OVERRUN),
 ]
 
 
@@ -178,7 +179,8 @@ def test_only_a_count_that_grew_is_an_error(before: LineErrors, now: LineErrors)
         LineState.BREAK: now.break_ > before.break_,
         LineState.FRAMING: now.framing > before.framing,
         LineState.PARITY: now.parity > before.parity,
-        LineState.OVERRUN: now.overrun > before.overrun,
+        LineState.OVERRUN: now.overrun > before.overrun
+        or now.buffer_overrun > before.buffer_overrun,
     }
     state = line_state(before, now)
     assert {bit: bool(state & bit) for bit in grew} == grew

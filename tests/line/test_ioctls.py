@@ -27,7 +27,7 @@ def test_counts_are_taken_from_their_places(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("fcntl.ioctl", lambda fd, request, argument: raw)
     found = ioctls.get_counts(-1)
     assert found[:4] == (1, 2, 3, 4)
-    assert found.errors == LineErrors(break_=10, framing=7, parity=9, overrun=8 + 11)
+    assert found.errors == LineErrors(break_=10, framing=7, parity=9, overrun=8, buffer_overrun=11)
 
 
 def test_what_a_pty_lacks_is_an_oserror(pty: Pty) -> None:

@@ -249,14 +249,14 @@ def test_what_waits_is_told_in_few_pieces() -> None:
     watcher.happened(PortEvent(EventKind.SETTINGS, settings=LineSettings(115200)))
     watcher.from_line(b"d")
     watcher.happened(PortEvent(EventKind.SIGNALS, signals=Signal.DTR | Signal.CTS))
-    watcher.happened(PortEvent(EventKind.ERRORS, errors=LineErrors(1, 2, 3, 4)))
+    watcher.happened(PortEvent(EventKind.ERRORS, errors=LineErrors(1, 2, 3, 4, 5)))
     answers = told_of(watcher)
     lines = [(one["from_line"], one["to_line"]) for one in answers]
     assert lines[:2] == [("YWI=", None), (None, "Yw==")]
     events = [one["event"] for one in answers if one["event"]]
     assert events[0]["line"] == "115200 8N1"
     assert events[1]["signals"] == ["DTR", "CTS"]
-    assert events[2]["errors"] == {"breaks": 1, "framing": 2, "parity": 3, "overruns": 4}
+    assert list(events[2]["errors"].values()) == [1, 2, 3, 4, 5]
 
 
 def test_a_slow_caller_misses_bytes_and_is_told_where_and_how_many() -> None:
