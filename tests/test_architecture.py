@@ -29,9 +29,10 @@ PACKAGES: Final = {
     "control": {"errors", "log"},
     "record": {"log", "line.model", "config.schema", "config.sizes", "port"},
     "advertise": {"log", "device.scan", "config.schema"},
+    "metrics": {"log", "config.schema", "net.listener"},
     "service": {
         *("errors", "log", "line", "device", "config", "port", "net", "control", "record"),
-        "advertise",
+        *("advertise", "metrics"),
     },
     "demo": set[str](),
     "ser2net": {"errors", "line.model", "device.match", "config"},
@@ -49,6 +50,7 @@ PACKAGES: Final = {
         "ser2net",
         "export",
         "doctor",
+        *("metrics.families", "metrics.text"),
     },
     "__main__": {"cli"},
 }
@@ -71,6 +73,7 @@ PURE: Final = (
     *("config.values", "config.problem", "config.tree", "config.document", "config.diff"),
     *("record.side", "record.stamps", "record.text", "record.pcapng"),
     *("record.telling", "record.ring", "export", "advertise.services"),
+    *("metrics.text", "metrics.families", "metrics.http"),
 )
 """No I/O and no time of their own: bytes and clocks are given to them."""
 IMPURE: Final = {

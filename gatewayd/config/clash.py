@@ -30,7 +30,8 @@ class DeviceUse:
 
 @dataclass(frozen=True, slots=True)
 class AddressUse:
-    """A port's claim on an address; `key` is `rfc2217` or `raw`."""
+    """A claim on an address by a port, or by the gateway itself where `port` is empty; `key` is
+    `rfc2217`, `metrics` and so on."""
 
     port: str
     place: Place
@@ -114,7 +115,8 @@ def address_clashes(uses: Sequence[AddressUse]) -> list[Problem]:
         first = claims.claim(use.address, use)
         if first is not use:
             text = f"{use.address} cannot be beside {first.address}, {_origin(first, use)}"
-            label = f"ports.{use.port}.{use.key}: " if use.place.line else ""
+            key = f"ports.{use.port}.{use.key}" if use.port else use.key
+            label = f"{key}: " if use.place.line else ""
             problems.append(Problem(use.place, f"{label}{text}; take another number"))
     return problems
 
@@ -147,5 +149,7 @@ def _origin(first: AddressUse, use: AddressUse) -> str:
     """Where the earlier of two addresses comes from, for a message at the later one."""
     if not first.place.line:
         return f"which {first.place} has"
+    if not first.port:
+        return f"which {first.key} on line {first.place.line} has"
     whose = "this port" if first.port == use.port else first.port
     return f"the {first.key} of {whose} on line {first.place.line}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from gatewayd.config.clash import AddressUse, DeviceUse, address_clashes, device_clashes
@@ -34,6 +35,14 @@ FACES = {face.value for face in Face}
 PORT_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
 
+@dataclass(frozen=True, slots=True)
+class PortsOfFile:
+    """What stands below `ports`; of the addresses, no two clash."""
+
+    ports: tuple[PortConfig, ...] = ()
+    addresses: tuple[AddressUse, ...] = ()
+
+
 class Ports:
     """The kind of `ports`: names, and the settings of each."""
 
@@ -49,9 +58,9 @@ class Ports:
             "additionalProperties": False,
         }
 
-    def read(self, node: Node, name: str) -> tuple[PortConfig, ...]:
+    def read(self, node: Node, name: str) -> PortsOfFile:
         if isinstance(node, Scalar) and node.empty:
-            return ()
+            return PortsOfFile()
         if not isinstance(node, Mapping):
             text = f"found {noun(node)}; write a mapping from the names of ports to their settings"
             raise wrong(node, name, text)
@@ -75,18 +84,18 @@ class Ports:
                 values.problems.extend(wrong(values.nodes["scpi"], f"{label}.scpi", text).problems)
             if first:
                 devices += _device_uses(shown, values)
-                addresses += _address_uses(shown, values)
+                addresses += _address_uses(shown, values, PORT_SETTINGS)
             if not values.problems:
                 ports.append(build_port(key.text, values, key.place))
             problems += values.problems
         problems += device_clashes(devices) + address_clashes(addresses)
         if problems:
             raise ConfigError(problems)
-        return tuple(ports)
+        return PortsOfFile(tuple(ports), tuple(addresses))
 
 
 VERSION: Setting[int] = Setting("version", Version(), "Version of the format of this file.", "1")
-PORTS: Setting[tuple[PortConfig, ...]] = Setting(
+PORTS: Setting[PortsOfFile] = Setting(
     "ports", Ports(), "The ports, each by its name.", "{psu1: {device: /dev/ttyS0, raw: 7101}}"
 )
 CONFIG_SETTINGS = settings_of(Config)
@@ -109,7 +118,11 @@ def judge(root: Node) -> Config:
     values = read_settings(root, "", TOP_SETTINGS)
     if values.problems:
         raise ConfigError(values.problems)
-    return Config(ports=values[PORTS], **_fields(values, CONFIG_SETTINGS))
+    of_file = values[PORTS]
+    ours = _address_uses("", values, CONFIG_SETTINGS)
+    if problems := address_clashes([*of_file.addresses, *ours]):
+        raise ConfigError(problems)
+    return Config(ports=of_file.ports, **_fields(values, CONFIG_SETTINGS))
 
 
 def check_name(text: str) -> None:
@@ -138,10 +151,12 @@ def _device_uses(port: str, values: Values) -> list[DeviceUse]:
     return [] if node is None or device is None else [DeviceUse(port, node.place, device)]
 
 
-def _address_uses(port: str, values: Values) -> list[AddressUse]:
-    """The addresses of a port that are right, each with its own place."""
+def _address_uses(
+    port: str, values: Values, settings: tuple[Setting[Any], ...]
+) -> list[AddressUse]:
+    """The addresses in `values` that are right, each with its own place."""
     uses = []
-    for setting in PORT_SETTINGS:
+    for setting in settings:
         kind, node = setting.kind, values.nodes.get(setting.key)
         if node is None or not isinstance(kind, OneOrList) or kind.item != AddressKind():
             continue

@@ -229,6 +229,13 @@ class Config:
         default="{directory: /var/log/gatewayd, free: 200M}",
         fallback=RecordConfig(),
     )
+    metrics: tuple[Address, ...] = key(
+        OneOrList(AddressKind()),
+        "Where what is counted can be scraped by Prometheus; without a host on loopback only.",
+        example="9317",
+        default="none",
+        fallback=(),
+    )
     advertise: bool = key(
         Switch(),
         "Tell of the ports on the network, by DNS-SD through Avahi.",

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
 from typing import Any, Final
 
-from gatewayd import __version__
 from gatewayd.config.problem import ConfigError
 from gatewayd.config.schema import Face
 from gatewayd.control import interface
@@ -28,7 +26,6 @@ class Commands:
     def __init__(self, gateway: Gateway, reload: Callable[[], Awaitable[str]] | None) -> None:
         self._gateway = gateway
         self._reload = reload
-        self._since = datetime.now().astimezone()
 
     @property
     def methods(self) -> Methods:
@@ -53,22 +50,17 @@ class Commands:
 
     async def status(self, call: Call) -> Mapping[str, Any]:
         """What is served."""
-        return {
-            **self._about(),
-            "ports": await status.ports(self._gateway),
-        }
-
-    def _about(self) -> dict[str, Any]:
-        return {"version": __version__, "since": self._since.isoformat(timespec="seconds")}
+        return await status.answer(self._gateway)
 
     async def changes(self, call: Call, tell: Tell) -> None:
         """All ports, then those that changed."""
+        about = status.about(self._gateway)
         with Changes(self._gateway) as changes:
             while True:
                 changed = await changes.wait()
                 served = self._gateway.served
                 ports = [status.describe(one) for name, one in served.items() if name in changed]
-                await tell({**self._about(), "names": list(served), "ports": ports})
+                await tell({**about, "names": list(served), "ports": ports})
 
     async def watch(self, call: Call, tell: Tell) -> None:
         """What happens at a port, and what goes by."""

@@ -31,6 +31,7 @@ from gatewayd.service.store import Store
 
 if TYPE_CHECKING:
     from gatewayd.service.advertising import Advertising
+    from gatewayd.service.measuring import Measuring
 
 JUDGING_S: Final = 20.0
 """How long a reload waits for its file to be read and judged: it may be on a network's disk."""
@@ -82,6 +83,7 @@ class Daemon:
         self._tasks: set[asyncio.Task[object]] = set()
         self._status_due: asyncio.TimerHandle | None = None
         self._advertising: Advertising | None = None
+        self._measuring: Measuring | None = None
 
     async def serve(self, also: Companion | None = None) -> None:
         """Run until a signal says stop. Raises BindError."""
@@ -101,6 +103,7 @@ class Daemon:
             gateway.start()
             self._control = await self._controlled(self._config.control)
             self._advertise()
+            self._measure(self._config)
             note(
                 Happening.SERVICE_READY,
                 "gatewayd %s serves %s%s",
@@ -131,6 +134,8 @@ class Daemon:
         finally:
             if self._advertising is not None:
                 self._advertising.stop()
+            if self._measuring is not None:
+                self._measuring.stop()
             for task in tuple(self._tasks):
                 task.cancel()
             if self._control is not None:
@@ -154,6 +159,9 @@ class Daemon:
             self._reload = asyncio.current_task()
             try:
                 new = await aside(partial(load, self._config_path), JUDGING_S)
+                if self._measuring is not None:
+                    # A port may have the address from now on.
+                    self._measuring.leave(new.metrics)
                 text = await reload.apply(self._gateway, self._config, new)
                 before, self._config = self._config.control, new
                 self._recording.follow(new.record)
@@ -167,6 +175,7 @@ class Daemon:
                     note(Happening.CONFIG_REJECTED, "%s", line, level=logging.ERROR)
                 raise
             finally:
+                self._measure(self._config)
                 self._reload = None
                 if not self._stopping.is_set():
                     systemd.notify(READY=1, STATUS=status.summary(self._gateway))
@@ -213,6 +222,14 @@ class Daemon:
             self._advertising = Advertising(self._gateway)
         if self._advertising is not None:
             self._advertising.follow(self._config)
+
+    def _measure(self, config: Config) -> None:
+        if self._measuring is None and config.metrics:
+            from gatewayd.service.measuring import Measuring
+
+            self._measuring = Measuring(partial(status.answer, self._gateway))
+        if self._measuring is not None:
+            self._measuring.follow(config.metrics)
 
     def _hang_up(self) -> None:
         if self._config_path is None:

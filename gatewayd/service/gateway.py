@@ -86,6 +86,7 @@ class Gateway:
 
     def __init__(self, store: Store) -> None:
         self.loop = asyncio.get_running_loop()
+        self.since = now()
         self.served: dict[str, Served] = {}
         self.port_observers: list[Callable[[Served], None]] = []
         """Called with a port where a session came or went, or whose device changed its state."""

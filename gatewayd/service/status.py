@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from gatewayd import __version__
 from gatewayd.line.model import Signal
 from gatewayd.port.holder import Holder
 from gatewayd.port.phase import Phase
 from gatewayd.port.port import Port
-from gatewayd.service.gateway import Gateway, Served
+from gatewayd.service.gateway import Gateway, Served, now
 
 if TYPE_CHECKING:
     from gatewayd.record.recorder import Record
 
 PIECE: Final = 16
 """So many ports are looked at before others have their turn in the loop."""
+
+
+async def answer(gateway: Gateway) -> dict[str, Any]:
+    """An answer of `Status` of the control interface."""
+    return {**about(gateway), "ports": await ports(gateway)}
+
+
+def about(gateway: Gateway) -> dict[str, Any]:
+    """What an answer says of the gateway itself."""
+    return {"version": __version__, "since": gateway.since.isoformat(timespec="seconds")}
 
 
 async def ports(gateway: Gateway) -> list[dict[str, Any]]:

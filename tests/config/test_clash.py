@@ -28,6 +28,22 @@ def test_the_same_path() -> None:
     assert told("/dev/none", "/dev/nine") == []
 
 
+def test_an_address_of_the_gateway_itself() -> None:
+    port = AddressUse("psu1", Place("f", 3, 5), "raw", Address("127.0.0.1", 7001))
+    ours = [
+        AddressUse("", Place("f", 8, 5), "metrics", Address(host, 7001))
+        for host in ("127.0.0.1", "0.0.0.0")
+    ]
+    assert [str(problem) for problem in address_clashes([port, ours[0]])] == [
+        "f:8:5: metrics: 127.0.0.1:7001 cannot be beside 127.0.0.1:7001, the raw of psu1 on "
+        "line 3; take another number"
+    ]
+    assert [str(problem) for problem in address_clashes(ours)] == [
+        "f:8:5: metrics: 0.0.0.0:7001 cannot be beside 127.0.0.1:7001, which metrics on line 8 "
+        "has; take another number"
+    ]
+
+
 def test_two_links_to_one_tty(tmp_path: Path) -> None:
     master, slave = os.openpty()
     try:

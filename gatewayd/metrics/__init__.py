@@ -1,0 +1,1 @@
+"""Metrics: what the gateway counts, as Prometheus and others scrape it."""
