@@ -9,6 +9,11 @@ from types import FrameType
 from typing import Final
 
 import pytest
+from hypothesis import settings
+
+# An example may take long on a busy machine; the limit is that of the test.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 LIMIT_S: Final = 120.0
 LIMITS_S: Final = {"interop": 400.0, "vm": 2400.0}
