@@ -36,7 +36,7 @@ PACKAGES: Final = {
     },
     "demo": set[str](),
     "ser2net": {"errors", "line.model", "device.match", "config"},
-    "export": {"errors", "line.model", "device", "config.schema"},
+    "export": {"errors", "line.model", "device", "config.schema", "advertise.services"},
     "doctor": {"errors", "device", "config.schema"},
     "cli": {
         "errors",

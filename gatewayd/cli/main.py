@@ -32,7 +32,7 @@ COMMANDS = {
     "name": "name an adapter by pulling it and plugging it in",
     "import": "turn a ser2net.yaml or ser2net.conf into a configuration, "
     "printed on standard output",
-    "export": "print the ports as PyVISA, labgrid or ser2net read them",
+    "export": "print the ports as PyVISA, labgrid, Avahi, Prometheus or ser2net read them",
     "doctor": "look for what keeps ports from working, and print the commands that mend it",
 }
 """What can be done, with the `HELP` of its module in `gatewayd.cli`."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from types import ModuleType
+from xml.etree import ElementTree
 
 import pytest
 import yaml
 
 from gatewayd.config.load import parse
 from gatewayd.device.scan import SerialDevice
-from gatewayd.export import labgrid, pyvisa, ser2net
+from gatewayd.export import avahi, labgrid, prometheus, pyvisa, ser2net
 from gatewayd.export.model import Export, Here
 from gatewayd.ser2net import version4
 from gatewayd.ser2net.convert import Imported, convert
@@ -27,8 +29,8 @@ ADAPTER = SerialDevice(
 HERE = Here("pi-lab3", (ADAPTER,))
 
 
-def made(module: ModuleType, ports: str) -> Export:
-    config = parse(f"version: 1\nports:\n{ports}", "test")
+def made(module: ModuleType, ports: str, top: str = "") -> Export:
+    config = parse(f"version: 1\n{top}ports:\n{ports}", "test")
     export: Export = module.export(config, HERE)
     return export
 
@@ -166,3 +168,57 @@ def back(export: Export) -> tuple[Imported, ...]:
     ports, remarks = convert(version4.read(text(export), "test"))
     assert remarks == ()
     return ports
+
+
+# ---- Prometheus
+
+
+@pytest.mark.parametrize(
+    ("metrics", "target"),
+    [
+        ("0.0.0.0:9317", "pi-lab3:9317"),
+        ("[9317, '[fd00::1]:9318']", "[fd00::1]:9318"),
+        ("9317", "127.0.0.1:9317"),
+    ],
+)
+def test_prometheus_gets_the_address_of_the_metrics(metrics: str, target: str) -> None:
+    export = made(prometheus, "", f"metrics: {metrics}\n")
+    groups = [{"targets": [target], "labels": {"gateway": "pi-lab3"}}]
+    assert json.loads(text(export)) == groups
+    assert len(export.remarks) == target.startswith("127.")
+
+
+def test_without_metrics_there_is_nothing_to_scrape() -> None:
+    export = made(prometheus, "")
+    assert json.loads(text(export)) == []
+    assert export.remarks == ("nothing to scrape; write metrics: 9317",)
+
+
+# ---- Avahi
+
+
+def test_avahi_gets_a_file_for_each_name() -> None:
+    export = made(
+        avahi,
+        "  psu1: {device: /dev/a, raw: [0.0.0.0:7101, 0.0.0.0:7102], scpi: true}\n"
+        "  here: {device: /dev/b, rfc2217: 7001}\n"
+        "  quiet: {device: /dev/c, rfc2217: 0.0.0.0:7002, advertise: false}\n",
+    )
+    assert [name for name, _ in export.files] == [
+        "gatewayd-psu1.service",
+        "gatewayd-psu1-7102.service",
+    ]
+    group = ElementTree.fromstring(export.files[0][1])
+    assert group.findtext("name") == "psu1 on %h"
+    found = [(one.findtext("type"), one.findtext("port")) for one in group.iter("service")]
+    assert found == [("_iostream._tcp", "7101"), ("_scpi-raw._tcp", "7101")]
+    texts = [one.text for one in group.iter("txt-record")]
+    assert "provider=gatewayd" in texts
+    assert "port=psu1" in texts
+    (remark,) = export.remarks
+    assert remark.startswith("here: listens on loopback only")
+
+
+def test_avahi_is_not_to_tell_twice() -> None:
+    (remark,) = made(avahi, "", "advertise: true\n").remarks
+    assert "twice" in remark

@@ -19,7 +19,7 @@ CONFIG = """\
 global: {{scrape_interval: 100ms, scrape_timeout: 100ms}}
 scrape_configs:
   - job_name: gatewayd
-    static_configs: [{{targets: ['127.0.0.1:{port}']}}]
+    file_sd_configs: [{{files: ['{directory}/gatewayd.json']}}]
 """
 
 
@@ -32,12 +32,14 @@ def program(name: str) -> Path:
 
 
 class Prometheus(Watched):
-    """Runs for the length of a `with` block, and scrapes a gateway every 100 ms."""
+    """Runs for the length of a `with` block, and scrapes every 100 ms; `targets` is a file of
+    targets, as `gatewayd export prometheus` prints it."""
 
-    def __init__(self, directory: Path, target: int) -> None:
+    def __init__(self, directory: Path, targets: str = "[]") -> None:
         (self.port,) = free_ports(1)
         config = directory / "prometheus.yml"
-        config.write_text(CONFIG.format(port=target))
+        config.write_text(CONFIG.format(directory=directory))
+        (directory / "gatewayd.json").write_text(targets)
         super().__init__(
             [
                 program("prometheus"),

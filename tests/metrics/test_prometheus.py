@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gatewayd.metrics.text import Form
+from tests.cli.program import gatewayd
 from tests.interop.gateway import free_ports
 from tests.metrics.prometheus import Prometheus, program
 from tests.service.adapter import Adapter
@@ -23,13 +24,11 @@ def test_it_scrapes_a_daemon(tmp_path: Path) -> None:
     raw, metrics = free_ports(2)
     adapter = Adapter(tmp_path / "ttyUSB0")
     entry = f"  psu1: {{device: {adapter.path}, raw: {raw}, description: supply}}\n"
-    with (
-        adapter,
-        Running(tmp_path, entry, top=f"metrics: {metrics}\n") as daemon,
-        Prometheus(tmp_path, metrics) as prometheus,
-    ):
+    running = Running(tmp_path, entry, top=f"metrics: {metrics}\n")
+    targets = gatewayd("export", "prometheus", "-c", str(running.config), "--host", "pi").stdout
+    with adapter, running as daemon, Prometheus(tmp_path, targets) as prometheus:
         daemon.wait_for("psu1: .* open, ")
-        prometheus.wait_until("up", "1")
+        assert prometheus.wait_until("up", "1")["gateway"] == "pi"
         with connect(raw) as client:
             adapter.write(b"12345")
             receive(client, 5)

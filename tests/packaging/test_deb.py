@@ -25,6 +25,8 @@ EXPECTED = {
     "usr/lib/sysusers.d/gatewayd.conf": "systemd/gatewayd.sysusers",
     "usr/lib/udev/rules.d/61-gatewayd.rules": "udev/61-gatewayd.rules",
     "usr/share/gatewayd/gatewayd.schema.json": "etc/gatewayd.schema.json",
+    "usr/share/gatewayd/grafana/gatewayd.json": "etc/grafana/gatewayd.json",
+    "usr/share/gatewayd/prometheus/gatewayd.rules.yaml": "etc/prometheus/gatewayd.rules.yaml",
 }
 MADE = {
     "usr/share/bash-completion/completions/gatewayd",
