@@ -33,6 +33,8 @@ def main(args: argparse.Namespace) -> int:
     ports = _count(len(config.ports), "port")
     print(f"{path}: no problems; {ports} at {_count(addresses, 'address')}")
     for port in config.ports:
+        if port.takeover:
+            print(f"{path}: hint: ports.{port.name}.takeover: true is now written busy: takeover")
         if port.record is RecordMode.BOTH and _is_exposed(port):
             print(
                 f"{path}: warning: ports.{port.name}.record: both, and other machines can reach "

@@ -10,7 +10,7 @@ from typing import Any
 from gatewayd.config.clash import AddressUse, DeviceUse, address_clashes, device_clashes
 from gatewayd.config.kinds import OneOrList
 from gatewayd.config.problem import ConfigError, Place, Problem, quoted
-from gatewayd.config.schema import PORT_SETTINGS, Config, Face, PortConfig
+from gatewayd.config.schema import PORT_SETTINGS, Config, Face, OnBusy, PortConfig
 from gatewayd.config.setting import (
     Json,
     Setting,
@@ -79,6 +79,11 @@ class Ports:
             if isinstance(value, Mapping) and not FACES & values.nodes.keys():
                 text = "no address to serve it at; write rfc2217: 7001, or raw:, or both"
                 values.problems.extend(wrong(key, label, text).problems)
+            busy = values.get("busy")
+            if values.get("takeover") and busy and busy.then is not OnBusy.TAKEOVER:
+                text = "busy: says what a second client gets; take one of the two out"
+                place = values.nodes["takeover"]
+                values.problems.extend(wrong(place, f"{label}.takeover", text).problems)
             if values.get("scpi") and Face.RAW.value not in values.nodes:
                 text = "needs a raw: address, which is what is told of; write raw: 7101"
                 values.problems.extend(wrong(values.nodes["scpi"], f"{label}.scpi", text).problems)

@@ -14,6 +14,15 @@ class Face(enum.Enum):
     """Telnet with the Com Port Control option."""
     RAW = "raw"
     """Plain TCP."""
+    WATCH = "watch"
+    """Telnet for those who watch: settings are answered, and change nothing."""
+    WATCH_RAW = "watch_raw"
+    """Plain TCP for those who watch."""
+
+    @property
+    def only_watches(self) -> bool:
+        """Whether its clients never hold the port."""
+        return self in (Face.WATCH, Face.WATCH_RAW)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,6 +66,29 @@ class Echo(enum.Enum):
     """The client does it by itself."""
     AUTO = "auto"
     """As the device, until it has proved not to."""
+
+
+class OnBusy(enum.Enum):
+    """What a second client gets."""
+
+    REFUSE = "refuse"
+    """It is told who holds the port."""
+    WATCH = "watch"
+    """A person watches until the port is free; others are refused."""
+    TAKEOVER = "takeover"
+    """It gets the port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """What a second client gets, after it has waited for `wait` seconds."""
+
+    then: OnBusy = OnBusy.REFUSE
+    wait: float = 0.0
+
+    def __str__(self) -> str:
+        """As in the configuration: `refuse`, `watch`, `takeover`, `wait 2s`."""
+        return f"wait {self.wait:g}s" if self.wait else self.then.value
 
 
 class WhileAbsent(enum.Enum):

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gatewayd.config.kinds import Group, OneOf, OneOrList, ShortOrGroup, Switch, Text
+from gatewayd.config.kinds import Group, OneOf, OneOrList, ShortOrGroup, Switch, Text, Whole
 from gatewayd.config.model import (
     Address,
     Advertise,
     BetweenSessions,
+    Busy,
     Echo,
     Face,
     LogLimits,
+    OnBusy,
     OnUnplug,
     RecordConfig,
     RecordMode,
@@ -37,6 +39,7 @@ from gatewayd.config.settings import (
 from gatewayd.config.sizes import Size
 from gatewayd.config.values import (
     AddressKind,
+    BusyKind,
     ControlPath,
     DevicePath,
     LineKind,
@@ -51,10 +54,12 @@ __all__ = [
     "Address",
     "Advertise",
     "BetweenSessions",
+    "Busy",
     "Config",
     "Echo",
     "Face",
     "LogLimits",
+    "OnBusy",
     "OnUnplug",
     "PortConfig",
     "RecordConfig",
@@ -103,6 +108,20 @@ class PortConfig:
         default="none",
         fallback=(),
     )
+    watch: tuple[Address, ...] = key(
+        OneOrList(AddressKind()),
+        "Where to serve Telnet for those who only watch; without a host on loopback only.",
+        example="7201",
+        default="none",
+        fallback=(),
+    )
+    watch_raw: tuple[Address, ...] = key(
+        OneOrList(AddressKind()),
+        "Where to serve plain TCP for those who only watch; without a host on loopback only.",
+        example="7301",
+        default="none",
+        fallback=(),
+    )
     lenient: bool = key(
         Switch(),
         "Answer a Com Port request with what was asked instead of what is in force, for clients "
@@ -110,11 +129,24 @@ class PortConfig:
         example="true",
         default="false",
     )
+    busy: Busy = key(
+        BusyKind(),
+        "What a second client gets: a word and the door, a look at what the device says, the port, "
+        "or the port if it is free soon.",
+        example="takeover",
+        default="refuse",
+    )
     takeover: bool = key(
         Switch(),
-        "Let a second client replace the first instead of refusing it.",
+        "An older way to write `busy: takeover`.",
         example="true",
         default="false",
+    )
+    watchers: int = key(
+        Whole(0, 64),
+        "How many clients may watch at once.",
+        example="4",
+        default="16",
     )
     echo: Echo = key(
         OneOf({choice.value: choice for choice in Echo}, {}),
@@ -201,6 +233,11 @@ class PortConfig:
     )
     where: tuple[str, int] = field(default=("", 0), compare=False)
     """File and line that the port was read from, for messages."""
+
+    @property
+    def when_busy(self) -> Busy:
+        """What a second client gets."""
+        return Busy(OnBusy.TAKEOVER) if self.takeover else self.busy
 
     @property
     def listeners(self) -> tuple[tuple[Face, Address], ...]:

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from gatewayd.config.kinds import ScalarKind
-from gatewayd.config.model import Address, OnUnplug
+from gatewayd.config.model import Address, Busy, OnBusy, OnUnplug
 from gatewayd.config.problem import quoted
 from gatewayd.config.setting import Json
 from gatewayd.config.tree import Scalar
@@ -243,6 +243,30 @@ class OnUnplugKind(ScalarKind[OnUnplug]):
         if not scalar.text.startswith("hold for "):
             raise ValueError(f"found {quoted(scalar.text)}; write hold, close or hold for 30s")
         return OnUnplug(parse_seconds(scalar.text.removeprefix("hold for "), 1, self.longest))
+
+
+class BusyKind(ScalarKind[Busy]):
+    """What a second client gets."""
+
+    syntax = "refuse | watch | takeover | wait [TIME]"
+    usual = 2.0
+    """Seconds: less than pyserial's 3 for an opening."""
+    longest = 3600.0
+
+    @property
+    def schema(self) -> Json:
+        time = r"[0-9]+(\.[0-9]+)? ?(s|min|h)?"
+        return {"type": "string", "pattern": f"^(refuse|watch|takeover|wait( {time})?)$"}
+
+    def parse(self, scalar: Scalar) -> Busy:
+        text = scalar.text
+        if text in [choice.value for choice in OnBusy]:
+            return Busy(OnBusy(text))
+        if text == "wait":
+            return Busy(wait=self.usual)
+        if not text.startswith("wait "):
+            raise ValueError(f"found {quoted(text)}; write refuse, watch, takeover or wait 2s")
+        return Busy(wait=parse_seconds(text.removeprefix("wait "), 0.1, self.longest))
 
 
 class ControlPath(ScalarKind[str | None]):

@@ -128,8 +128,8 @@ method Reload() -> (summary: string)
 method Kick(port: string) -> (peer: string)
 
 # A connection to a port, handed over beside the answer as the descriptor (SCM_RIGHTS) of that
-# index. It enters as any client does; mode is the face, rfc2217 or raw. peer is whom it is for, in
-# the words of the caller. With takeover the session that holds the port ends first
+# index. It enters as any client does; mode is the face: rfc2217, raw, watch or watch_raw. peer is
+# whom it is for, in the words of the caller. With takeover it gets the port, whoever holds it
 method Attach(port: string, mode: ?string, peer: ?string, takeover: ?bool) -> (fd: int)
 
 error NoSuchPort(port: string)

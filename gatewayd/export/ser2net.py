@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gatewayd.config.schema import Address, Config, PortConfig
+from gatewayd.config.schema import Address, Config, OnBusy, PortConfig
 from gatewayd.device.match import DeviceMatch, find
 from gatewayd.device.scan import SerialDevice
 from gatewayd.errors import DeviceError
@@ -17,6 +17,7 @@ from gatewayd.line.model import LineSettings, SignalPolicy, StopBits
 
 HEADING = "%YAML 1.1\n---\n# Ports of gatewayd, for ser2net 4.\n"
 UNSAID = {
+    "busy": "a second client is refused, or takes the port over",
     "between_sessions": "a device is closed between clients",
     "lenient": "settings are answered as they are",
     "on_unplug": "a session does not outlive its device",
@@ -61,7 +62,9 @@ def _connection(port: PortConfig, accepter: str, device: str, taken: set[str]) -
     connector = ",".join(("serialdev", device, *_line(port.line), *_signals(port), "local"))
     # `*(` and `*{` paste other texts.
     connector = connector.replace("*(", "*(*").replace("*{", "*{*").replace("'", "''")
-    options = "".join(f"    {key}: true\n" for key in ("kickolduser",) if port.takeover)
+    options = "".join(
+        f"    {key}: true\n" for key in ("kickolduser",) if port.when_busy.then is OnBusy.TAKEOVER
+    )
     return f"connection: &{name}\n  accepter: '{accepter}'\n  connector: '{connector}'\n" + (
         f"  options:\n{options}" if options else ""
     )

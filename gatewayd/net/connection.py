@@ -16,7 +16,7 @@ from typing import Any, Final
 from gatewayd.log import Happening, note
 from gatewayd.net.channel import Carrier, Channel, PlainChannel
 from gatewayd.net.stage import Stage
-from gatewayd.net.tcp import at_mark, has_ended, has_unread
+from gatewayd.net.tcp import at_mark, has_ended, has_unread, keep_little
 from gatewayd.net.vigil import Vigil
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.peer import HIGH_BYTES, LOW_BYTES
@@ -351,6 +351,10 @@ class Connection:
     def unread(self) -> bool:
         """Whether something that the client sent waits to be read."""
         return has_unread(self._sock)
+
+    def limit_kernel(self) -> None:
+        """Have the kernel keep little of what the client does not take."""
+        keep_little(self._sock)
 
     def pause_reading(self) -> None:
         """Read nothing from the client."""

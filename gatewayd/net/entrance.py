@@ -15,7 +15,12 @@ from gatewayd.port.port import Port
 from gatewayd.port.session import Session
 from gatewayd.port.telnet_session import TelnetSession
 
-_FACES: Final[dict[Face, type[Session]]] = {Face.RFC2217: TelnetSession, Face.RAW: Session}
+_FACES: Final[dict[Face, type[Session]]] = {
+    Face.RFC2217: TelnetSession,
+    Face.RAW: Session,
+    Face.WATCH: TelnetSession,
+    Face.WATCH_RAW: Session,
+}
 
 
 class Entrance:
@@ -40,10 +45,12 @@ class Entrance:
         self._next_number = next_number
         self._watch = watch
 
-    def admit(self, sock: socket.socket, peername: str) -> None:
-        """Serve a client that has connected; the socket is the connection's from now on."""
+    def admit(self, sock: socket.socket, peername: str, *, insists: bool = False) -> None:
+        """Serve a client that has connected; the socket is the connection's from now on. One that
+        `insists` takes the port over."""
         sock.setblocking(False)
-        connection, session = self._make(sock, peername, datetime.now().astimezone())
+        since = datetime.now().astimezone()
+        connection, session = self._make(sock, peername, since, insists=insists)
         try:
             connection.enter(session)
         except BaseException:
@@ -65,12 +72,18 @@ class Entrance:
             raise
 
     def _make(
-        self, sock: socket.socket, peername: str, since: datetime
+        self, sock: socket.socket, peername: str, since: datetime, *, insists: bool = False
     ) -> tuple[Connection, Session]:
         connection = Connection(sock, self._watch, self.connections.discard, carrier=self.carrier)
         self.connections.add(connection)
         kind = _FACES[self.face]
         number = self._next_number()
         return connection, kind(
-            self.port, connection, number=number, peername=peername, since=since
+            self.port,
+            connection,
+            number=number,
+            peername=peername,
+            since=since,
+            only_watches=self.face.only_watches,
+            insists=insists,
         )

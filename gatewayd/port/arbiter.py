@@ -3,19 +3,17 @@
 What happens to clients and to the device is told to the `Arbiter`. It changes its own state first
 and then returns decisions, in the order in which they are to be carried out; carrying them out
 tells it nothing that changes them. It has no clock: the time is given to it, and `next_look` says
-when something is due by itself.
+when something is due by itself. Where clients may be is in `gatewayd.port.places`.
 """
 
 from __future__ import annotations
 
-import enum
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic
 
-from gatewayd.config.schema import PortConfig
+from gatewayd.config.schema import OnBusy, PortConfig
+from gatewayd.port.places import OUT, TABLE, Act, C, Cue, Decision, Place
 
 YOUNG_S: Final = 0.25
 """Who has just come may be gone in a moment, as the scripts that open a port for each command are:
@@ -24,104 +22,19 @@ MOST_WAITING: Final = 16
 """Clients that may wait for a port."""
 
 
-class Place(enum.Enum):
-    """Where a client is."""
-
-    WAITING = "waiting"
-    """For the device to be open, or for the client before it to be done; in order."""
-    SEATED = "seated"
-    """It holds the port."""
-    LEAVING = "leaving"
-    """It holds the port, sends no more, and may get an answer yet."""
-
-
-class Cue(enum.Enum):
-    """What may happen to a client."""
-
-    TURN = enum.auto()
-    """The port is free for it."""
-    ENDS = enum.auto()
-    """It sends no more."""
-    TAKEN_OVER = enum.auto()
-    DISMISSED = enum.auto()
-    """It has had its answer and somebody waits, or it was sent away."""
-    TURNED_AWAY = enum.auto()
-    GONE = enum.auto()
-
-
-OUT: Final = None
-# What is not here cannot happen, and is an error of ours.
-TABLE: Final[dict[tuple[Place, Cue], Place | None]] = {
-    (Place.WAITING, Cue.TURN): Place.SEATED,
-    (Place.WAITING, Cue.ENDS): Place.WAITING,
-    (Place.WAITING, Cue.TURNED_AWAY): OUT,
-    (Place.WAITING, Cue.GONE): OUT,
-    (Place.SEATED, Cue.ENDS): Place.LEAVING,
-    (Place.SEATED, Cue.TAKEN_OVER): OUT,
-    (Place.SEATED, Cue.DISMISSED): OUT,
-    (Place.SEATED, Cue.GONE): OUT,
-    (Place.LEAVING, Cue.ENDS): Place.LEAVING,
-    (Place.LEAVING, Cue.DISMISSED): OUT,
-    (Place.LEAVING, Cue.GONE): OUT,
-}
-
-
-class Client(Protocol):
-    """A client, as far as it matters here."""
-
-    peername: str
-    since: datetime
-
-    @property
-    def unserved(self) -> bool:
-        """Whether what it sent is not with the device yet, or was not answered."""
-        ...
-
-    @property
-    def ended(self) -> bool:
-        """Whether it sends no more than what is on its way already."""
-        ...
-
-
-C = TypeVar("C", bound=Client)
-
-
-class Act(enum.Enum):
-    """What to do with a client."""
-
-    WAIT = enum.auto()
-    """Leave what it sends where it is."""
-    REFUSE = enum.auto()
-    """Tell it why, and close."""
-    VACATE = enum.auto()
-    """It has held the port until now: take its seat, for `other` if that takes it over."""
-    CLOSE = enum.auto()
-    """Tell it why, if there is a reason, and close after what was sent."""
-    SEAT = enum.auto()
-    """The port is its own; `other` had it before, if that was taken over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decision(Generic[C]):
-    """One of them. `text` is the reason, for the client."""
-
-    act: Act
-    client: C
-    text: str = ""
-    other: C | None = None
-
-
 class Arbiter(Generic[C]):
     """The clients of one port. Each call returns what is to be done."""
 
     def __init__(self, config: PortConfig) -> None:
         self._config = config
         self._places: dict[C, Place] = {}
-        self._order: list[C] = []
-        """Those who wait."""
+        self._order: dict[C, float] = {}
+        """Those who wait, with the time at which they came."""
         self._ended: set[C] = set()
         """Those of them who send no more."""
-        self._young_until = -math.inf
+        self._heirs: list[C] = []
+        """Those who watch and get the port when it is free, in order: who held it last first."""
+        self._seated_at = -math.inf
         self._away_since: float | None = None
         self._unable: str | None = "device is absent, not looked for yet"
         """Why nobody can be seated; empty while it is not known yet."""
@@ -132,32 +45,49 @@ class Arbiter(Generic[C]):
         """Where a client is; None if it is nowhere."""
         return self._places.get(client)
 
+    def inherits(self, client: C) -> bool:
+        """Whether one who watches gets the port when it is free."""
+        return client in self._heirs
+
     @property
     def awaited(self) -> bool:
         """Whether anybody waits."""
         return bool(self._order)
 
+    @property
+    def watchers(self) -> list[C]:
+        """Those who watch, in the order in which they began to."""
+        return [one for one, place in self._places.items() if place is Place.WATCHING]
+
     # ---- what clients do
 
     def arrive(self, client: C, now: float) -> list[Decision[C]]:
         """One came."""
+        if client.only_watches:
+            if not self._may_watch():
+                return [Decision(Act.REFUSE, client, "too many clients watch")]
+            self._places[client] = Place.WATCHING
+            return [Decision(Act.WATCH, client)]
         if len(self._order) >= MOST_WAITING:
             return [Decision(Act.REFUSE, client, self._reason(self.owner))]
         self._places[client] = Place.WAITING
-        self._order.append(client)
+        self._order[client] = now
         decisions = list(self._judge(now))
         if client in self._order:
             decisions.append(Decision(Act.WAIT, client))
         return decisions
 
-    def inherit(self, client: C, now: float) -> list[Decision[C]]:
-        """One who held the port in another process."""
+    def inherit(self, client: C, now: float, place: Place, *, heir: bool = False) -> None:
+        """One who held the port in another process, or watched there; the owner comes first."""
+        self._places[client] = place
+        if place is Place.WATCHING:
+            if heir:
+                self._heirs.append(client)
+            return
         assert self.owner is None
-        self._places[client] = Place.SEATED
-        self.owner = client
+        self.owner, self._seated_at = client, now
         if self._unable is not None:
             self._away_since = now
-        return []
 
     def ends(self, client: C, now: float) -> list[Decision[C]]:
         """One sends no more."""
@@ -168,16 +98,16 @@ class Arbiter(Generic[C]):
         return list(self._judge(now))
 
     def leave(self, client: C, now: float, text: str = "") -> list[Decision[C]]:
-        """One is gone, or, with a text or without one, is at its end."""
+        """One is gone."""
         if client not in self._places:
             return []
         return [*self._out(client, Cue.GONE, text), *self._judge(now)]
 
-    def dismiss(self, now: float, text: str = "") -> list[Decision[C]]:
-        """Send away the one who holds the port, if there is one."""
-        if self.owner is None:
+    def dismiss(self, client: C | None, now: float, text: str = "") -> list[Decision[C]]:
+        """Send away one who holds the port or watches; nothing for any other."""
+        if client is None or self._places.get(client) in (None, Place.WAITING):
             return []
-        return [*self._dismiss(self.owner, text), *self._judge(now)]
+        return [*self._dismiss(client, text), *self._judge(now)]
 
     # ---- what the device does
 
@@ -205,8 +135,9 @@ class Arbiter(Generic[C]):
         """The port is closed by the gateway: all go, and nobody comes any more."""
         self._unable = "the port is closed by the gateway"
         decisions: list[Decision[C]] = []
-        if self.owner is not None:
-            decisions += self._dismiss(self.owner, self._unable)
+        for client in (self.owner, *self.watchers):
+            if client is not None:
+                decisions += self._dismiss(client, self._unable)
         return decisions + list(self._judge(0.0))
 
     # ---- the file
@@ -226,18 +157,23 @@ class Arbiter(Generic[C]):
 
     def next_look(self, now: float) -> float | None:
         """Seconds until something is due by itself; None for never."""
-        due = [math.inf]
-        if self._order and self._places_of_owner is Place.SEATED:
-            due.append(self._young_until)
+        due = []
+        if self._order and self._place_of_owner is Place.SEATED:
+            first = next(iter(self._order.values()))
+            due += [self._seated_at + YOUNG_S, first + self._config.when_busy.wait]
         if self.owner is not None and self._away_since is not None:
             due.append(self._away_since + self._config.on_unplug.hold)
-        return None if math.isinf(min(due)) else max(min(due) - now, 0.0)
+        after = [when for when in due if now < when < math.inf]
+        return min(after) - now if after else None
 
     # ---- the rules
 
     @property
-    def _places_of_owner(self) -> Place | None:
+    def _place_of_owner(self) -> Place | None:
         return self._places[self.owner] if self.owner is not None else None
+
+    def _may_watch(self) -> bool:
+        return len(self.watchers) < self._config.watchers
 
     def _judge(self, now: float) -> Iterator[Decision[C]]:
         """Whatever follows from the state, until nothing does."""
@@ -247,7 +183,7 @@ class Arbiter(Generic[C]):
             text = "the device did not come back" if hold else "the device is gone"
             yield from self._dismiss(owner, text)
         while self._order:
-            first, owner = self._order[0], self.owner
+            first, owner = next(iter(self._order)), self.owner
             if self._unable is not None:
                 if owner is None and not self._unable:
                     return
@@ -263,15 +199,47 @@ class Arbiter(Generic[C]):
                     owner = None
             if owner is None:
                 yield from self._seat(first, now)
-            elif now < self._young_until:
+            elif now < self._seated_at + YOUNG_S:
                 return
-            elif self._config.takeover:
-                text = f"taken over by {first.peername}"
-                yield from self._out(owner, Cue.TAKEN_OVER, text, first)
-                yield Decision(Act.CLOSE, owner, text)
-                yield from self._seat(first, now, owner)
+            elif first.insists or self._config.when_busy.then is OnBusy.TAKEOVER:
+                yield from self._take_over(owner, first, now)
+            elif now < self._order[first] + self._config.when_busy.wait:
+                return
             else:
-                yield self._turn_away(first, self._reason(owner))
+                yield from self._no_seat(first, self._reason(owner))
+        yield from self._promote(now)
+
+    def _promote(self, now: float) -> Iterator[Decision[C]]:
+        """Give a port that is free to one who watches and would like to have it."""
+        if self.owner is None and self._unable is None:
+            heir = next((one for one in self._heirs if not one.ended), None)
+            if heir is not None:
+                self._heirs.remove(heir)
+                yield Decision(Act.UNWATCH, heir)
+                yield from self._seat(heir, now)
+
+    def _take_over(self, owner: C, first: C, now: float) -> Iterator[Decision[C]]:
+        text = f"taken over by {first.peername}"
+        if owner.person and self._may_watch():
+            yield from self._out(owner, Cue.STEPS_ASIDE, text, first)
+            self._heirs.insert(0, owner)
+            yield Decision(Act.WATCH, owner, f"{text}; you watch until it goes")
+        else:
+            yield from self._out(owner, Cue.TAKEN_OVER, text, first)
+            yield Decision(Act.CLOSE, owner, text)
+        yield from self._seat(first, now, owner)
+
+    def _no_seat(self, client: C, text: str) -> Iterator[Decision[C]]:
+        """The port is not to be had: watch, or go."""
+        if not (self._config.when_busy.then is OnBusy.WATCH and client.person):
+            yield self._turn_away(client, text)
+        elif not self._may_watch():
+            yield self._turn_away(client, f"{text}, and too many clients watch")
+        else:
+            self._leave_order(client)
+            self._move(client, Cue.LOOKS_ON)
+            self._heirs.append(client)
+            yield Decision(Act.WATCH, client, f"{text}; you watch")
 
     def _reason(self, owner: C | None) -> str:
         if owner is None:
@@ -288,16 +256,15 @@ class Arbiter(Generic[C]):
 
     def _leave_order(self, client: C) -> bool:
         """Take a client out of those who wait; whether it sends no more."""
-        self._order.remove(client)
+        del self._order[client]
         ended = client in self._ended
         self._ended.discard(client)
         return ended
 
     def _seat(self, client: C, now: float, other: C | None = None) -> Iterator[Decision[C]]:
-        ended = self._leave_order(client)
+        ended = client in self._order and self._leave_order(client)
         self._move(client, Cue.TURN)
-        self.owner = client
-        self._young_until = now + YOUNG_S
+        self.owner, self._seated_at = client, now
         if ended:
             self._move(client, Cue.ENDS)
         yield Decision(Act.SEAT, client, other=other)
@@ -312,9 +279,15 @@ class Arbiter(Generic[C]):
         yield Decision(Act.CLOSE, client, text)
 
     def _out(self, client: C, cue: Cue, text: str, other: C | None = None) -> Iterator[Decision[C]]:
+        """Take a client from where it is."""
+        watched = self._places[client] is Place.WATCHING
         if client in self._order:
             self._leave_order(client)
+        if client in self._heirs:
+            self._heirs.remove(client)
         self._move(client, cue)
+        if watched:
+            yield Decision(Act.UNWATCH, client)
         if client is self.owner:
             self.owner = None
             yield Decision(Act.VACATE, client, text, other)

@@ -19,6 +19,8 @@ _HAPPENINGS: Final = {
     EventKind.SESSION_OPENED: (Happening.SESSION_OPENED, "%s session from %s"),
     EventKind.SESSION_CLOSED: (Happening.SESSION_CLOSED, "%s session from %s over"),
     EventKind.SESSION_REFUSED: (Happening.SESSION_REFUSED, "%s client %s refused"),
+    EventKind.WATCHER_CAME: (Happening.WATCHER_CAME, "%s client %s watches"),
+    EventKind.WATCHER_LEFT: (Happening.WATCHER_LEFT, "%s client %s watches no more"),
     EventKind.TAKEN_OVER: (Happening.SESSION_TAKEN_OVER, "%s session of %s taken over"),
 }
 

@@ -75,7 +75,7 @@ class ComPort:
         self._reply(self._access.begin(self._seat.control))
 
     def _begin_late(self) -> None:
-        if self._agreed and self._seat.held:
+        if self._agreed and self._seat.used:
             self._begin()
             self._face.flush()
 
@@ -115,7 +115,7 @@ class ComPort:
         mask_before = (self._access.wants_signals, self._access.wants_errors)
         for change in self._access.plan(requests, line):
             yield change.apply(line)
-            if not self._seat.held:
+            if not self._seat.used:
                 return
             for answer in self._access.answers(change, line):
                 self._reply(answer)
@@ -143,6 +143,8 @@ class ComPort:
         self._access.suspended = False
         self._face.resume()
         self._seat.release_line(Hold.SUSPENDED)
+        if not self._face.overfull(0):
+            self._seat.caught_up()
         self.catch_up()
 
     # ---- to the client
@@ -152,7 +154,7 @@ class ComPort:
 
     def catch_up(self) -> None:
         """Tell what changed meanwhile; the state before is that of the last notification."""
-        if self._port.line is not None and self._agreed and self._seat.held:
+        if self._port.line is not None and self._agreed and self._seat.used:
             if self._access.wants_signals:
                 self.signals_changed(self._seat.control.signals())
             if self._access.wants_errors:
@@ -186,6 +188,11 @@ class ComPort:
         return {"access": self._access.snapshot(), "agreed": self._agreed}
 
     @property
+    def is_agreed(self) -> bool:
+        """Whether the client speaks it."""
+        return self._agreed
+
+    @property
     def suspended(self) -> bool:
         """Whether the client has suspended what is sent to it."""
         return self._access.suspended
@@ -197,7 +204,7 @@ class ComPort:
 
     def restored(self) -> None:
         """The session has its line again: tell what the modem lines did in between."""
-        self._seat.control.breaking = self._access.breaking
+        self._seat.hold_break(self._access.breaking)
         if self._access.suspended:
             self._seat.hold_line(Hold.SUSPENDED)
         self._watch()

@@ -19,6 +19,20 @@ class Holder(Protocol):
     bytes_in: int
     bytes_out: int
     seat: Seat
+    only_watches: bool
+    """It came to an address for watching: it never holds the port."""
+    insists: bool
+    """It takes the port over, whatever the file says of a second client."""
+
+    @property
+    def person(self) -> bool:
+        """Whether a text among the data does no harm."""
+        ...
+
+    @property
+    def missed(self) -> int:
+        """Bytes from the device that it did not take while it watches."""
+        ...
 
     @property
     def leaving(self) -> bool:
@@ -41,6 +55,10 @@ class Holder(Protocol):
     def admitted(self) -> None:
         """The line is yours."""
 
+    def watches(self, reason: str) -> None:
+        """It gets what the line says, and nothing that it sends has any effect; a person is told
+        the reason, if there is one."""
+
     def refuse(self, reason: str) -> None:
         """The line is not to be had."""
 
@@ -56,6 +74,17 @@ class Holder(Protocol):
 
     def reconfigured(self) -> None:
         """The settings of the port are others now."""
+
+    def overfull(self, more: int) -> bool:
+        """Whether so much waits for the client that `more` bytes are not to be added; for one that
+        watches."""
+        ...
+
+    def missed_bytes(self, count: int) -> None:
+        """So many bytes are missing here."""
+
+    def abort(self) -> None:
+        """Close at once."""
 
     def line_data(self, data: bytes) -> None:
         """Bytes from the device."""

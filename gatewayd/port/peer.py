@@ -30,6 +30,9 @@ class Peer(Protocol):
         """Whether something that the client sent waits to be read."""
         ...
 
+    def limit_kernel(self) -> None:
+        """Have the system keep little of what the client does not take."""
+
     def pause_reading(self) -> None:
         """Read nothing from the client."""
 

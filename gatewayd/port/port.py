@@ -1,37 +1,30 @@
 """A port: what an operator names. It outlives its device, its sessions and its first settings.
 
-It puts the parts together: who is at it (`arbiter`), what its line should be like (`settling`),
+It puts the parts together: who is at it (`clients`), what its line should be like (`settling`),
 what waits for the line (`outbox`) and who is told (`hub`). Opening the device is its keeper's work
 (`gatewayd.service.keeper`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any
 
 from gatewayd.config.schema import PortConfig
-from gatewayd.line.api import Clock, Line, Timer
+from gatewayd.line.api import Clock, Line
 from gatewayd.line.model import LineErrors, LineSettings, Signal
-from gatewayd.line.pending import Pending
-from gatewayd.port.arbiter import Act, Arbiter, Decision, Place
 from gatewayd.port.chronicle import Chronicle
 from gatewayd.port.counters import Counters
-from gatewayd.port.event import EventKind
 from gatewayd.port.gate import Gate
 from gatewayd.port.holder import Holder
 from gatewayd.port.hub import Hub
 from gatewayd.port.leftover import Leftover
 from gatewayd.port.outbox import Outbox
 from gatewayd.port.phase import TABLE, Cue, Phase
+from gatewayd.port.reception import Reception
 from gatewayd.port.seat import Seat
 from gatewayd.port.settling import Settling
-
-HANG_UP_S: Final = 0.5
-"""How long a device sees that DTR or RTS is off between two sessions, where they tell of them."""
-
-Decisions = Iterable[Decision[Holder]]
 
 
 class Port:
@@ -54,18 +47,25 @@ class Port:
             clock,
             self.outbox,
             line=lambda: self.line,
-            mark=lambda: self._restore if self._restores else None,
+            mark=lambda: self.clients.mark,
             report=self._chronicle.discarded,
+        )
+        self.clients = Reception(
+            config,
+            clock,
+            hub=self.hub,
+            outbox=self.outbox,
+            settling=self.settling,
+            leftover=self.leftover,
+            chronicle=self._chronicle,
+            counters=self.counters,
+            changed=self._changed,
         )
         self.line_gate = Gate(self._pause_line, self._resume_line)
         self.on_lost: Callable[[], None] | None = None
         """Called when the open device went away."""
         self.on_change: Callable[[], None] | None = None
         """Called when the phase or the session changed."""
-        self._arbiter: Arbiter[Holder] = Arbiter(config)
-        self._look_timer: Timer | None = None
-        self._restores = 0
-        """Sessions whose bytes are still before their `_restore` in the outbox."""
 
     @property
     def name(self) -> str:
@@ -80,7 +80,7 @@ class Port:
     @property
     def owner(self) -> Holder | None:
         """The session that holds the port."""
-        return self._arbiter.owner
+        return self.clients.owner
 
     # ---- the device
 
@@ -93,11 +93,10 @@ class Port:
             self._changed()
             self._chronicle.device(after.value, cause)
         if after is Phase.OPENING:
-            self._carry_out(self._arbiter.opening(self.clock.time()))
+            self.clients.opening()
         elif after is not Phase.READY:
             # Those who wait are told; who holds the port is when the line is lost.
-            why = f"device is {after.value}, {cause}"
-            self._carry_out(self._arbiter.unable(why, self.clock.time()))
+            self.clients.unable(f"device is {after.value}, {cause}")
         return changed
 
     def _changed(self) -> None:
@@ -112,15 +111,15 @@ class Port:
         """
         self._chronicle.lacks(line.capabilities.lacks())
         if self.owner is not None and not same_device and not self.config.trust_path:
-            self.dismiss("another device may have come back; trust_path: true goes on")
+            self.clients.dismiss("another device may have come back; trust_path: true goes on")
         self.settling.opened(line, adopted=adopted)
         self._taps_changed()
         if self.line_gate.held:
             line.pause_reading()
-        if self.owner is not None and not adopted:
-            self.owner.line_back()
+        if not adopted:
+            self.clients.line_back()
         self.outbox.attach(line)
-        self._carry_out(self._arbiter.ready(self.clock.time()))
+        self.clients.ready()
 
     def line_data(self, data: bytes) -> None:
         """Bytes from the device."""
@@ -129,7 +128,8 @@ class Port:
         self.hub.deliver(data)
 
     def _line_data_for_nobody(self, data: bytes) -> None:
-        self.counters.discarded_from_device += len(data)
+        if not self.clients.watchers:
+            self.counters.discarded_from_device += len(data)
 
     def _taps_changed(self) -> None:
         self.outbox.tapped(self.hub.to_line if self.hub.taps else None)
@@ -165,8 +165,7 @@ class Port:
         self.outbox.detach()
         self.leftover.report()
         self.move(Cue.LOST, why)
-        if self.owner is not None:
-            self.owner.line_lost()
+        self.clients.line_lost()
         if self.on_lost is not None:
             self.on_lost()
 
@@ -190,96 +189,6 @@ class Port:
         """A place for one more client, which is without effect until the line is its own."""
         return Seat(self.outbox, self.settling, self.line_gate, self.hub)
 
-    def arrive(self, session: Holder) -> None:
-        """A client came: it gets the line, waits for it, or is told why not."""
-        self._carry_out(self._arbiter.arrive(session, self.clock.time()))
-
-    def ends(self, session: Holder) -> None:
-        """A client sends no more."""
-        self._carry_out(self._arbiter.ends(session, self.clock.time()))
-
-    def leave(self, session: Holder, reason: str = "") -> None:
-        """A client is gone. What it sent still goes to the line, then the line is restored."""
-        self._carry_out(self._arbiter.leave(session, self.clock.time(), reason))
-
-    def dismiss(self, reason: str = "") -> None:
-        """End the session that holds the port, if there is one."""
-        self._carry_out(self._arbiter.dismiss(self.clock.time(), reason))
-
-    def close(self) -> None:
-        """The port is served no more: all clients go."""
-        self._carry_out(self._arbiter.close())
-
-    def look(self) -> None:
-        """See whether something is due: a client has had its answer, or waited long enough."""
-        self._carry_out(self._arbiter.look(self.clock.time()))
-
-    @property
-    def awaited(self) -> bool:
-        """Whether a client waits for the line to be free."""
-        return self._arbiter.awaited
-
-    def leaving(self, session: Holder) -> bool:
-        """Whether a session is at its end: its client sends no more."""
-        return self._arbiter.place(session) is Place.LEAVING
-
-    def _carry_out(self, decisions: Decisions) -> None:
-        for decision in decisions:
-            client, text = decision.client, decision.text
-            match decision.act:
-                case Act.WAIT:
-                    client.wait()
-                case Act.REFUSE:
-                    self.counters.refused += 1
-                    self._chronicle.refused(client, text)
-                    client.refuse(f"{self.name}: {text}")
-                case Act.SEAT:
-                    self._seat(client, decision.other)
-                case Act.VACATE:
-                    self._vacate(client, text, decision.other)
-                case Act.CLOSE:
-                    client.close(text)
-        if self._look_timer is not None:
-            self._look_timer.cancel()
-            self._look_timer = None
-        due = self._arbiter.next_look(self.clock.time())
-        if due is not None:
-            self._look_timer = self.clock.call_later(due, self.look)
-
-    def _seat(self, session: Holder, before: Holder | None) -> None:
-        self.hub.serve(session.line_data)
-        session.seat.grant()
-        self.settling.held = True
-        if self.settling.hangs_up:
-            self.outbox.then(self.settling.taken)
-        self.counters.sessions += 1
-        self._chronicle.session(EventKind.SESSION_OPENED, session)
-        session.admitted()
-        if before is not None:
-            session.tell(f"{self.name}: taken over from {before.peername}")
-        self._changed()
-
-    def _vacate(self, session: Holder, reason: str, after: Holder | None) -> None:
-        if after is not None:
-            self._chronicle.session(EventKind.TAKEN_OVER, session)
-        self.hub.serve(None)
-        session.seat.revoke()
-        self.settling.end_break()
-        self.settling.held = False
-        counts = f", {session.bytes_in} bytes in, {session.bytes_out} out"
-        self._chronicle.session(EventKind.SESSION_CLOSED, session, counts, reason)
-        self.leftover.report()
-        self._changed()
-        self._restores += 1
-        self.outbox.then(self._restore)
-        if self.settling.hangs_up:
-            self.outbox.then(lambda: HANG_UP_S)
-        self.leftover.watch()
-
-    def _restore(self) -> Pending | None:
-        self._restores -= 1
-        return self.settling.left()
-
     # ---- the file
 
     def reconfigure(self, config: PortConfig) -> None:
@@ -287,9 +196,7 @@ class Port:
         self.config = config
         if self.settling.reload(config):
             self.outbox.then(self.settling.apply_file)
-        if self.owner is not None:
-            self.owner.reconfigured()
-        self._carry_out(self._arbiter.reconfigure(config, self.clock.time()))
+        self.clients.reconfigure(config)
 
     # ---- hand-over to another process
 
@@ -311,7 +218,9 @@ class Port:
         Raises KeyError, ValueError or TypeError.
         """
         self.settling.restore(settings, held=held)
-        self.counters = Counters(**{k: int(v) for k, v in snapshot["counters"].items()})
+        counters = Counters(**{k: int(v) for k, v in snapshot["counters"].items()})
+        for name, value in asdict(counters).items():
+            setattr(self.counters, name, value)
         heard_at = snapshot.get("heard_at")
         self.heard_at = None if heard_at is None else float(heard_at)
         self.outbox.taken = int(snapshot["taken"])
@@ -321,15 +230,6 @@ class Port:
         """No session goes on; `keep` is whether it is known how the line was left."""
         self.settling.held = False
         self.outbox.then(self.settling.left if keep else self.settling.apply_file)
-
-    def inherit(self, session: Holder) -> None:
-        """A session of another process goes on with this port."""
-        self._arbiter.inherit(session, self.clock.time())
-        self.hub.serve(session.line_data)
-        session.seat.grant()
-        self.settling.held = True
-        self._carry_out(())
-        self._changed()
 
     # ---- what the outbox and the gate tell
 

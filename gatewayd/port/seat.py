@@ -6,7 +6,9 @@ from typing import Final
 
 from gatewayd.line.model import Purge
 from gatewayd.port.gate import Gate, Hold
+from gatewayd.port.glass import Glass
 from gatewayd.port.hub import Hub
+from gatewayd.port.onlooker import Onlooker, Viewer
 from gatewayd.port.outbox import ACTION_WEIGHT, Action, Outbox
 from gatewayd.port.settling import Settling
 
@@ -14,33 +16,59 @@ _HOLDS: Final = Hold.CLIENT_SLOW | Hold.SUSPENDED
 
 
 class Seat:
-    """One client's right to use a line, which it has from `grant` to `revoke`.
+    """One client's right to use a line, which it has from `grant` to `revoke`, or to look at it,
+    from `look` to `revoke`.
 
     `write(data)` queues bytes for the line and returns whether it took all of them at once. It is
     the outbox's own while the seat is `held`, and does nothing otherwise; so do the other calls.
     """
 
-    def __init__(self, outbox: Outbox, control: Settling, gate: Gate, hub: Hub) -> None:
+    def __init__(self, outbox: Outbox, settling: Settling, gate: Gate, hub: Hub) -> None:
         self.held = False
+        self.onlooker: Onlooker | None = None
+        """The client's tap, while it watches."""
         self.write = _nowhere
-        self.control = control
-        """The line, or what stands for it while the device is away. To be set by actions that
-        `then` runs, and to be read at any time."""
+        self.control: Settling | Glass = settling
+        """The line, or what stands for it while the device is away; what is seen of it by one who
+        watches. To be set by actions that `then` runs, and to be read at any time."""
+        self._settling = settling
+        self._glass = Glass(settling)
         self._outbox = outbox
         self._gate = gate
         self._hub = hub
 
+    @property
+    def used(self) -> bool:
+        """Whether the client holds the line, or watches."""
+        return self.held or self.onlooker is not None
+
     def grant(self) -> None:
         """The line is this client's."""
         self.held = True
+        self.control = self._settling
         self.write = self._outbox.write
 
+    def look(self, viewer: Viewer) -> None:
+        """The client watches."""
+        self.control = self._glass
+        self.onlooker = Onlooker(viewer)
+        self._hub.add(self.onlooker)
+
     def revoke(self) -> None:
-        """It is not any more. What was queued before still goes to the line."""
-        self.held = False
-        self.write = _nowhere
-        self._gate.release(_HOLDS)
-        self._hub.watch(signals=False, errors=False)
+        """Neither any more. What was queued before still goes to the line."""
+        if self.onlooker is not None:
+            self._hub.remove(self.onlooker)
+            self.onlooker = None
+        if self.held:
+            self.held = False
+            self.write = _nowhere
+            self._gate.release(_HOLDS)
+            self._hub.watch(signals=False, errors=False)
+
+    def caught_up(self) -> None:
+        """The client has taken most of what waited for it."""
+        if self.onlooker is not None:
+            self.onlooker.caught_up()
 
     @property
     def waiting(self) -> int:
@@ -53,9 +81,12 @@ class Seat:
         return self._outbox.load
 
     def then(self, action: Action, weight: int = ACTION_WEIGHT) -> None:
-        """Queue an action behind the bytes; it is left out if the seat was revoked by then."""
+        """Queue an action behind the bytes; it is left out if the seat was revoked by then. One who
+        watches waits for nobody's bytes."""
         if self.held:
-            self._outbox.then(lambda: action() if self.held else None, weight)
+            self._outbox.then(lambda: action() if self.used else None, weight)
+        elif self.onlooker is not None:
+            action()
 
     def drop_bytes(self, *, spare_urgent: bool = False) -> None:
         """Throw away the bytes that wait in the outbox."""
@@ -72,7 +103,12 @@ class Seat:
     def end_break(self) -> None:
         """The client sends no more: it will not end its break itself."""
         if self.held:
-            self.control.end_break()
+            self._settling.end_break()
+
+    def hold_break(self, breaking: bool) -> None:
+        """The client has held a break since before, or has not."""
+        if self.held:
+            self._settling.breaking = breaking
 
     def hold_line(self, why: int) -> None:
         """Have the line not read, for a reason."""
@@ -88,6 +124,8 @@ class Seat:
         """Have the session told of modem lines and of the receiver's errors."""
         if self.held:
             self._hub.watch(signals=signals, errors=errors)
+        elif self.onlooker is not None:
+            self._hub.add(self.onlooker, signals=signals, errors=errors)
 
 
 def _nowhere(data: bytes) -> bool:

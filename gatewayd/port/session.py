@@ -13,7 +13,8 @@ from gatewayd.config.schema import WhileAbsent
 from gatewayd.line.model import LineErrors, Signal
 from gatewayd.port.farewell import Farewell
 from gatewayd.port.gate import Gate, Hold
-from gatewayd.port.peer import Peer
+from gatewayd.port.peer import HIGH_BYTES, Peer
+from gatewayd.port.places import Place
 from gatewayd.port.port import Port
 
 
@@ -21,16 +22,29 @@ class Session:
     """A client of the raw face, and the common part of all faces.
 
     `number` tells sessions apart in the log, `peername` is the client's address, `since` when it
-    came.
+    came. `only_watches` and `insists` are as in `gatewayd.port.places.Client`.
     """
 
     face = "raw"
+    watching_face = "watch_raw"
     takes_urgent = False
 
     def __init__(
-        self, port: Port, peer: Peer, *, number: int, peername: str, since: datetime
+        self,
+        port: Port,
+        peer: Peer,
+        *,
+        number: int,
+        peername: str,
+        since: datetime,
+        only_watches: bool = False,
+        insists: bool = False,
     ) -> None:
         self.port = port
+        self.only_watches = only_watches
+        self.insists = insists
+        if only_watches:
+            self.face = self.watching_face
         self.number = number
         self.peername = peername
         self.since = since
@@ -44,8 +58,10 @@ class Session:
         self.waits = False
         """It may be given the line later."""
         self._peer = peer
+        self._full = False
+        """The client does not take what is sent."""
         self._client_gate = Gate(peer.pause_reading, peer.resume_reading)
-        self._farewell = Farewell(port.clock, self, over=self.end, yields=port.look)
+        self._farewell = Farewell(port.clock, self, over=self.end, yields=port.clients.look)
 
     # ---- from the connection
 
@@ -66,10 +82,12 @@ class Session:
 
     def start(self) -> None:
         """The client is connected: ask the port for the line."""
-        self.port.arrive(self)
+        self.port.clients.arrive(self)
 
     def receive(self, data: bytes) -> None:
         """Bytes from the client."""
+        if not self.seat.held:
+            return
         self.bytes_in += len(data)
         self.owed = True
         if not self.seat.write(data):
@@ -77,42 +95,46 @@ class Session:
 
     def peer_full(self) -> None:
         """The client does not take what is sent."""
+        self._full = True
         self.seat.hold_line(Hold.CLIENT_SLOW)
 
     def peer_ready(self) -> None:
         """The client takes it again."""
+        self._full = False
         self.seat.release_line(Hold.CLIENT_SLOW)
+        self.seat.caught_up()
 
     def peer_eof(self) -> None:
-        """The client sends no more. It may have closed, or wait for the answer to what it sent."""
+        """The client sends no more. It may have closed, or wait for the answer to what it sent, or
+        watch."""
         if self.seat.held:
             self.seat.end_break()
             self._farewell.read()
-            self.port.ends(self)
+            self.port.clients.ends(self)
 
     def peer_closing(self) -> None:
         """The client sends no more, and we do not read what it has sent."""
         if self.seat.held:
             self._farewell.behind()
-            self.port.ends(self)
-        elif self._peer.unread():
+            self.port.clients.ends(self)
+        elif self._peer.unread() and not self.seat.used:
             # It has its turn with what it sent.
             self.behind = True
-            self.port.ends(self)
+            self.port.clients.ends(self)
         else:
             self._peer.abort()
 
     def peer_gone(self) -> None:
         """The connection is closed."""
         self._farewell.cancel()
-        self.port.leave(self)
+        self.port.clients.leave(self)
 
     # ---- its end, as its farewell and the port see it
 
     @property
     def leaving(self) -> bool:
         """The client sends no more; it may still listen."""
-        return self.port.leaving(self)
+        return self.port.clients.leaving(self)
 
     @property
     def ended(self) -> bool:
@@ -141,7 +163,7 @@ class Session:
 
     def awaited(self) -> bool:
         """Whether somebody waits for the port."""
-        return self.port.awaited
+        return self.port.clients.awaited
 
     # ---- from the port
 
@@ -159,7 +181,7 @@ class Session:
 
     def line_lost(self) -> None:
         """The device is gone and the session stays."""
-        if self.port.config.while_absent is WhileAbsent.REFUSE:
+        if self.seat.held and self.port.config.while_absent is WhileAbsent.REFUSE:
             self._client_gate.hold(Hold.ABSENT)
 
     def line_back(self) -> None:
@@ -180,33 +202,67 @@ class Session:
         """The line is this session's from now on."""
         self.waits = False
         self._client_gate.release(Hold.ABSENT)
+        if self._full:
+            self.seat.hold_line(Hold.CLIENT_SLOW)
 
     def tell(self, text: str) -> None:
         """Nothing: a machine would read a text as data."""
 
+    def last_words(self, text: str) -> None:
+        """Nothing, as well."""
+
     def refuse(self, reason: str) -> None:
         """The line is not to be had: say why and close."""
-        self.tell(reason)
+        self.last_words(reason)
         self._peer.close()
 
     def close(self, reason: str = "") -> None:
         """The line is this session's no more: tell why, and close after what was sent."""
         self._farewell.cancel()
-        if reason:
-            self.tell(f"{self.port.name}: {reason}")
+        self.last_words(f"{self.port.name}: {reason}" if reason else "")
         self._peer.close()
 
     def end(self, reason: str = "") -> None:
         """Give the line back, and close."""
-        if self.seat.held:
-            self.port.dismiss(reason)
+        if self.seat.used:
+            self.port.clients.dismiss(reason, session=self)
 
     def reconfigured(self) -> None:
         """The settings of the port are others now."""
-        if self.port.line is None and self.port.config.while_absent is WhileAbsent.REFUSE:
+        away = self.seat.held and self.port.line is None
+        if away and self.port.config.while_absent is WhileAbsent.REFUSE:
             self._client_gate.hold(Hold.ABSENT)
         else:
             self._client_gate.release(Hold.ABSENT)
+
+    # ---- for one that watches
+
+    @property
+    def person(self) -> bool:
+        """Whether a text among the data does no harm: never, to a machine."""
+        return False
+
+    @property
+    def missed(self) -> int:
+        """Bytes from the device that it did not take while it watches."""
+        return self.seat.onlooker.missed if self.seat.onlooker is not None else 0
+
+    def watches(self, reason: str) -> None:
+        """It gets what the line says, and nothing that it sends has any effect."""
+        self.waits = False
+        self._client_gate.release(Hold.ABSENT | Hold.LINE_FULL)
+        self._peer.limit_kernel()
+
+    def overfull(self, more: int) -> bool:
+        """Whether so much waits for the client that `more` bytes are not to be added."""
+        return self._peer.backlog() > HIGH_BYTES
+
+    def missed_bytes(self, count: int) -> None:
+        """So many bytes are missing here; a machine is not told."""
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._peer.abort()
 
     # ---- hand-over to another process
 
@@ -218,6 +274,8 @@ class Session:
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
             "owed": self.owed,
+            "heir": self.port.clients.inherits(self),
+            "missed": self.missed,
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -225,6 +283,9 @@ class Session:
         self.bytes_in = int(snapshot["bytes_in"])
         self.bytes_out = int(snapshot["bytes_out"])
         self.owed = bool(snapshot.get("owed", False))
-        self.port.inherit(self)
+        place = Place(snapshot.get("place", Place.SEATED.value))
+        self.port.clients.inherit(self, place, heir=bool(snapshot.get("heir", False)))
+        if self.seat.onlooker is not None:
+            self.seat.onlooker.missed = int(snapshot["missed"])
         if self.port.line is None:
             self.line_lost()

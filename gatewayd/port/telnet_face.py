@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from gatewayd.line.api import Clock, Timer
-from gatewayd.port.peer import Peer
+from gatewayd.port.peer import HIGH_BYTES, Peer
 from gatewayd.telnet.constants import IAC, Command, Option, Side
 from gatewayd.telnet.engine import TelnetEngine
 from gatewayd.telnet.events import Event
@@ -62,10 +62,11 @@ class TelnetFace:
         """How much to read at once: little from a client that sends little but commands, so that
         other ports have their turn."""
 
-    def open(self, *, echo: bool) -> None:
+    def open(self, *, echo: bool, com_port: bool = True) -> None:
         """Open with offers only: what clients refuse or leave unanswered does no harm.
 
-        `echo` is whether the client is not to show what it sends.
+        `echo` is whether the client is not to show what it sends, `com_port` whether it may have
+        Com Port Control.
         """
         ask = self._engine.ask
         ask(Side.LOCAL, Option.BINARY, enable=True)
@@ -74,9 +75,14 @@ class TelnetFace:
         ask(Side.REMOTE, Option.SUPPRESS_GO_AHEAD, enable=True)
         if echo:
             ask(Side.LOCAL, Option.ECHO, enable=True)
-        ask(Side.REMOTE, Option.COM_PORT, enable=True)
-        self.flush()
+        self.com_port(com_port)
         self._agreeing = self._clock.call_later(AGREEMENT_S, self.settle)
+
+    def com_port(self, enable: bool) -> None:
+        """Offer Com Port Control, or refuse it from now on."""
+        self._engine.welcome(Side.REMOTE, Option.COM_PORT, enable)
+        self._engine.ask(Side.REMOTE, Option.COM_PORT, enable=enable)
+        self.flush()
 
     def echo(self, enable: bool) -> None:
         """Say whether what the client sends comes back to it (RFC 857)."""
@@ -182,6 +188,12 @@ class TelnetFace:
         held, self._held, self._held_bytes = self._held, [], 0
         for data in held:
             self._write(data)
+
+    def overfull(self, more: int) -> bool:
+        """Whether so much waits for the client that `more` bytes of the line cannot be added."""
+        if self.suspended and self._held_bytes + more > REPLY_BYTES // 2:
+            return True
+        return self._peer.backlog() > HIGH_BYTES
 
     @property
     def lagging(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from datetime import datetime
 from typing import Any, Final
 
@@ -34,6 +35,8 @@ reached, since a purge must not wait for the line."""
 BREAK_S: Final = 0.25
 """The length of an IAC BRK on the line."""
 REPORTED_VIOLATIONS: Final = 5
+NOTICE_S: Final = 10.0
+"""So often one that watches is told that what it types goes nowhere."""
 
 _CHARACTERS: Final = {
     Command.IP: Urgent(b"\x03"),
@@ -50,12 +53,29 @@ class TelnetSession(Session):
     """A client of the RFC 2217 face."""
 
     face = "rfc2217"
+    watching_face = "watch"
     takes_urgent = True
 
     def __init__(
-        self, port: Port, peer: Peer, *, number: int, peername: str, since: datetime
+        self,
+        port: Port,
+        peer: Peer,
+        *,
+        number: int,
+        peername: str,
+        since: datetime,
+        only_watches: bool = False,
+        insists: bool = False,
     ) -> None:
-        super().__init__(port, peer, number=number, peername=peername, since=since)
+        super().__init__(
+            port,
+            peer,
+            number=number,
+            peername=peername,
+            since=since,
+            only_watches=only_watches,
+            insists=insists,
+        )
         self._telnet = TelnetFace(
             peer,
             port.clock,
@@ -65,6 +85,9 @@ class TelnetSession(Session):
         self._com_port = ComPort(port, self._telnet, seat=self.seat, note=self._note)
         self._violations = 0
         self._echo: EchoJudge | None = None
+        self._opened = False
+        self._typed_at = -math.inf
+        """When the client was told last that what it types is not sent."""
 
     # ---- from the connection
 
@@ -76,10 +99,30 @@ class TelnetSession(Session):
     def admitted(self) -> None:
         """The line is this session's from now on."""
         super().admitted()
+        if self._opened:
+            self._com_port.reconfigured()
+            self._telnet.com_port(True)
+            self.tell(f"[{self.port.name}: it is yours now]")
+            return
+        self._opened = True
         echo = self.port.config.echo
         if echo is Echo.AUTO:
             self._echo = EchoJudge(self.port.clock, self._echo_decided)
         self._telnet.open(echo=echo is not Echo.CLIENT)
+
+    def watches(self, reason: str) -> None:
+        """It gets what the line says, and nothing that it sends has any effect."""
+        super().watches(reason)
+        self._no_echo_judge()
+        if self._opened:
+            self._telnet.com_port(self.only_watches)
+        else:
+            self._opened = True
+            # A program that cannot set the line is to fail at once, not to talk to nobody.
+            self._telnet.open(echo=True, com_port=self.only_watches)
+        self._com_port.reconfigured()
+        if reason:
+            self.tell(f"[{self.port.name}: {reason}]")
 
     def _echo_decided(self, echoes: bool) -> None:
         self._no_echo_judge()
@@ -105,17 +148,21 @@ class TelnetSession(Session):
 
     def receive(self, data: bytes) -> None:
         """Bytes from the client."""
-        self.bytes_in += len(data)
+        if self.seat.held:
+            self.bytes_in += len(data)
         for event in self._telnet.receive(data):
             if type(event) is bytes:
                 self._com_port.queue_requests()
+                if not self.seat.held:
+                    self._typed()
+                    continue
                 self.owed = True
                 self.seat.write(event)
                 if self._echo is not None:
                     self._echo.sent(event)
             else:
                 self._event(event)
-                if not self.seat.held:
+                if not self.seat.used:
                     return
         self._com_port.queue_requests()
         if self.seat.load > LOOK_AHEAD_BYTES:
@@ -125,6 +172,9 @@ class TelnetSession(Session):
     def peer_eof(self) -> None:
         """The client sends no more, no RESUME either."""
         self._com_port.resume()
+        if self.seat.onlooker is not None:
+            # Whoever is only listening with Telnet has closed.
+            self.end()
         super().peer_eof()
 
     def peer_ready(self) -> None:
@@ -171,7 +221,7 @@ class TelnetSession(Session):
             self.seat.then(lambda: BREAK_S)
             self.seat.then(self._break_off)
         elif command is Command.AYT:
-            self.tell(f"[{self.port.name}: yes]")
+            self._telnet.send_text(f"[{self.port.name}: yes]")
         elif command is Command.AO:
             self.seat.purge(Purge.RX)
             self._telnet.send_synch()
@@ -231,21 +281,42 @@ class TelnetSession(Session):
             self._client_gate.release(Hold.LINE_FULL)
 
     def tell(self, text: str) -> None:
-        """A line of text for a person, among the data."""
-        self._telnet.send_text(text)
+        """A line of text for a person, among the data; a program would read it as data."""
+        if self.person:
+            self._telnet.send_text(text)
 
-    def refuse(self, reason: str) -> None:
-        """Say why and close."""
-        self._com_port.resume()
-        self._telnet.settle()
-        super().refuse(reason)
-
-    def close(self, reason: str = "") -> None:
-        """The line is this session's no more: tell why, and close after what was sent."""
+    def last_words(self, text: str) -> None:
+        """A line of text behind which nothing comes."""
         self._com_port.resume()
         self._telnet.settle()
         self._telnet.flush()
-        super().close(reason)
+        if text:
+            self._telnet.send_text(text)
+
+    # ---- for one that watches
+
+    @property
+    def person(self) -> bool:
+        """Whether a text among the data does no harm: to who does not speak Com Port Control."""
+        return not self._com_port.is_agreed
+
+    def _typed(self) -> None:
+        """One that watches sent something; it is told now and then that this goes nowhere."""
+        now = self.port.clock.time()
+        if now < self._typed_at + NOTICE_S:
+            return
+        self._typed_at = now
+        owner = self.port.owner
+        who = f"{owner.peername} has it" if owner is not None else "nobody has it"
+        self.tell(f"[{self.port.name}: you watch, {who}; what you type is not sent]")
+
+    def overfull(self, more: int) -> bool:
+        """Whether so much waits for the client that `more` bytes are not to be added."""
+        return self._telnet.overfull(more)
+
+    def missed_bytes(self, count: int) -> None:
+        """So many bytes are missing here."""
+        self.tell(f"[{self.port.name}: {count} bytes missed]")
 
     def _note(
         self, happening: Happening, message: str, *args: object, level: int = logging.INFO
@@ -263,5 +334,6 @@ class TelnetSession(Session):
         """Go on where a session of another process was. Raises KeyError, ValueError, TypeError."""
         self._com_port.restore(snapshot)
         self._telnet.restore(snapshot, suspended=self._com_port.suspended)
+        self._opened = True
         super().restore(snapshot)
         self._com_port.restored()

@@ -113,10 +113,8 @@ class Commands:
         if served is None:
             raise CallError(interface.NO_SUCH_PORT, {"port": name})
         peername = f"{peer} through {call.caller}" if peer else call.caller
-        if takeover:
-            _end_session(served.port, f"taken over by {peername}")
         try:
-            sock = self._gateway.attach(served, face, peername)
+            sock = self._gateway.attach(served, face, peername, insists=takeover)
         except OSError as error:
             raise CallError(interface.CANNOT_ATTACH, {"reason": str(error)}) from error
         return Handed({"fd": 0}, (sock.detach(),))
@@ -127,7 +125,7 @@ def _end_session(port: Port, why: str) -> str | None:
     session = port.owner
     if session is None:
         return None
-    port.dismiss(why)
+    port.clients.dismiss(why)
     return session.peername
 
 

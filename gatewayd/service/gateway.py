@@ -163,14 +163,17 @@ class Gateway:
             )
         return found
 
-    def attach(self, served: Served, face: Face, peername: str) -> socket.socket:
-        """The other end of a connection that enters as any client does, called `peername`.
+    def attach(
+        self, served: Served, face: Face, peername: str, *, insists: bool = False
+    ) -> socket.socket:
+        """The other end of a connection that enters as any client does, called `peername`; one that
+        `insists` takes the port over.
 
         Raises OSError when there is no socket to be had.
         """
         ours, theirs = socket.socketpair()
         try:
-            self.entrance(served, face).admit(ours, peername)
+            self.entrance(served, face).admit(ours, peername, insists=insists)
         except BaseException:
             ours.close()
             theirs.close()
@@ -208,7 +211,7 @@ class Gateway:
             if (listener.face, listener.address) not in keep:
                 listener.socket.close()
         self._store.listeners(name, ())
-        served.port.close()
+        served.port.clients.close()
         await settled(served.port, STOP_S)
         await _flushed(served, STOP_S)
         await served.keeper.stop()

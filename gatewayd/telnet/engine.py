@@ -93,6 +93,12 @@ class TelnetEngine:
         """Whether the peer has yet to answer that `option` be on."""
         return self._states.get((side, option)) is Q.WANTYES
 
+    def welcome(self, side: Side, option: int, welcome: bool) -> None:
+        """Agree to an option from now on, or refuse it; one that is on stays on."""
+        change = {option}
+        options = self._welcome[side]
+        self._welcome[side] = options | change if welcome else options - change
+
     def ask(self, side: Side, option: int, *, enable: bool) -> None:
         """Ask the peer for an option to be on or off; nothing goes out when it is so already.
 

@@ -25,6 +25,8 @@ from tests.same import same
 
 PATIENCE: Final = 10.0
 """Seconds after which what should have happened will not."""
+HOLDING: Final = (Face.RFC2217, Face.RAW)
+"""The faces whose clients can hold the port."""
 LINE: Final = LineSettings(baudrate=40_000_000)
 AGREED: Final = do(Option.BINARY) + will(Option.BINARY)
 

@@ -20,7 +20,7 @@ from gatewayd.net.tcp import peer_name
 from gatewayd.port import farewell, telnet_face, telnet_session
 from gatewayd.port.peer import HIGH_BYTES
 from gatewayd.port.phase import Cue
-from tests.net.stand import Client, Stand, run, standing, telnet_client, until
+from tests.net.stand import HOLDING, Client, Stand, run, standing, telnet_client, until
 from tests.port.desk import SINCE
 from tests.same import same
 
@@ -386,7 +386,7 @@ def test_a_connection_goes_on_in_other_hands_with_what_was_unsent() -> None:
             fd, unsent = before.give_away()
             assert unsent
             assert not stand.listener.connections
-            stand.port.leave(session)
+            stand.port.clients.leave(session)
             stand.listener.inherit(socket.socket(fileno=os.dup(fd)), snapshot, unsent)
             before._sock.close()
             same(await client.gets(len(sent)), sent)
@@ -430,7 +430,7 @@ def test_a_snapshot_that_is_none_closes_the_connection() -> None:
 # ---- options
 
 
-@pytest.mark.parametrize("face", Face)
+@pytest.mark.parametrize("face", HOLDING)
 def test_the_options_of_a_connection_are_really_set(face: Face) -> None:
     async def scenario() -> None:
         async with standing(face, peer_timeout=42.0) as stand:

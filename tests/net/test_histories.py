@@ -75,8 +75,8 @@ class History:
             watch=stand.watch,
         )
         self.telnet.start()
-        self._arrive = stand.port.arrive
-        stand.port.arrive = self.arrives  # type: ignore[method-assign]
+        self._arrive = stand.port.clients.arrive
+        stand.port.clients.arrive = self.arrives  # type: ignore[method-assign]
 
     def arrives(self, session: Holder) -> None:
         self.sessions.add(session)
@@ -138,7 +138,7 @@ class History:
             case "discard":
                 self.change(while_absent=WhileAbsent.DISCARD)
             case "kick":
-                port.dismiss("by hand")
+                port.clients.dismiss("by hand")
             case _:
                 pass
         await asyncio.sleep(0)

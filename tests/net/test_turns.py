@@ -8,9 +8,9 @@ import pytest
 
 from gatewayd.config.schema import Face
 from gatewayd.port import arbiter, farewell
-from tests.net.stand import Client, Stand, run, standing, until
+from tests.net.stand import HOLDING, Client, Stand, run, standing, until
 
-FACES = pytest.mark.parametrize("face", Face, ids=lambda face: face.value)
+FACES = pytest.mark.parametrize("face", HOLDING, ids=lambda face: face.value)
 
 
 @pytest.fixture(autouse=True)
@@ -96,10 +96,10 @@ def test_one_that_waits_and_goes_without_a_word_is_forgotten_at_once(end: str) -
             stand.tries()
             for _ in range(5):
                 client = stand.connects()
-                await until(lambda: stand.port.awaited)
+                await until(lambda: stand.port.clients.awaited)
                 getattr(client, end)()
                 await until(lambda: not stand.listener.connections)
-                assert not stand.port.awaited
+                assert not stand.port.clients.awaited
             live = stand.connects()
             stand.opens()
             await until(lambda: stand.port.owner is not None)

@@ -40,6 +40,8 @@ class Client:
     left: bool = False
     """Not all that it sent was read."""
     most_kept: int = 0
+    limited: bool = False
+    """The system is to keep little for it."""
     _read: bool = True
     _kept: bytearray = field(default_factory=bytearray)
     _full: bool = False
@@ -122,6 +124,9 @@ class Client:
 
     def unread(self) -> bool:
         return self.left
+
+    def limit_kernel(self) -> None:
+        self.limited = True
 
     def pause_reading(self) -> None:
         self._read = False
@@ -247,12 +252,26 @@ class Desk:
         """Time goes by."""
         self.clock.advance(seconds)
 
-    def client(self, kind: type[Session], *, room: float = float("inf"), host: str = "") -> Client:
-        """A new client; it has been let in, or refused, or waits."""
+    def client(
+        self,
+        kind: type[Session],
+        *,
+        room: float = float("inf"),
+        host: str = "",
+        only_watches: bool = False,
+    ) -> Client:
+        """A new client; it has been let in, or refused, or waits, or watches."""
         self._numbers += 1
         client = Client(room)
         name = f"{host or f'192.0.2.{self._numbers}'}:4{self._numbers:03}"
-        session = kind(self.port, client, number=self._numbers, peername=name, since=SINCE)
+        session = kind(
+            self.port,
+            client,
+            number=self._numbers,
+            peername=name,
+            since=SINCE,
+            only_watches=only_watches,
+        )
         client.connects(session)
         if self.port.owner is session:
             self.passes(YOUNG_S)
@@ -273,7 +292,30 @@ class Desk:
 
     def agreed(self) -> Client:
         """A client that has agreed to everything and got the first notification."""
-        client = self.telnet()
+        return self._agrees(self.telnet())
+
+    def _agrees(self, client: Client) -> Client:
         client.sends(b"\xff\xfd\x00\xff\xfb\x00\xff\xfd\x03\xff\xfb\x03\xff\xfb\x2c")
         client.gets()
         return client
+
+    def person(self) -> Client:
+        """A client of the Telnet face that has agreed to BINARY and refuses Com Port Control."""
+        client = self.telnet()
+        client.sends(b"\xff\xfd\x00\xff\xfb\x00\xff\xfd\x03\xff\xfb\x03\xff\xfc\x2c")
+        client.gets()
+        return client
+
+    def looks(self, kind: type[Session] = TelnetSession) -> Client:
+        """A client of an address for those who only watch, which has agreed to BINARY if it speaks
+        Telnet."""
+        client = self.client(kind, only_watches=True)
+        client.gets()
+        if kind is TelnetSession:
+            client.sends(b"\xff\xfd\x00\xff\xfb\x00\xff\xfd\x03\xff\xfb\x03\xff\xfc\x2c")
+        client.gets()
+        return client
+
+    def looks_through_glass(self) -> Client:
+        """One that has Com Port Control behind glass."""
+        return self._agrees(self.client(TelnetSession, only_watches=True))

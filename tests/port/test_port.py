@@ -65,7 +65,7 @@ def test_the_next_client_gets_the_port_when_the_holder_is_gone() -> None:
 
 def test_takeover_lets_the_newcomer_in_and_tells_both() -> None:
     desk = Desk(takeover=True)
-    first = desk.telnet()
+    first = desk.agreed()
     second = desk.client_that_says_nothing()
     assert told(first) == [b"psu1: taken over by 192.0.2.2:4002"]
     assert first.is_closed()

@@ -8,7 +8,7 @@ import pytest
 
 from gatewayd.line.model import Signal, SignalPolicies, SignalPolicy
 from gatewayd.port.arbiter import YOUNG_S
-from gatewayd.port.port import HANG_UP_S
+from gatewayd.port.reception import HANG_UP_S
 from tests.port.desk import Desk
 
 SESSION = SignalPolicy.SESSION
