@@ -29,7 +29,8 @@ class LineEvents(Protocol):
         """The receiver's error counts grew; only while `watch` asks for it. Running counts."""
 
     def line_lost(self, cause: OSError | None) -> None:
-        """The device is gone (unplugged, hung up). The line is closed by now."""
+        """The device is gone (unplugged, hung up), and the line is closed by now; or, with a
+        TimeoutError, its driver does not come back from a call."""
 
 
 class Line(Protocol):

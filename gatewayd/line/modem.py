@@ -7,7 +7,8 @@ lost. The handler is a function of the C library without any effect, installed w
 and without Python's `signal` module, which works in the main thread only. SIGURG, since a process
 that has no handler for it ignores it.
 
-Elsewhere the inputs are read every 30 ms, only while watched.
+Elsewhere the inputs are read every 30 ms, only while watched. What is read in the loop's name goes
+through the device's `Calls`.
 """
 
 from __future__ import annotations
@@ -17,21 +18,27 @@ import contextlib
 import ctypes
 import errno
 import functools
+import math
 import os
 import signal
 import termios
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from gatewayd.line import ioctls
+from gatewayd.line.calls import Calls
 from gatewayd.line.ioctls import Counts
 from gatewayd.line.model import INPUT_SIGNALS, Signal
 
 POLL_SECONDS: Final = 0.03
-_RESEND_SECONDS: Final = 0.005
-_JOIN_SECONDS: Final = 2.0
+_RESEND_SECONDS: Final = (0.005, 1.0)
+"""First and last delay between two signals: a thread whose driver does not come back hears none."""
+_WHAT: Final = "reading its modem lines"
+
+Found = tuple[Signal, Counts | None]
 
 
 def edges(level: Signal, before: Counts | None, now: Signal, after: Counts | None) -> list[Signal]:
@@ -63,6 +70,7 @@ class ModemWatch:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
+        calls: Calls,
         fd: int,
         changed: Callable[[Signal], None],
         failed: Callable[[OSError], None],
@@ -70,6 +78,7 @@ class ModemWatch:
     ) -> None:
         """`wait` is None where the driver cannot; see `wait_for_change`."""
         self._loop = loop
+        self._calls = calls
         self._fd = fd
         self._changed = changed
         self._failed = failed
@@ -80,6 +89,8 @@ class ModemWatch:
         self._thread: _WaiterThread | None = None
         self._ending: list[_WaiterThread] = []
         self._running = False
+        self._round = 0
+        self._looking = self._look_due = False
 
     @property
     def by_events(self) -> bool:
@@ -87,14 +98,21 @@ class ModemWatch:
         return self._wait is not None
 
     def start(self, level: Signal) -> None:
-        """Watch from now on; a change since `level` was told is told as well. Raises OSError."""
+        """Watch from now on; a change since `level` was told is told as well."""
         if self._running:
             return
-        ioctls.get_signals(self._fd)  # of a device that has gone this raises
-        self._level = level & INPUT_SIGNALS
-        self._counts = _counts_or_none(self._fd)
         self._running = True
-        self._go_on()
+        self._round += 1
+        self._level = level & INPUT_SIGNALS
+        self._calls.make(_WHAT, self._read, partial(self._begin, self._round), self._fails)
+
+    def _read(self) -> Found:
+        return ioctls.get_signals(self._fd) & INPUT_SIGNALS, _counts_or_none(self._fd)
+
+    def _begin(self, round_: int, found: Found) -> None:
+        if round_ == self._round and self._running:
+            self._counts = found[1]
+            self._go_on()
 
     def stop(self) -> None:
         """Report no more. The thread ends soon after; `join` waits for it."""
@@ -107,17 +125,20 @@ class ModemWatch:
             self._thread = None
             self._reap()
 
-    def join(self) -> None:
-        """After `stop`: return once no thread uses the descriptor; a few ms. From any thread."""
-        deadline = time.monotonic() + _JOIN_SECONDS
+    def join(self, seconds: float = math.inf) -> None:
+        """After `stop`: return once no thread uses the descriptor, in a few ms unless the driver
+        hangs; or after `seconds`. From any thread."""
+        deadline = time.monotonic() + seconds
         for thread in self._ending:
+            delay = _RESEND_SECONDS[0]
             while thread.interrupt() and time.monotonic() < deadline:
-                thread.join(_RESEND_SECONDS)
+                thread.join(delay)
+                delay = min(2 * delay, _RESEND_SECONDS[1])
 
-    def _reap(self) -> None:
+    def _reap(self, delay: float = _RESEND_SECONDS[0]) -> None:
         self._ending = [thread for thread in self._ending if thread.interrupt()]
         if self._ending:
-            self._loop.call_later(_RESEND_SECONDS, self._reap)
+            self._loop.call_later(delay, self._reap, min(2 * delay, _RESEND_SECONDS[1]))
 
     def _go_on(self) -> None:
         if self._wait is None:
@@ -130,8 +151,14 @@ class ModemWatch:
                 lambda: self._loop.call_soon_threadsafe(self._look),
                 lambda error: self._loop.call_soon_threadsafe(self._give_up, error),
             )
-            self._thread.start()
-            self._look_again()
+            try:
+                self._thread.start()
+            except RuntimeError:
+                # No thread is to be had.
+                self._thread = self._wait = None
+                self._go_on()
+            else:
+                self._look_again()
 
     def _look_again(self) -> None:
         """The thread misses what changes right before it waits; so look once things are quiet."""
@@ -141,7 +168,8 @@ class ModemWatch:
 
     def _poll(self) -> None:
         self._timer = self._loop.call_later(POLL_SECONDS, self._poll)
-        self._look()
+        if not self._looking:
+            self._look()
 
     def _give_up(self, error: OSError) -> None:
         """The thread has given up: the driver has no TIOCMIWAIT, or no device any more."""
@@ -157,19 +185,33 @@ class ModemWatch:
     def _look(self) -> None:
         if not self._running:
             return
-        try:
-            now = ioctls.get_signals(self._fd) & INPUT_SIGNALS
-            counts = _counts_or_none(self._fd)
-        except OSError as error:
-            self.stop()
-            self._failed(error)
+        if self._looking:
+            # However often the lines change, one look waits for a driver that takes its time.
+            self._look_due = True
             return
+        self._looking = True
+        self._calls.make(_WHAT, self._read, partial(self._found, self._round), self._fails)
+
+    def _found(self, round_: int, found: Found) -> None:
+        self._looking = False
+        if round_ != self._round or not self._running:
+            return
+        now, counts = found
         reports = edges(self._level, self._counts, now, counts)
         self._level, self._counts = now, counts
         if reports and self._wait is not None:
             self._look_again()
         for level in reports:
             self._changed(level)
+        if self._look_due:
+            self._look_due = False
+            self._look()
+
+    def _fails(self, error: OSError) -> None:
+        self._looking = False
+        if self._running:
+            self.stop()
+            self._failed(error)
 
 
 def _counts_or_none(fd: int) -> Counts | None:

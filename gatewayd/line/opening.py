@@ -22,9 +22,9 @@ from gatewayd.errors import (
 from gatewayd.line import termios2
 from gatewayd.line.api import LineEvents
 from gatewayd.line.gather import Gatherers
-from gatewayd.line.model import Capabilities, LineSettings, SignalPolicies
+from gatewayd.line.model import LineSettings, SignalPolicies
 from gatewayd.line.pending import Pending
-from gatewayd.line.serial_line import SerialPortLine, probe
+from gatewayd.line.serial_line import Found, SerialPortLine, probe
 from gatewayd.line.serial_port import SerialPort
 from gatewayd.line.worker import Worker
 
@@ -63,18 +63,18 @@ async def open_line(
     except RuntimeError as error:
         raise DeviceError(f"{path} cannot be opened: {error}") from error
     try:
-        port, capabilities = await worker.done
+        port, found = await worker.done
     except asyncio.CancelledError:
         worker.abandon()
         raise
     except TimeoutError:
         raise StuckError(path, worker.back) from None
-    return SerialPortLine(port, events, capabilities, settings, gatherers)
+    return SerialPortLine(port, events, found, settings, gatherers)
 
 
 def open_port(
     path: str, settings: LineSettings, policies: SignalPolicies
-) -> tuple[SerialPort, Capabilities]:
+) -> tuple[SerialPort, Found]:
     """Open `path` now; may wait for the device. Raises as `open_line`."""
     termios2.check_machine(os.uname().machine)
     port = SerialPort(path, settings, policies)
@@ -89,7 +89,7 @@ def open_port(
         raise
 
 
-def _close_unwanted(opened: tuple[SerialPort, Capabilities]) -> None:
+def _close_unwanted(opened: tuple[SerialPort, Found]) -> None:
     opened[0].close()
 
 

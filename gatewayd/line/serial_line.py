@@ -7,11 +7,14 @@ import contextlib
 import dataclasses
 import errno
 from collections.abc import Callable
-from typing import Final
+from functools import partial
+from typing import Final, NamedTuple
 
 from gatewayd.line import ioctls, termios2
 from gatewayd.line.api import LineEvents
+from gatewayd.line.calls import Calls
 from gatewayd.line.gather import Gatherers
+from gatewayd.line.ioctls import Counts
 from gatewayd.line.model import (
     OUTPUT_SIGNALS,
     Capabilities,
@@ -30,36 +33,61 @@ from gatewayd.line.transport import LineTransport
 
 _GONE: Final = frozenset({errno.EIO, errno.ENODEV, errno.ENXIO, errno.EBADF, errno.ESHUTDOWN})
 _ASSUMED: Final = Signal.CTS | Signal.DSR | Signal.CD
+_PATIENCE_S: Final = 0.1
+"""For a thread that waits for modem lines; one that the driver keeps is left behind."""
 
 
-def probe(fd: int) -> Capabilities:
+class Found(NamedTuple):
+    """What is found out about an open tty before it is a line."""
+
+    capabilities: Capabilities
+    signals: Signal | None
+    """None where there are no modem lines."""
+    errors: LineErrors
+
+
+def probe(fd: int) -> Found:
     """Find out what the driver of an open tty can do; may talk to a USB device.
 
     Raises OSError EIO where no UART is behind the tty.
     """
-    modem_lines = error_counts = True
+    signals, errors = None, LineErrors()
+    counted = True
     try:
-        ioctls.get_signals(fd)
+        signals = ioctls.get_signals(fd)
     except OSError as error:
         if error.errno in _GONE:
             raise
-        modem_lines = False
     try:
-        ioctls.get_counts(fd)
+        errors = ioctls.get_counts(fd).errors
     except OSError:
-        error_counts = False
+        counted = False
+    modem_lines = signals is not None
     # TIOCMIWAIT cannot be tried without waiting. Drivers have it together with the counts; where
     # one does not, the first watch finds out and polls.
-    return Capabilities(
+    capabilities = Capabilities(
         modem_lines=modem_lines,
-        modem_events=modem_lines and error_counts,
-        error_counts=error_counts,
+        modem_events=modem_lines and counted,
+        error_counts=counted,
         framing=not termios2.is_pty(fd),
     )
+    return Found(capabilities, signals, errors)
+
+
+def adopt_port(fd: int, path: str) -> tuple[SerialPort, Found]:
+    """Take over an open tty that another process has set up; only the locks are taken. May wait
+    for the device.
+
+    Raises DeviceBusyError or OSError; `fd` stays the caller's then.
+    """
+    port = SerialPort(path, LineSettings())
+    found = probe(fd)
+    port.adopt(fd)
+    return port, found
 
 
 class SerialPortLine:
-    """An `api.Line` on an open SerialPort. Made by `opening.open_line` or by `adopt`.
+    """An `api.Line` on an open SerialPort, which `opening.open_line` or `adopt_port` has made.
 
     After `close`, `detach` and the loss of the device nothing is called any more but `closed`, and
     methods do nothing.
@@ -69,11 +97,15 @@ class SerialPortLine:
         self,
         port: SerialPort,
         events: LineEvents,
-        capabilities: Capabilities,
+        found: Found,
         nominal: LineSettings | None = None,
         gatherers: Gatherers | None = None,
+        *,
+        pending: bytes = b"",
     ) -> None:
-        """Takes the port over. `nominal` are the settings last asked for, where that is known."""
+        """Takes the port over. `nominal` are the settings last asked for, where that is known;
+        `pending` is what was written to it and the driver has not taken."""
+        capabilities = found.capabilities
         loop = asyncio.get_running_loop()
         fd = port.fileno()
         self._loop = loop
@@ -85,16 +117,20 @@ class SerialPortLine:
         self._released = False
         self._closed: list[Callable[[], None]] = []
         self._break = False
-        self._errors = self._told_errors = LineErrors()
+        self._moving = 0
+        self._counting = self._count_due = False
+        self._errors = self._told_errors = found.errors
         policies = ((Signal.DTR, port.policies.dtr), (Signal.RTS, port.policies.rts))
-        # A line that has modem lines is asked for them below.
         self._signals = _ASSUMED
         for signal, policy in policies:
             if policy is not SignalPolicy.OFF:
                 self._signals |= signal
+        if found.signals is not None:
+            self._signals = found.signals
+        self._calls = calls = Calls(loop, apart=termios2.may_sleep(fd))
         wait = wait_for_change if capabilities.modem_events else None
-        self._watch = ModemWatch(loop, fd, self._signals_changed, self._failed, wait)
-        self._transport = LineTransport(loop, self, port, self._before_close, gatherers)
+        self._watch = ModemWatch(loop, calls, fd, self._signals_changed, self._failed, wait)
+        self._transport = LineTransport(loop, self, port, calls, self._before_close, gatherers)
         # Any backlog at all, and its end, is of interest to the transmitter.
         self._transport.set_write_buffer_limits(high=0, low=0)
         self._transport.deliver = events.line_data
@@ -104,34 +140,12 @@ class SerialPortLine:
             self._transport,
             self._room,
             self._failed,
+            calls,
             has_wire=capabilities.framing,
         )
-        self._settings = self._read_back(nominal or port.in_force)
-        self.refresh()
-
-    @classmethod
-    def adopt(
-        cls,
-        fd: int,
-        path: str,
-        events: LineEvents,
-        *,
-        nominal: LineSettings | None = None,
-        pending: bytes = b"",
-        gatherers: Gatherers | None = None,
-    ) -> SerialPortLine:
-        """Go on with an open tty that another process has set up; only the locks are taken.
-
-        `nominal` and `pending` are that process's `settings()` and `pending()`. Raises
-        DeviceBusyError or OSError; `fd` stays the caller's then.
-        """
-        port = SerialPort(path, LineSettings())
-        capabilities = probe(fd)
-        port.adopt(fd)
-        line = cls(port, events, capabilities, nominal, gatherers)
+        self._settings = self._read_back(nominal or port.in_force, port.in_force)
         if pending:
-            line._transport.write(pending)
-        return line
+            self._transport.write(pending)
 
     @property
     def path(self) -> str:
@@ -146,7 +160,7 @@ class SerialPortLine:
     def hangs(self) -> Pending | None:
         """After the line is lost or closed: something whose end is that of a close which the driver
         holds up; None when the descriptor is closed."""
-        return None if self._transport.back.done else self._transport.back
+        return None if self._calls.over.done else self._calls.over
 
     @property
     def capabilities(self) -> Capabilities:
@@ -161,22 +175,27 @@ class SerialPortLine:
 
     def configure(self, wanted: LineSettings) -> Pending | None:
         """See `api.Line`."""
-        if not self._over:
-            try:
-                self._port.configure(wanted)
-            except OSError as error:
-                self._failed(error)
-                if error.errno not in _GONE:
-                    return None
-            else:
-                self._settings = self._read_back(wanted)
-                return None
-        # For the device that comes back.
-        self._settings = wanted.possible(self._settings)
-        return None
+        if self._over:
+            # For the device that comes back.
+            self._settings = wanted.possible(self._settings)
+            return None
+        return self._calls.make(
+            "setting it",
+            partial(self._port.configure, wanted),
+            partial(self._is_set, wanted),
+            partial(self._is_not_set, wanted),
+            still=True,
+        )
 
-    def _read_back(self, nominal: LineSettings) -> LineSettings:
-        found = self._port.in_force
+    def _is_set(self, wanted: LineSettings, in_force: LineSettings) -> None:
+        self._settings = self._read_back(wanted, in_force)
+
+    def _is_not_set(self, wanted: LineSettings, error: OSError) -> None:
+        self._failed(error)
+        if error.errno in _GONE:
+            self._settings = wanted.possible(self._settings)
+
+    def _read_back(self, nominal: LineSettings, found: LineSettings) -> LineSettings:
         if not self._capabilities.framing:
             half = nominal.bytesize == 5 and found.stopbits is StopBits.TWO
             found = dataclasses.replace(
@@ -198,22 +217,29 @@ class SerialPortLine:
         self._signals = (self._signals | on) & ~off
         if self._over or not self._capabilities.modem_lines:
             return None
-        try:
-            ioctls.set_signals(self._fd, on, off)
-        except OSError as error:
-            self._failed(error)
-        return None
+        self._moving += 1
+        return self._calls.make(
+            "moving DTR and RTS",
+            partial(ioctls.set_signals, self._fd, on, off),
+            self._moved,
+            self._not_moved,
+        )
+
+    def _moved(self, _done: None) -> None:
+        self._moving -= 1
+
+    def _not_moved(self, error: OSError) -> None:
+        self._moving -= 1
+        self._failed(error)
 
     def set_break(self, on: bool) -> Pending | None:
         """See `api.Line`. A driver without break is no error."""
         if self._over:
             return None
         self._break = on
-        try:
-            ioctls.set_break(self._fd, on)
-        except OSError as error:
-            self._failed(error)
-        return None
+        what = "a break" if on else "the end of a break"
+        work = partial(ioctls.set_break, self._fd, on)
+        return self._calls.make(what, work, _done, self._failed)
 
     def errors(self) -> LineErrors:
         """See `api.Line`."""
@@ -221,33 +247,53 @@ class SerialPortLine:
 
     def refresh(self) -> Pending | None:
         """See `api.Line`."""
-        if self._over:
+        capabilities = self._capabilities
+        if self._over or not (capabilities.modem_lines or capabilities.error_counts):
             return None
-        try:
-            if self._capabilities.modem_lines:
-                self._signals = ioctls.get_signals(self._fd)
-            if self._capabilities.error_counts:
-                self._errors = ioctls.get_counts(self._fd).errors
-        except OSError as error:
-            self._failed(error)
-        return None
+        return self._calls.make("telling how it is", self._read, self._is, self._failed)
+
+    def _read(self) -> tuple[Signal | None, LineErrors | None]:
+        # In the device's thread, if it has one.
+        signals, errors = None, None
+        if self._capabilities.modem_lines:
+            signals = ioctls.get_signals(self._fd)
+        if self._capabilities.error_counts:
+            errors = ioctls.get_counts(self._fd).errors
+        return signals, errors
+
+    def _is(self, found: tuple[Signal | None, LineErrors | None]) -> None:
+        signals, errors = found
+        if signals is not None:
+            # What is being moved was seen before, or is not yet where it will be.
+            ours = OUTPUT_SIGNALS if self._moving else Signal.NONE
+            self._signals = signals & ~ours | self._signals & ours
+        if errors is not None:
+            self._errors = errors
 
     def watch(self, *, signals: bool, errors: bool) -> None:
         """See `api.Line`. Without modem lines or error counts nothing comes."""
         if self._over:
             return
-        try:
-            if errors and self._capabilities.error_counts:
-                self._errors = self._told_errors = ioctls.get_counts(self._fd).errors
-                self._transport.deliver = self.data_received
-            else:
-                self._transport.deliver = self._events.line_data
-            if signals and self._capabilities.modem_lines:
-                self._watch.start(self._signals)
-            else:
-                self._watch.stop()
-        except OSError as error:
-            self._failed(error)
+        if errors and self._capabilities.error_counts:
+            self._count(self._begin_counting)
+            self._transport.deliver = self.data_received
+        else:
+            self._transport.deliver = self._events.line_data
+        if signals and self._capabilities.modem_lines:
+            self._watch.start(self._signals)
+        else:
+            self._watch.stop()
+
+    def _count(self, then: Callable[[Counts], None]) -> None:
+        work = partial(ioctls.get_counts, self._fd)
+        self._calls.make("counting its errors", work, then, self._not_counted)
+
+    def _not_counted(self, error: OSError) -> None:
+        self._counting = False
+        self._failed(error)
+
+    def _begin_counting(self, counts: Counts) -> None:
+        self._errors = self._told_errors = counts.errors
 
     def write(self, data: bytes | memoryview) -> int:
         """See `api.Line`. 0 once the device has gone; `line_lost` follows then."""
@@ -258,11 +304,10 @@ class SerialPortLine:
 
     def look(self) -> None:
         """Find out whether the device is still there: a line that is not read is not told."""
-        if not self._over:
-            try:
-                termios2.fetch(self._fd)
-            except OSError as error:
-                self._failed(error)
+        if not self._over and self._calls.idle:
+            # A call that is being made will tell.
+            work = partial(termios2.fetch, self._fd)
+            self._calls.make("telling its settings", work, _done, self._failed)
 
     def unsent(self) -> int:
         """See `api.Line`."""
@@ -283,14 +328,12 @@ class SerialPortLine:
         """See `api.Line`."""
         if self._over:
             return None
-        if Purge.TX in which:
-            self._transmitter.purge()
+        thrown = self._transmitter.purge() if Purge.TX in which else None
         if Purge.RX in which:
-            try:
-                ioctls.flush(self._fd, Purge.RX)
-            except OSError as error:
-                self._failed(error)
-        return None
+            work = partial(ioctls.flush, self._fd, Purge.RX)
+            what = "throwing away what it received"
+            return self._calls.make(what, work, _done, self._failed, still=True)
+        return thrown
 
     def pause_reading(self) -> None:
         """See `api.Line`."""
@@ -313,10 +356,14 @@ class SerialPortLine:
             self._transport.abort()
 
     def detach(self) -> int:
-        """Give the open descriptor away: not closed, nothing set. Take `pending` before."""
+        """Give the open descriptor away: not closed, nothing set. Take `pending` before.
+
+        A call that hangs in it is left to its thread.
+        """
         self._end()
         self._released = True
-        self._watch.join()
+        self._calls.detach()
+        self._watch.join(_PATIENCE_S)
         return self._transport.detach()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -324,13 +371,26 @@ class SerialPortLine:
 
     def data_received(self, data: bytes) -> None:
         """Bytes came while errors are watched: an error comes with a character, so look now."""
-        with contextlib.suppress(OSError):
-            self._errors = ioctls.get_counts(self._fd).errors
-            if self._errors != self._told_errors:
-                self._told_errors = self._errors
-                self._events.line_errors(self._errors)
+        if self._counting:
+            self._count_due = True
+        else:
+            self._counting = True
+            self._count(self._counted)
         if not self._over:
             self._events.line_data(data)
+
+    def _counted(self, counts: Counts) -> None:
+        self._counting = False
+        if self._over or self._transport.deliver != self.data_received:
+            return
+        self._errors = counts.errors
+        if self._errors != self._told_errors:
+            self._told_errors = self._errors
+            self._events.line_errors(self._errors)
+        if self._count_due:
+            self._count_due = False
+            self._counting = True
+            self._count(self._counted)
 
     def pause_writing(self) -> None:
         """The driver took less than all."""
@@ -375,5 +435,9 @@ class SerialPortLine:
 
     def _failed(self, error: OSError) -> None:
         """What a driver refuses is no fault of the line; a device that has gone ends it."""
-        if error.errno in _GONE:
+        if error.errno in _GONE and not self._over:
             self._transport.fail(error)
+
+
+def _done(_result: object) -> None:
+    """Nothing follows from it."""

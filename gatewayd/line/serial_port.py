@@ -14,12 +14,10 @@ from gatewayd.line import ioctls, termios2, uucp
 from gatewayd.line.holder import describe_holder
 from gatewayd.line.model import (
     LineSettings,
-    Parity,
     Purge,
     Signal,
     SignalPolicies,
     SignalPolicy,
-    StopBits,
 )
 
 
@@ -27,8 +25,10 @@ class SerialPort(serial.Serial):
     """A `serial.Serial` that changes its tty by one TCSETS2, and only where something differs.
 
     It locks the device by flock, by TIOCEXCL and by a UUCP lock file, leaves DTR and RTS to the
-    policies, and holds one descriptor. `read`, `write` and `flush` of pyserial are not for use
-    here: the transport works on the descriptor.
+    policies, and holds one descriptor. Of pyserial there remain `open`, which is led here to
+    `_reconfigure_port`, `set_low_latency_mode`, and that pyserial-asyncio takes it. Its properties
+    (`baudrate` and so on) know ten settings one by one, and not flow control of one direction: they
+    are not for use here, and neither are `read`, `write` and `flush`.
     """
 
     def __init__(
@@ -39,12 +39,9 @@ class SerialPort(serial.Serial):
         self.path = path
         self.policies = policies or SignalPolicies()
         self._lock_file = uucp.UucpLock(None)
-        self._applied: LineSettings | None = None
         self._in_force = settings
-        self._ixon_alone = self._ixoff_alone = False
         super().__init__(timeout=0, write_timeout=0, exclusive=True)
         self.port = path
-        self._set_fields(settings)
 
     @property
     def in_force(self) -> LineSettings:
@@ -79,11 +76,10 @@ class SerialPort(serial.Serial):
         try:
             self._lock(fd, ours=True)
             os.set_blocking(fd, False)
-            self._applied = self._in_force = termios2.read(fd)
+            self._in_force = termios2.read(fd)
         except BaseException:
             self.fd = None
             raise
-        self._set_fields(self._in_force)
         self._lock_file = uucp.lock(self.path)
         self.is_open = True
 
@@ -96,8 +92,7 @@ class SerialPort(serial.Serial):
 
     def configure(self, wanted: LineSettings) -> LineSettings:
         """Apply `wanted` in one step; return what is in force. Raises OSError."""
-        self._set_fields(wanted)
-        self._reconfigure_port()
+        self._in_force = termios2.apply(self.fileno(), wanted)
         return self._in_force
 
     def close(self) -> None:
@@ -117,29 +112,21 @@ class SerialPort(serial.Serial):
         self._lock_file.release()
 
     def _reconfigure_port(self, force_update: bool = False) -> None:
-        # pyserial calls this from open (with force_update) and after each property that is set.
-        fd = self.fd
-        if fd is None:
+        # pyserial calls this from open, with force_update, and from its properties.
+        if self.fd is None:
             raise serial.PortNotOpenError
-        wanted = self._from_fields()
         if force_update:
-            self._begin(fd, wanted)
-        elif wanted != self._applied:
-            self._apply(fd, wanted)
+            self._begin(self.fd)
 
-    def _begin(self, fd: int, wanted: LineSettings) -> None:
+    def _begin(self, fd: int) -> None:
         self._lock(fd)
         try:
             self._set_outputs(fd)
-            self._apply(fd, wanted)
+            self._in_force = termios2.apply(fd, self._in_force)
         except BaseException:
             with contextlib.suppress(OSError):
                 ioctls.set_exclusive(fd, False)
             raise
-
-    def _apply(self, fd: int, wanted: LineSettings) -> None:
-        self._in_force = termios2.apply(fd, wanted)
-        self._applied = wanted
 
     def _update_dtr_state(self) -> None:
         """DTR and RTS move by the policies and by `ioctls.set_signals`, not by pyserial."""
@@ -176,28 +163,6 @@ class SerialPort(serial.Serial):
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.ENOTTY):
                 raise
-
-    def _set_fields(self, settings: LineSettings) -> None:
-        # pyserial's fields, not its properties: each of those would apply at once.
-        self._baudrate = settings.baudrate
-        self._bytesize = settings.bytesize
-        self._parity = settings.parity.value
-        self._stopbits = settings.stopbits.value
-        self._xonxoff = settings.ixon and settings.ixoff
-        self._ixon_alone = settings.ixon and not settings.ixoff
-        self._ixoff_alone = settings.ixoff and not settings.ixon
-        self._rtscts = settings.rtscts
-
-    def _from_fields(self) -> LineSettings:
-        return LineSettings(
-            baudrate=self._baudrate,
-            bytesize=self._bytesize,
-            parity=Parity(self._parity),
-            stopbits=StopBits(self._stopbits),
-            ixon=self._xonxoff or self._ixon_alone,
-            ixoff=self._xonxoff or self._ixoff_alone,
-            rtscts=self._rtscts,
-        )
 
     def _close_pipes(self) -> None:
         # They end a blocking read or write of pyserial, and would be four descriptors a port.

@@ -184,6 +184,14 @@ def _apply_each(fd: int, settings: LineSettings) -> None:
             store(fd, encode(one, state))
 
 
+def may_sleep(fd: int) -> bool:
+    """Whether the driver of `fd` may take its time for an ioctl: all but a PTY's, which has none.
+
+    A UART on the board answers at once as a rule; but it may sit on a bus, or have to be woken.
+    """
+    return not is_pty(fd)
+
+
 def is_pty(fd: int) -> bool:
     """Whether `fd` is the slave of a pseudo terminal, which has no wire, hence no framing."""
     return 136 <= os.major(os.fstat(fd).st_rdev) <= 143

@@ -1,8 +1,9 @@
 """Output to a tty, limited in time, and the wait until it has left.
 
 When the UART will be idle is reckoned from the baud rate, so that a write normally costs no ioctl.
-Only when the reckoning says that the limit is reached is the driver's queue asked (TIOCOUTQ): the
-device may be faster (a USB gadget has no baud rate) or slower (flow control) than the reckoning.
+Only when the reckoning says that the limit is reached is the driver's queue asked (TIOCOUTQ, for
+which no driver sleeps): the device may be faster (a USB gadget has no baud rate) or slower (flow
+control) than the reckoning.
 A PTY has no wire: there only what the kernel has not taken counts, and its speed means nothing.
 """
 
@@ -11,11 +12,14 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 
 from gatewayd.line import ioctls
 from gatewayd.line.api import Clock, Timer
+from gatewayd.line.calls import Calls
 from gatewayd.line.model import LineSettings, Purge
+from gatewayd.line.pending import Pending
 
 _PTY_LIMIT: Final = 65536
 _FIRST_LOOK_SECONDS: Final = 0.005
@@ -47,15 +51,20 @@ class Transmitter:
         output: Output,
         writable: Callable[[], None],
         failed: Callable[[OSError], None],
+        calls: Calls,
         *,
         has_wire: bool,
     ) -> None:
-        """`writable` may be called after a short write, `failed` by any method, with an errno."""
+        """`writable` may be called after a short write, `failed` by any method, with an errno.
+
+        `calls` makes what may sleep.
+        """
         self._clock = clock
         self._fd = fd
         self._output = output
         self._writable = writable
         self._failed = failed
+        self._calls = calls
         self._has_wire = has_wire
         self._tells_empty = has_wire
         self._limit = _PTY_LIMIT
@@ -70,6 +79,8 @@ class Transmitter:
         self._drain_patience = 0.0
         self._drain_waiting = 0
         self._drain_timer: Timer | None = None
+        self._asking = False
+        self._purges = 0
 
     def set_speed(self, settings: LineSettings) -> None:
         """Reckon with the speed of `settings` from now on."""
@@ -102,17 +113,29 @@ class Transmitter:
         self._drain_patience = 0.0
         self._look_drained()
 
-    def purge(self) -> None:
-        """Throw away what waits; who waits for room or for the drain is called soon."""
+    def purge(self) -> Pending | None:
+        """Throw away what waits; who waits for room or for the drain is called soon after."""
+        self._purges += 1
+        self._cancel_timers()
+        self._output.discard()
+        return self._calls.make(
+            "throwing away what waits for it",
+            partial(ioctls.flush, self._fd, Purge.TX),
+            self._purged,
+            self._not_purged,
+            still=True,
+        )
+
+    def _not_purged(self, error: OSError) -> None:
+        self._failed(error)
+        self._purged()
+
+    def _purged(self, _done: object = None) -> None:
+        self._purges -= 1
+        self._idle_at = time.monotonic()
         drained, self._drained = self._drained, None
         blocked, self._blocked = self._blocked, False
         self._cancel_timers()
-        self._output.discard()
-        try:
-            ioctls.flush(self._fd, Purge.TX)
-        except OSError as error:
-            self._failed(error)
-        self._idle_at = time.monotonic()
         if blocked:
             self._clock.call_later(0, self._writable)
         if drained is not None:
@@ -185,7 +208,7 @@ class Transmitter:
         if self._look_timer is not None:
             self._look_timer.cancel()
             self._look_timer = None
-        if self._backlog or not self._blocked:
+        if self._backlog or self._purges or not self._blocked:
             return
         waiting = self._true_up()
         if waiting <= self._limit // 2:
@@ -201,11 +224,52 @@ class Transmitter:
         if self._drain_timer is not None:
             self._drain_timer.cancel()
             self._drain_timer = None
-        drained = self._drained
-        if drained is None or self._backlog:
+        if self._drained is None or self._backlog or self._asking or self._purges:
             return
         waiting = self._queued()
-        due = waiting * self._byte_seconds if waiting else self._wire_due()
+        if waiting:
+            self._drain_further(waiting, waiting * self._byte_seconds)
+        elif not self._has_wire or self._idle_at == self._found_idle_at:
+            self._drain_further(0, 0.0)
+        elif self._tells_empty:
+            self._asking = True
+            self._calls.make(
+                "asking whether all has left",
+                partial(ioctls.transmitter_empty, self._fd),
+                partial(self._told, self._idle_at),
+                self._not_told,
+            )
+        else:
+            self._wait_for_wire(self._idle_at - time.monotonic())
+
+    def _told(self, idle_at: float, empty: bool) -> None:
+        self._asking = False
+        if idle_at != self._idle_at:
+            # Bytes were written meanwhile, or thrown away.
+            self._look_drained()
+        elif empty:
+            self._wait_for_wire(0.0)
+        else:
+            self._wait_for_wire(max(idle_at - time.monotonic(), self._byte_seconds))
+
+    def _not_told(self, error: OSError) -> None:
+        # Without the ioctl the reckoning has to do.
+        self._asking = self._tells_empty = False
+        if error.errno != errno.ENOTTY:
+            self._failed(error)
+        self._look_drained()
+
+    def _wait_for_wire(self, due: float) -> None:
+        """Until FIFO and shift register are empty too, once the driver's queue is."""
+        if due <= 0:
+            self._found_idle_at = self._idle_at
+        self._drain_further(0, due)
+
+    def _drain_further(self, waiting: int, due: float) -> None:
+        """Look again when what waits will have left, which is in `due` seconds."""
+        drained = self._drained
+        if drained is None or self._backlog or self._purges:
+            return
         if not waiting and due <= 0:
             self._drained = None
             drained()
@@ -218,20 +282,3 @@ class Transmitter:
         self._drain_timer = self._clock.call_later(
             min(delay, _LAST_LOOK_SECONDS), self._look_drained
         )
-
-    def _wire_due(self) -> float:
-        """Seconds until FIFO and shift register are empty too, once the driver's queue is."""
-        if not self._has_wire or self._idle_at == self._found_idle_at:
-            return 0.0
-        due = self._idle_at - time.monotonic()
-        if self._tells_empty:
-            try:
-                due = 0.0 if ioctls.transmitter_empty(self._fd) else max(due, self._byte_seconds)
-            except OSError as error:
-                # Without the ioctl the reckoning has to do.
-                self._tells_empty = False
-                if error.errno != errno.ENOTTY:
-                    self._failed(error)
-        if due <= 0:
-            self._found_idle_at = self._idle_at
-        return due

@@ -2,24 +2,23 @@
 
 The base class reads and writes through pyserial, whose `write` spins on a full tty and whose `read`
 fails at descriptors of 1024 and more; it waits for the output in the event loop when it closes.
-Here every byte goes by `os.read` and `os.write`, and closing happens in a thread of its own.
+Here every byte goes by `os.read` and `os.write`, and closing is a matter of the device's `Calls`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import os
 from collections.abc import Callable
-from typing import Any, Protocol
+from functools import partial
+from typing import Protocol
 
 import serial_asyncio
 
+from gatewayd.line.calls import Calls
 from gatewayd.line.gather import STREAK, Gatherer, Gatherers
-from gatewayd.line.pending import Pending
 from gatewayd.line.serial_port import SerialPort
-from gatewayd.line.worker import Worker
 
 _READ_SIZE = 65536
 _GULP = 1024
@@ -56,10 +55,13 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
         loop: asyncio.AbstractEventLoop,
         user: TransportUser,
         port: SerialPort,
+        calls: Calls,
         before_close: Callable[[], None] | None = None,
         gatherers: Gatherers | None = None,
     ) -> None:
-        """`before_close` runs in the closing thread, right before the descriptor is closed.
+        """`calls` are those of the device; while they ask for it, nothing is read or written.
+
+        `before_close` runs in the closing thread, right before the descriptor is closed.
 
         `gatherers` read lines that stream; without, each piece is an event of the loop.
         """
@@ -71,9 +73,10 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
         self._losing = False
         self._before_close = before_close
         self._fd = port.fileno()
-        self.back = Pending()
-        """Done when the descriptor is closed; that may be after `connection_lost`, which does not
-        wait for a driver longer than for DEADLINE_S."""
+        self._still = False
+        self._calls = calls
+        calls.still = self._keep_still
+        calls.hangs = self.fail
         self.deliver = user.data_received
         """What is called with the bytes; changeable, to save a call per event."""
         super().__init__(loop, user, port)
@@ -95,7 +98,7 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
         if self._gatherer is not None:
             self.gathered_no_more()
         buffer = self._write_buffer
-        if not buffer:
+        if not buffer and not self._still:
             try:
                 taken = os.write(self._fd, data)
             except BlockingIOError:
@@ -154,9 +157,23 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
         self._streak = 0
         self._ensure_reader()
 
+    def _keep_still(self, on: bool) -> None:
+        self._still = on
+        if on:
+            self._remove_reader()
+            self._remove_writer()
+        elif not self._closing:
+            self._ensure_reader()
+            if self._write_buffer:
+                self._ensure_writer()
+
     def _ensure_reader(self) -> None:
-        if not self._reading_paused and self._gatherer is None:
+        if not self._reading_paused and not self._still and self._gatherer is None:
             super()._ensure_reader()
+
+    def _ensure_writer(self) -> None:
+        if not self._still:
+            super()._ensure_writer()
 
     def _remove_reader(self) -> None:
         if self._gatherer is not None:
@@ -243,17 +260,7 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
     def _call_connection_lost(self, exc: Exception | None) -> None:
         # No descriptor, no loop callback and no lock is left when the user hears of it, unless the
         # driver does not come back.
-        try:
-            worker = Worker(self._loop, self._release)
-        except RuntimeError:
-            # No thread to be had. An open device would be worse than a loop that may wait.
-            with contextlib.suppress(OSError):
-                self._release()
-            self.back.finish()
-            self._protocol.connection_lost(exc)
-        else:
-            self.back = worker.back
-            worker.done.add_done_callback(lambda done: self._lost(done, exc))
+        self._calls.end(self._release, partial(self._lost, exc))
 
     def _release(self) -> None:
         try:
@@ -262,8 +269,7 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
         finally:
             self._serial.close()
 
-    def _lost(self, released: asyncio.Future[Any], exc: Exception | None) -> None:
-        error = None if released.cancelled() else released.exception()
-        late = isinstance(error, TimeoutError)
-        cause = error if isinstance(error, OSError) and not late else None
+    def _lost(self, exc: Exception | None, error: BaseException | None) -> None:
+        failed = isinstance(error, OSError) and not isinstance(error, TimeoutError)
+        cause = error if failed else None
         self._protocol.connection_lost(exc or cause)

@@ -1,9 +1,10 @@
-"""What a device may take for ever for, away from the event loop: opening and closing it.
+"""What a device may take for ever for before it is a line, away from the event loop: opening it, or
+taking it over. What is done to an open one is in `calls`.
 
 A USB adapter that is sick keeps a system call for seconds, or for good, and nothing can take a
-thread back from there. So each call has a thread of its own, and shares nothing with another
-device's. When it has not come back after DEADLINE_S, what it holds is left to its thread, which
-cleans up should it ever return. The thread is a daemon: the end of the program does not wait.
+thread back from there. So each device has a thread of its own, and shares nothing with another.
+When it has not come back after DEADLINE_S, what it holds is left to its thread, which cleans up
+should it ever return. The thread is a daemon: the end of the program does not wait.
 """
 
 from __future__ import annotations

@@ -78,11 +78,13 @@ class Outbox:
         """Whether nothing waits here: no byte and no action."""
         return not self._queue and not self._standing
 
-    def attach(self, line: Line) -> None:
-        """There is a line now."""
+    def attach(self, line: Line, after: Pending | None = None) -> None:
+        """There is a line now; it takes its first byte after what it has begun is done."""
         self._line = line
         self._choose_way()
         self._drained = False
+        if after is not None:
+            self._queue.insert(1 if self._standing else 0, _Waiting(lambda: after, 0))
         self._pump()
 
     def tapped(self, tap: Callable[[bytes], None] | None) -> None:

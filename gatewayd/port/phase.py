@@ -60,7 +60,7 @@ TABLE: Final[dict[tuple[Phase, Cue], Phase]] = {
     (Phase.READY, Cue.HELD): Phase.READY,
     (Phase.READY, Cue.REFUSED): Phase.READY,
     (Phase.READY, Cue.LOST): Phase.ABSENT,
-    (Phase.READY, Cue.HANGS): Phase.READY,
+    (Phase.READY, Cue.HANGS): Phase.STUCK,
     (Phase.BUSY, Cue.TRY): Phase.OPENING,
     (Phase.BUSY, Cue.OPENED): Phase.BUSY,
     (Phase.BUSY, Cue.NOT_THERE): Phase.ABSENT,

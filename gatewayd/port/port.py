@@ -112,13 +112,13 @@ class Port:
         self._chronicle.lacks(line.capabilities.lacks())
         if self.owner is not None and not same_device and not self.config.trust_path:
             self.clients.dismiss("another device may have come back; trust_path: true goes on")
-        self.settling.opened(line, adopted=adopted)
+        begun = self.settling.opened(line, adopted=adopted)
         self._taps_changed()
         if self.line_gate.held:
             line.pause_reading()
         if not adopted:
             self.clients.line_back()
-        self.outbox.attach(line)
+        self.outbox.attach(line, begun)
         self.clients.ready()
 
     def line_data(self, data: bytes) -> None:
@@ -164,7 +164,8 @@ class Port:
         self._chronicle.lost(why)
         self.outbox.detach()
         self.leftover.report()
-        self.move(Cue.LOST, why)
+        # A device that does not answer is still there.
+        self.move(Cue.HANGS if isinstance(cause, TimeoutError) else Cue.LOST, why)
         self.clients.line_lost()
         if self.on_lost is not None:
             self.on_lost()

@@ -51,6 +51,8 @@ class Settling:
         self._config = config
         self._witness = witness
         self._absent = AbsentLine(config.line)
+        self._reconciled = False
+        """Whether the line is what it should be, and not what it was when it was opened."""
         self._told: LineSettings | None = None
         """What the witness takes the line to be set to."""
 
@@ -144,40 +146,40 @@ class Settling:
 
     # ---- the device
 
-    def opened(self, line: Line, *, adopted: bool) -> None:
+    def opened(self, line: Line, *, adopted: bool) -> Pending | None:
         """There is a line; `adopted` is that it was never closed, and is set as it should be."""
         self.line, self._told = line, None
-        if adopted:
-            self._hold(Signal.NONE, Signal.NONE)
-        else:
-            self.reconcile()
+        self._reconciled = adopted
+        begun = self._hold(Signal.NONE, Signal.NONE) if adopted else self.reconcile()
         self._look()
+        return begun
 
-    def reconcile(self) -> None:
+    def reconcile(self) -> Pending | None:
         """Make the line, which has just been opened, what it should be."""
-        if self.line is None:
-            return
-        if self.line.settings() != self.wanted:
-            self.configure(self.wanted)
+        return in_turn(self._reconciling())
+
+    def _reconciling(self) -> Iterator[Pending | None]:
+        if self.line is not None and self.line.settings() != self.wanted:
+            yield self.configure(self.wanted)
         outputs = self._absent.signals() if self.held else Signal.NONE
         ours = self.client_signals if self.held else Signal.NONE
-        self._hold(outputs & ours, ours & ~outputs)
-        if self.breaking:
-            self.pulse_break(True)
+        yield self._hold(outputs & ours, ours & ~outputs)
+        if self.line is not None and self.breaking:
+            yield self.pulse_break(True)
+        self._reconciled = True
 
-    def _hold(self, on: Signal, off: Signal) -> None:
+    def _hold(self, on: Signal, off: Signal) -> Pending | None:
         """Set DTR and RTS, those over which nobody else decides, and those of the file."""
         now, session = self.signals(), self._governed(SignalPolicy.SESSION)
         none = Signal.NONE
         on = (on | self._governed(SignalPolicy.ON) | (session if self.held else none)) & ~now
         off = (off | self._governed(SignalPolicy.OFF) | (none if self.held else session)) & now
-        if on or off:
-            self.set_signals(on=on, off=off)
+        return self.set_signals(on=on, off=off) if on or off else None
 
     def lost(self) -> None:
         """The line is gone. What it was set to is wanted still, if a client counts on that."""
         line, self.line = self.line, None
-        if line is not None:
+        if line is not None and self._reconciled:
             self._absent = AbsentLine.of(line)
         if not self.held:
             self._forget()

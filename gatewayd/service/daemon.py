@@ -98,6 +98,7 @@ class Daemon:
         inherited = Inheritance(systemd.listen_fds())
         given = False
         try:
+            await inherited.take(self._config.ports)
             gateway.listen(self._config, inherited.sockets)
             inherited.restore(gateway, store)
             gateway.start()

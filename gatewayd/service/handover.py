@@ -17,16 +17,20 @@ import logging
 import os
 import socket
 import stat
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
-from gatewayd.config.schema import Face
+from gatewayd.config.schema import Face, PortConfig
 from gatewayd.device.match import find
 from gatewayd.device.scan import SerialDevice, scan
 from gatewayd.errors import DeviceError, GatewayError
 from gatewayd.line import ioctls
 from gatewayd.line.model import LineSettings, Parity, StopBits
-from gatewayd.line.serial_line import SerialPortLine
+from gatewayd.line.serial_line import Found, SerialPortLine, adopt_port
+from gatewayd.line.serial_port import SerialPort
+from gatewayd.line.worker import Worker
 from gatewayd.log import Happening, note
 from gatewayd.net.connection import Connection
 from gatewayd.net.entrance import Entrance
@@ -37,6 +41,8 @@ from gatewayd.service.store import DEVICE, SESSION, STATE, Store
 VERSION: Final = 1
 SETTLE_S: Final = 1.0
 """How long lines may take for what clients sent before the state is written down."""
+ADOPT_S: Final = 1.0
+"""How long all wait for the devices that were left open; one that takes longer is stuck."""
 _MALFORMED: Final = (
     *(KeyError, ValueError, TypeError, IndexError),
     *(AttributeError, OverflowError, RecursionError),
@@ -104,6 +110,9 @@ def _connection(served: Served) -> tuple[Face, Connection]:
     )
 
 
+Adopting = Worker[tuple[SerialPort, Found]]
+
+
 class Inheritance:
     """What the process before left. What nobody takes is closed by `close`."""
 
@@ -112,6 +121,7 @@ class Inheritance:
         self._devices: dict[str, int] = {}
         self._connections: dict[str, socket.socket] = {}
         self._ports: dict[str, dict[str, Any]] = {}
+        self._taken: dict[str, tuple[str, Adopting]] = {}
         listening: dict[str, list[int]] = {}
         for name, fds in passed.items():
             if name == STATE:
@@ -127,21 +137,42 @@ class Inheritance:
         self.sockets = PassedSockets(listening)
         """The listening ones."""
 
+    async def take(self, ports: Iterable[PortConfig]) -> None:
+        """Take over the devices that the ports still have, each in a thread of its own: before
+        anybody listens, so that nothing is between a port and its session."""
+        loop = asyncio.get_running_loop()
+        devices: Sequence[SerialDevice] = scan() if self._devices else ()
+        for port in ports:
+            path = _path(port, devices)
+            fd = self._devices.get(port.name)
+            if fd is None or not self._is_still(port) or not _same(path, fd):
+                continue
+            try:
+                taking = Worker(loop, partial(_adopt, fd, path), _give_up)
+            except RuntimeError as error:
+                _not_taken(port.name, error)
+                continue
+            del self._devices[port.name]
+            self._taken[port.name] = path, taking
+        if self._taken:
+            await asyncio.wait([one.done for _, one in self._taken.values()], timeout=ADOPT_S)
+
+    def _is_still(self, port: PortConfig) -> bool:
+        device = str(port.device)
+        return bool(self._ports.get(port.name, {}).get("device", device) == device)
+
     def restore(self, gateway: Gateway, store: Store) -> None:
         """Give devices and sessions to a gateway whose ports listen already."""
-        if self._devices and not self._ports:
+        if (self._devices or self._taken) and not self._ports:
             note(
                 Happening.SESSION_CLOSED,
                 "the process before ended without handing over: its sessions are closed",
                 level=logging.WARNING,
             )
         store.taken(self._connections)
-        devices = scan()
         for name, served in gateway.served.items():
-            device = str(served.port.config.device)
-            state = self._ports.get(name, {})
-            if state.get("device", device) == device:
-                self._restore_port(gateway, served, state, devices)
+            if self._is_still(served.port.config):
+                self._restore_port(gateway, served, self._ports.get(name, {}), store)
         self.close(store)
 
     def _restore_port(
@@ -149,7 +180,7 @@ class Inheritance:
         gateway: Gateway,
         served: Served,
         state: dict[str, Any],
-        devices: Sequence[SerialDevice],
+        store: Store,
     ) -> None:
         port = served.port
         waiting = b""
@@ -162,7 +193,7 @@ class Inheritance:
         except _MALFORMED as error:
             self._cannot(served, error)
             state = {}
-        self._restore_device(served, settings, devices)
+        self._restore_device(served, settings, store)
         try:
             going_on = self._restore_session(gateway, served, state)
         except _MALFORMED as error:
@@ -173,30 +204,23 @@ class Inheritance:
         if waiting:
             port.outbox.write(waiting)
 
-    def _restore_device(
-        self, served: Served, settings: LineSettings | None, devices: Sequence[SerialDevice]
-    ) -> None:
-        port = served.port
-        fd = self._devices.get(port.name)
-        try:
-            found = find(port.config.device, devices)
-        except DeviceError:
+    def _restore_device(self, served: Served, settings: LineSettings | None, store: Store) -> None:
+        name, keeper = served.port.name, served.keeper
+        path, taking = self._taken.pop(name, ("", None))
+        if taking is None:
             return
-        path = found.path if isinstance(found, SerialDevice) else found
-        if fd is None or not _same(path, fd):
+        if not taking.done.done():
+            taking.done.cancel()
+            store.device(name, None)
+            keeper.leave(path, taking.back)
             return
-        del self._devices[port.name]
         try:
-            line = SerialPortLine.adopt(
-                fd, path, port, nominal=settings, gatherers=served.keeper.gatherers
-            )
+            port, found = taking.done.result()
         except (OSError, GatewayError) as error:
             # The keeper opens it anew.
-            note(Happening.FAULT, "cannot take its device over: %s", error, port=port.name)
-            _unlock(fd)
-            os.close(fd)
+            _not_taken(name, error)
             return
-        served.keeper.adopt(line)
+        keeper.adopt(SerialPortLine(port, served.port, found, settings, keeper.gatherers))
 
     def _restore_session(self, gateway: Gateway, served: Served, state: dict[str, Any]) -> bool:
         session = state.get("session")
@@ -237,8 +261,7 @@ class Inheritance:
         """Close what nobody took."""
         for port, fd in self._devices.items():
             store.device(port, None)
-            _unlock(fd)
-            os.close(fd)
+            _close_apart(fd)
         self._devices.clear()
         for name in self.sockets.close():
             note(Happening.FAULT, "the socket unit %s is for no port here", name)
@@ -248,11 +271,47 @@ class Inheritance:
         self._connections.clear()
 
 
-def _unlock(fd: int) -> None:
-    """Let others open a tty; `close` does not while the manager has its copy."""
+def _path(port: PortConfig, devices: Sequence[SerialDevice]) -> str:
+    """Where the device of a port is; "" where it is nowhere, or might be several."""
+    try:
+        found = find(port.device, devices)
+    except DeviceError:
+        return ""
+    return found.path if isinstance(found, SerialDevice) else found
+
+
+def _adopt(fd: int, path: str) -> tuple[SerialPort, Found]:
+    try:
+        return adopt_port(fd, path)
+    except BaseException:
+        _close(fd)
+        raise
+
+
+def _not_taken(port: str, error: Exception) -> None:
+    note(Happening.FAULT, "cannot take its device over: %s", error, port=port)
+
+
+def _give_up(adopted: tuple[SerialPort, Found]) -> None:
+    adopted[0].close()
+
+
+def _close(fd: int) -> None:
+    """Close a tty, and let others open it: the manager may have its copy."""
     with contextlib.suppress(OSError):
         ioctls.set_exclusive(fd, False)
         fcntl.flock(fd, fcntl.LOCK_UN)
+    with contextlib.suppress(OSError):
+        os.close(fd)
+
+
+def _close_apart(fd: int) -> None:
+    # The driver may take its time, and the end of the program does not wait for it.
+    thread = threading.Thread(target=_close, args=(fd,), daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        _close(fd)
 
 
 def _last(fds: list[int]) -> int:

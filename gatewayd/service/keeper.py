@@ -91,6 +91,11 @@ class Keeper:
         self._line, self._node = line, _node(line.path)
         self.port.opened(line, adopted=True)
 
+    def leave(self, path: str, back: Pending) -> None:
+        """The device that another process opened does not come back from being taken over."""
+        self._wait_for(back, _node(path))
+        self._hangs(f"{path}: the driver does not come back from being asked how it is set")
+
     def look(self) -> None:
         """The device may be there by now."""
         if isinstance(self.port.line, SerialPortLine):
@@ -133,7 +138,7 @@ class Keeper:
             node = _node(_path(find(self.port.config.device, self._watch.devices())))
         if len(self._hanging) < MOST_HANGING and all(node != old for _, old in self._hanging):
             return False
-        self._hangs(f"{self.port.config.device}: the driver does not come back from closing it")
+        self._hangs(f"{self.port.config.device}: the driver does not come back")
         return True
 
     def _hangs(self, text: str) -> None:
@@ -223,8 +228,11 @@ class Keeper:
         hangs = self._line.hangs if self._line is not None else None
         if hangs is not None:
             self._wait_for(hangs, self._node)
-        # It may be back already, or never have gone: a hang-up is not an unplug.
-        self._look_later(RETRY_S[0])
+        if self.port.phase is Phase.STUCK:
+            self._told = (Cue.HANGS, self.port.cause)
+        else:
+            # It may be back already, or never have gone: a hang-up is not an unplug.
+            self._look_later(RETRY_S[0])
 
     def _cancel_retry(self) -> None:
         if self._retry is not None:

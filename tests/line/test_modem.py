@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 import pytest
 
 from gatewayd.line import ioctls, modem
+from gatewayd.line.calls import Calls
 from gatewayd.line.ioctls import Counts
 from gatewayd.line.model import LineErrors, Signal
 from gatewayd.line.modem import ModemWatch, edges, wait_for_change
@@ -165,7 +166,9 @@ def test_changes_are_waited_for_and_the_thread_ends_without_one(
     async def scenario() -> None:
         seen = Watcher()
         loop = asyncio.get_running_loop()
-        watch = ModemWatch(loop, 0, seen.on_change, seen.on_failure, driver.wait)
+        watch = ModemWatch(
+            loop, Calls(loop, apart=False), 0, seen.on_change, seen.on_failure, driver.wait
+        )
         assert watch.by_events
         watch.start(NONE)
         driver.change(Signal.CTS)
@@ -191,7 +194,9 @@ def test_join_ends_the_thread_from_another_thread(
         loop = asyncio.get_running_loop()
         seen = Watcher()
         for round_ in range(50):
-            watch = ModemWatch(loop, 0, seen.on_change, seen.on_failure, driver.wait)
+            watch = ModemWatch(
+                loop, Calls(loop, apart=False), 0, seen.on_change, seen.on_failure, driver.wait
+            )
             watch.start(NONE)
             if round_ % 2:
                 await asyncio.sleep(0)
@@ -209,7 +214,9 @@ def test_watching_again_after_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         seen = Watcher()
         loop = asyncio.get_running_loop()
-        watch = ModemWatch(loop, 0, seen.on_change, seen.on_failure, driver.wait)
+        watch = ModemWatch(
+            loop, Calls(loop, apart=False), 0, seen.on_change, seen.on_failure, driver.wait
+        )
         for _ in range(5):
             watch.start(NONE)
             watch.stop()
@@ -236,7 +243,8 @@ def test_polling_where_there_is_no_event(counted: bool, monkeypatch: pytest.Monk
 
     async def scenario() -> None:
         seen = Watcher()
-        watch = ModemWatch(asyncio.get_running_loop(), 0, seen.on_change, seen.on_failure)
+        loop = asyncio.get_running_loop()
+        watch = ModemWatch(loop, Calls(loop, apart=False), 0, seen.on_change, seen.on_failure)
         assert not watch.by_events
         watch.start(NONE)
         driver.change(Signal.CTS)
@@ -257,7 +265,7 @@ def test_what_changed_before_it_began_is_told(
         seen = Watcher()
         loop = asyncio.get_running_loop()
         wait = driver.wait if by_events else None
-        watch = ModemWatch(loop, 0, seen.on_change, seen.on_failure, wait)
+        watch = ModemWatch(loop, Calls(loop, apart=False), 0, seen.on_change, seen.on_failure, wait)
         told = driver.level
         driver.change(Signal.CTS)
         watch.start(told)
@@ -275,7 +283,14 @@ def test_a_driver_without_the_ioctl_is_polled(pty: Pty, monkeypatch: pytest.Monk
         assert pty.slave is not None
         seen = Watcher()
         loop = asyncio.get_running_loop()
-        watch = ModemWatch(loop, pty.slave, seen.on_change, seen.on_failure, wait_for_change)
+        watch = ModemWatch(
+            loop,
+            Calls(loop, apart=False),
+            pty.slave,
+            seen.on_change,
+            seen.on_failure,
+            wait_for_change,
+        )
         watch.start(NONE)
         driver.change(Signal.CTS)
         await seen.until(lambda: seen.levels == [Signal.CTS])
@@ -294,7 +309,7 @@ def test_a_device_that_goes_is_told_once(by_events: bool, monkeypatch: pytest.Mo
         seen = Watcher()
         loop = asyncio.get_running_loop()
         wait = driver.wait if by_events else None
-        watch = ModemWatch(loop, 0, seen.on_change, seen.on_failure, wait)
+        watch = ModemWatch(loop, Calls(loop, apart=False), 0, seen.on_change, seen.on_failure, wait)
         watch.start(NONE)
         driver.gone = OSError(errno.EIO, "unplugged")
         driver.change(Signal.CTS)

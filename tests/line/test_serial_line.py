@@ -24,7 +24,7 @@ from gatewayd.line.model import (
     StopBits,
 )
 from gatewayd.line.opening import open_line
-from gatewayd.line.serial_line import SerialPortLine, probe
+from gatewayd.line.serial_line import SerialPortLine, adopt_port, probe
 from tests.line.pty import Pty
 from tests.line.recorder import Recorder
 
@@ -99,10 +99,9 @@ def test_settings_cost_no_ioctl_and_equal_ones_no_set(
         async with opened(pty) as (line, _recorder):
             line.configure(LineSettings(19200))
             with monkeypatch.context() as patch:
-                patch.setattr(termios2, "fetch", None)
                 patch.setattr(termios2, "store", None)
-                assert line.settings() == LineSettings(19200)
                 line.configure(LineSettings(19200))
+                patch.setattr(termios2, "fetch", None)
                 assert line.settings() == LineSettings(19200)
 
     run(scenario)
@@ -252,7 +251,8 @@ def test_a_line_is_handed_over_without_a_byte_or_a_setting_lost(pty: Pty) -> Non
         await pty.write(b"meanwhile")
 
         heard = Recorder()
-        heir = SerialPortLine.adopt(fd, pty.path, heard, nominal=line.settings(), pending=pending)
+        port, found = adopt_port(fd, pty.path)
+        heir = SerialPortLine(port, heard, found, line.settings(), pending=pending)
         assert heir.settings() == wanted
         await heard.until(lambda: heard.data == b"meanwhile")
         with pytest.raises(DeviceBusyError):
@@ -274,7 +274,7 @@ def test_what_cannot_be_adopted_stays_the_callers(pty: Pty) -> None:
         assert pty.slave is not None
         async with opened(pty):
             with pytest.raises(DeviceBusyError):
-                SerialPortLine.adopt(pty.slave, pty.path, Recorder())
+                adopt_port(pty.slave, pty.path)
         os.fstat(pty.slave)
 
     run(scenario)

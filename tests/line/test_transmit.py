@@ -6,13 +6,16 @@ TIOCSERGETLSR, TCFLSH) is played here, on the same clock that the transmitter lo
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import time
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 
 from gatewayd.line import ioctls
+from gatewayd.line.calls import Calls
 from gatewayd.line.model import LineSettings, Purge
 from gatewayd.line.transmit import Transmitter
 from tests.sim.clock import FakeClock
@@ -56,6 +59,7 @@ class Uart:
             self,
             self._writable,
             self.failures.append,
+            Calls(cast("asyncio.AbstractEventLoop", None), apart=False),
             has_wire=has_wire,
         )
         self.transmitter.set_speed(S115200)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
+from gatewayd.line.calls import Calls
 from gatewayd.line.model import LineSettings
 from gatewayd.line.serial_port import SerialPort
 from gatewayd.line.transport import LineTransport
@@ -81,7 +82,8 @@ def open_transport(pty: Pty, settings: LineSettings | None = None) -> tuple[Line
     port = NoWaiting(pty.path, settings or LineSettings())
     port.open()
     user = User()
-    return LineTransport(asyncio.get_running_loop(), user, port), user
+    loop = asyncio.get_running_loop()
+    return LineTransport(loop, user, port, Calls(loop, apart=False)), user
 
 
 def run(scenario: Callable[[], Coroutine[None, None, None]]) -> None:
@@ -399,6 +401,5 @@ def test_without_a_thread_it_is_closed_all_the_same(
             await user.gone.wait()
         assert user.lost == [None]
         assert not transport.serial.is_open
-        assert transport.back.done
 
     run(scenario)

@@ -26,7 +26,7 @@ def test_only_a_try_that_succeeds_makes_a_port_ready(phase: Phase) -> None:
     ways = {cue for cue in Cue if TABLE[phase, cue] is Phase.READY}
     assert ways == {
         Phase.OPENING: {Cue.OPENED},
-        Phase.READY: set(Cue) - {Cue.LOST},
+        Phase.READY: set(Cue) - {Cue.LOST, Cue.HANGS},
     }.get(phase, set())
 
 
@@ -53,6 +53,11 @@ def test_whatever_is_wrong_is_tried_again(phase: Phase) -> None:
 @pytest.mark.parametrize("phase", Phase)
 def test_a_device_that_is_lost_is_absent(phase: Phase) -> None:
     assert TABLE[phase, Cue.LOST] is Phase.ABSENT
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_a_device_that_hangs_is_stuck(phase: Phase) -> None:
+    assert TABLE[phase, Cue.HANGS] is Phase.STUCK
 
 
 def test_a_ready_device_is_not_opened_again() -> None:
