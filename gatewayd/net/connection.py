@@ -1,7 +1,8 @@
 """A TCP connection: a socket, the channel on it, and the stage it is at.
 
 asyncio's transports keep what the socket did not take to themselves, cannot give a socket away and
-know no urgent data; so this is an event loop's reader and writer and one buffer.
+know no urgent data; so this is an event loop's reader and writer (`inflow`, `outflow`), and what
+each side does is one state.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from gatewayd.log import Happening, note
-from gatewayd.net.channel import Carrier, Channel, PlainChannel
+from gatewayd.net.channel import Carrier, PlainChannel
+from gatewayd.net.inflow import Inflow
+from gatewayd.net.outflow import Outflow
 from gatewayd.net.stage import Stage
 from gatewayd.net.tcp import at_mark, has_ended, has_unread, keep_little
 from gatewayd.net.vigil import Vigil
 from gatewayd.net.watch import SocketWatch
-from gatewayd.port.peer import HIGH_BYTES, LOW_BYTES
 from gatewayd.port.session import Session
 
 CLOSE_S: Final = 2.0
@@ -59,7 +61,8 @@ class Far(enum.IntEnum):
 class Connection:
     """One connected, non-blocking socket; it belongs to this object from now on.
 
-    Call `enter` with its first stage. `closed` is called once, when the socket is.
+    Call `enter` with its first stage. `closed` is called once, when the socket is. A stage sees it
+    as `gatewayd.port.peer.Peer`.
     """
 
     def __init__(
@@ -72,101 +75,69 @@ class Connection:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._sock = sock
-        self._fd = sock.fileno()
-        self._local = sock.family == socket.AF_UNIX
         self._watch = watch
         self._closed = closed
-        self._stage: Stage | None = None
         self._near = Near.SERVING
         self._far = Far.TALKING
-        self._unsent = bytearray()
-        self._rest = b""
-        self._flushed = asyncio.Event()
-        self._flushed.set()
-        self._full = False
-        self._reading = False
-        self._reads_again = False
-        self._writing = False
         self._has_dm = False
         self._close_timer: asyncio.TimerHandle | None = None
-        self._vigil: Vigil | None = None
-        self._take(carrier(sock, self))
-
-    def _take(self, channel: Channel) -> None:
-        self._channel = channel
-        self._recv = channel.recv
-        self._send = channel.send
-        self._urgent_matters = channel.can_urgent
+        self.vigil: Vigil | None = None
+        """Looks whether the client is there, while something is on its way to it."""
+        self.stage: Stage | None = None
+        """What the connection is at."""
+        self._inflow = Inflow(self._loop, sock.fileno(), self._readable)
+        self._outflow = Outflow(self._loop, sock, self)
+        self.read_again = self._inflow.again
+        self.wait_writable = self._outflow.wait
+        self.write = self._outflow.write
+        self.write_urgent = self._outflow.write_urgent
+        self.backlog = self._outflow.backlog
+        self.flushed = self._outflow.flushed
+        self.layer(carrier)
 
     # ---- stages and layers
 
     @property
-    def stage(self) -> Stage | None:
-        """What the connection is at."""
-        return self._stage
-
-    @property
     def session(self) -> Session | None:
         """The session that is served, if the connection has come so far."""
-        return self._stage if isinstance(self._stage, Session) else None
+        return self.stage if isinstance(self.stage, Session) else None
 
     def enter(self, stage: Stage, rest: bytes = b"") -> None:
         """Go to another stage; `rest` is what was read and is for that one."""
-        first, self._stage = self._stage is None, stage
+        if self._near >= Near.CLOSING:
+            return
+        first, self.stage = self.stage is None, stage
         if first:
-            self._watch.add(self._fd, self)
+            self._watch.add(self._sock.fileno(), self)
         if self._far is Far.READ:
             # The new stage reads the end as well.
             self._far = Far.CLOSED
         if rest:
-            self._put_back(rest)
+            self._inflow.put_back(rest)
         self.resume_reading()
         stage.start()
 
     def layer(self, carrier: Carrier) -> None:
         """Go on by way of another channel; what was put back and not read yet is dropped."""
-        self._rest = b""
-        self._take(carrier(self._sock, self))
-
-    def _put_back(self, data: bytes) -> None:
-        self._rest = data + self._rest
-        self._recv = self._recv_rest
-        self.read_again()
-
-    def _recv_rest(self, size: int) -> bytes:
-        data, self._rest = self._rest[:size], self._rest[size:]
-        if not self._rest:
-            self._recv = self._channel.recv
-        self.read_again()
-        return data
-
-    def go_on(self, session: Session, snapshot: dict[str, Any], unsent: bytes) -> None:
-        """Serve a session that another process began; `unsent` is what it did not get sent.
-
-        Raises KeyError, ValueError or TypeError for a snapshot that is none.
-        """
-        self._stage = session
-        self._watch.add(self._fd, self)
-        self.resume_reading()
-        if unsent:
-            self._keep(unsent)
-        session.restore(snapshot)
-        self._look_full()
-        self._keep_vigil()
+        channel = carrier(self._sock, self)
+        self._urgent_matters = channel.can_urgent
+        self._shutdown = channel.shutdown
+        self._inflow.take(channel)
+        self._outflow.take(channel)
 
     # ---- from the loop
 
     def _readable(self) -> None:
-        stage = self._stage
+        stage = self.stage
         if stage is None or self._near >= Near.CLOSING:
             self._discard()
             return
         try:
-            data = self._recv(stage.read_size)
+            data = self._inflow.recv(stage.read_size)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            self._end()
+            self.abort()
             return
         if not data:
             self._read_all(stage)
@@ -189,7 +160,7 @@ class Connection:
 
     def _failed(self, error: Exception) -> None:
         note(Happening.FAULT, "session failed", level=logging.ERROR, exc_info=error)
-        self._end()
+        self.abort()
 
     def _read_all(self, stage: Stage) -> None:
         hung, self._far = self._far is Far.HUNG, Far.READ
@@ -199,40 +170,7 @@ class Connection:
         self._tell(stage.peer_eof)
 
     def _takes_urgent(self) -> bool:
-        return self._urgent_matters and self._stage is not None and self._stage.takes_urgent
-
-    def read_again(self) -> None:
-        """There is something to receive, whatever the socket says."""
-        if not self._reads_again:
-            self._reads_again = True
-            self._loop.call_soon(self._read_pending)
-
-    def _read_pending(self) -> None:
-        self._reads_again = False
-        if self._reading:
-            self._readable()
-
-    def _writable(self) -> None:
-        try:
-            if not self._channel.flush():
-                return
-            if self._unsent:
-                del self._unsent[: self._send(self._unsent)]
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            self._end()
-            return
-        if not self._unsent and not self._channel.kept():
-            self._writing = False
-            self._loop.remove_writer(self._fd)
-            self._flushed.set()
-            if self._near is Near.CLOSING:
-                self._shut()
-        if self._full and self.backlog() < LOW_BYTES:
-            self._full = False
-            if self._stage is not None and self._near < Near.CLOSING:
-                self._tell(self._stage.peer_ready)
+        return self._urgent_matters and self.stage is not None and self.stage.takes_urgent
 
     def _discard(self) -> None:
         """We have closed: wait for the client to close as well."""
@@ -243,106 +181,66 @@ class Connection:
             return
         except OSError:
             pass
-        self._end()
+        self.abort()
+
+    # ---- from the watch (`gatewayd.net.watch.Watched`)
 
     def urgent(self) -> None:
-        """Urgent data was announced: see `SocketWatch`."""
+        """Urgent data was announced."""
         if self._has_dm and at_mark(self._sock):
             # The pointer behind a DM that was read; another one will not come.
             self._has_dm = False
-        elif self._near < Near.CLOSING and self._stage is not None and self._takes_urgent():
-            self._tell(self._stage.urgent)
+        elif self._near < Near.CLOSING and self.stage is not None and self._takes_urgent():
+            self._tell(self.stage.urgent)
 
     def hung_up(self) -> None:
-        """The connection is over: see `SocketWatch`."""
+        """The connection is over."""
         # Seen by the last read as well, unless reading stops before.
         self._far = max(self._far, Far.HUNG)
-        if self._reading or self._writing:
+        if self._inflow.reading or self._outflow.waits:
             return
-        if self._stage is not None and self._stage.waits and self.unread():
+        if self.stage is not None and self.stage.waits and self.unread():
             # It has its turn with what it sent.
-            self._tell(self._stage.peer_closing)
+            self._tell(self.stage.peer_closing)
         else:
-            self._end()
+            self.abort()
 
     def half_closed(self) -> None:
-        """The client sends no more: see `SocketWatch`. Reading finds out, unless it is paused."""
+        """The client sends no more. Reading finds out, unless it is paused."""
         self._far = max(self._far, Far.CLOSED)
-        if not self._reading and self._far is not Far.READ and self._stage is not None:
-            self._tell(self._stage.peer_closing)
+        if not self._inflow.reading and self._far is not Far.READ and self.stage is not None:
+            self._tell(self.stage.peer_closing)
 
-    def _keep_vigil(self) -> None:
-        """Something was sent. An idle connection, that got no more than the opening, needs none,
-        nor one within this machine: its end is always told."""
-        if self._local:
-            return
-        timeout = self._stage.vigilance if self._stage is not None else 0
-        if timeout:
-            over, gone = self._vigil_over, self._end
-            self._vigil = Vigil(self._loop, self._sock, timeout, over=over, gone=gone)
+    # ---- from what is sent (`gatewayd.net.outflow.Sender`)
+
+    def sent(self) -> None:
+        """Something went out. An idle connection, that got no more than the opening, needs no
+        vigil, nor one within this machine: its end is always told."""
+        if self.vigil is None and self._sock.family != socket.AF_UNIX and self.stage is not None:
+            timeout = self.stage.vigilance
+            if timeout:
+                over, gone = self._vigil_over, self.abort
+                self.vigil = Vigil(self._loop, self._sock, timeout, over=over, gone=gone)
 
     def _vigil_over(self) -> None:
-        self._vigil = None
+        self.vigil = None
 
-    # ---- from the stage (`gatewayd.port.peer.Peer`)
+    def full(self) -> None:
+        """The client does not take what is sent."""
+        if self.stage is not None:
+            self.stage.peer_full()
 
-    def write(self, data: bytes) -> None:
-        """Send; what the socket does not take is kept."""
-        if self._near >= Near.CLOSING:
-            return
-        if not self._writing:
-            try:
-                sent = self._send(data)
-            except (BlockingIOError, InterruptedError):
-                sent = 0
-            except OSError:
-                # Told in the next turn: the session is in the middle of something.
-                self._loop.call_soon(self._end)
-                return
-            if self._vigil is None:
-                self._keep_vigil()
-            if sent == len(data):
-                return
-            data = data[sent:]
-        self._keep(data)
-        self._look_full()
+    def has_room(self) -> None:
+        """It takes it again."""
+        if self.stage is not None and self._near < Near.CLOSING:
+            self._tell(self.stage.peer_ready)
 
-    def _keep(self, data: bytes) -> None:
-        self._unsent += data
-        self.wait_writable()
+    def emptied(self) -> None:
+        """Nothing waits for the client any more."""
+        if self._near is Near.CLOSING:
+            self._shut()
 
-    def wait_writable(self) -> None:
-        """Send on when the socket takes bytes again."""
-        if not self._writing:
-            self._writing = True
-            self._flushed.clear()
-            self._loop.add_writer(self._fd, self._writable)
-
-    def _look_full(self) -> None:
-        if not self._full and self.backlog() > HIGH_BYTES:
-            self._full = True
-            if self._stage is not None:
-                self._stage.peer_full()
-
-    def write_urgent(self, data: bytes) -> None:
-        """Send with the last byte as TCP urgent data; in its turn, when something waits before."""
-        if not self._writing and self._near < Near.CLOSING and self._urgent_matters:
-            try:
-                data = data[self._sock.send(data, socket.MSG_OOB) :]
-            except (BlockingIOError, InterruptedError):
-                pass
-            except OSError:
-                return
-        if data:
-            self.write(data)
-
-    async def flushed(self) -> None:
-        """Wait until the socket has taken everything, or is closed."""
-        await self._flushed.wait()
-
-    def backlog(self) -> int:
-        """Bytes that wait for the client."""
-        return len(self._unsent) + self._channel.kept()
+    # ---- from the stage
 
     def ended(self) -> bool:
         """Whether the client has closed its side, though not all that it sent may be read."""
@@ -358,9 +256,7 @@ class Connection:
 
     def pause_reading(self) -> None:
         """Read nothing from the client."""
-        if self._reading:
-            self._reading = False
-            self._loop.remove_reader(self._fd)
+        if self._inflow.pause():
             if self._far is Far.HUNG:
                 self._loop.call_soon(self.hung_up)
             elif self._far is Far.CLOSED:
@@ -368,64 +264,51 @@ class Connection:
 
     def resume_reading(self) -> None:
         """Read again."""
-        if self._reading or self._far is Far.READ or self._near in (Near.FROZEN, Near.OVER):
-            return
-        self._reading = True
-        self._loop.add_reader(self._fd, self._readable)
-        if self._rest or self._channel.pending():
-            self.read_again()
+        if self._far is not Far.READ and self._near not in (Near.FROZEN, Near.OVER):
+            self._inflow.resume()
 
     def close(self) -> None:
         """Send what is kept, say that nothing follows, and wait for the client to close."""
         if self._near < Near.CLOSING:
             self._near = Near.CLOSING
-            self._close_timer = self._loop.call_later(CLOSE_S, self._end)
-            if not self._writing:
+            self._outflow.end()
+            self._close_timer = self._loop.call_later(CLOSE_S, self.abort)
+            if not self._outflow.waits:
                 self._shut()
-
-    def abort(self) -> None:
-        """Close at once."""
-        self._end()
-
-    # ---- the end
 
     def _shut(self) -> None:
         self._near = Near.SHUT
         try:
-            self._channel.shutdown()
+            self._shutdown()
         except OSError:
-            self._loop.call_soon(self._end)
+            self._loop.call_soon(self.abort)
             return
         if self._far is Far.READ:
-            self._loop.call_soon(self._end)
+            self._loop.call_soon(self.abort)
             return
         self.resume_reading()
 
-    def _end(self) -> None:
-        if self._near is Near.OVER:
-            return
-        self._release()
-        self._sock.close()
+    def abort(self) -> None:
+        """Close at once."""
+        if self._near is not Near.OVER:
+            self._release()
+            self._sock.close()
 
-    def _release(self) -> None:
-        """Let go of the loop, the watch and the stage."""
-        if self._reading:
-            self._reading = False
-            self._loop.remove_reader(self._fd)
-        if self._vigil is not None:
-            self._vigil.cancel()
-        if self._writing:
-            self._loop.remove_writer(self._fd)
+    def _release(self) -> bytes:
+        """Let go of the loop, the watch and the stage; return what was not sent."""
+        self._inflow.pause()
+        if self.vigil is not None:
+            self.vigil.cancel()
         if self._close_timer is not None:
             self._close_timer.cancel()
-        self._watch.remove(self._fd)
+        self._watch.remove(self._sock.fileno())
         self._near = Near.OVER
-        self._fd = -1
-        self._flushed.set()
-        stage, self._stage = self._stage, None
+        unsent = self._outflow.release()
+        stage, self.stage = self.stage, None
         if stage is not None:
             stage.peer_gone()
         self._closed(self)
+        return unsent
 
     # ---- hand-over to another process
 
@@ -433,16 +316,28 @@ class Connection:
         """Read nothing any more, whatever the stage wants."""
         self.pause_reading()
         self._near = max(self._near, Near.FROZEN)
-        if self._rest and self._near is Near.FROZEN and self._stage is not None:
-            rest, self._rest = self._rest, b""
-            self._stage.receive(rest)
+        rest = self._inflow.take_rest()
+        if rest and self._near is Near.FROZEN and self.stage is not None:
+            self.stage.receive(rest)
 
     def give_away(self) -> tuple[int, bytes]:
         """The socket, for a copy that outlives this process, and what waits for the client.
 
         Nothing is read or sent from here on, and the stage is not told.
         """
-        fd, unsent = self._fd, bytes(self._unsent)
-        self._stage = None
-        self._release()
-        return fd, unsent
+        self.stage = None
+        return self._sock.fileno(), self._release()
+
+    def go_on(self, session: Session, snapshot: dict[str, Any], unsent: bytes) -> None:
+        """Serve a session that another process began; `unsent` is what it did not get sent.
+
+        Raises KeyError, ValueError or TypeError for a snapshot that is none.
+        """
+        self.stage = session
+        self._watch.add(self._sock.fileno(), self)
+        self.resume_reading()
+        if unsent:
+            self._outflow.keep(unsent)
+        session.restore(snapshot)
+        self._outflow.look_full()
+        self.sent()

@@ -406,7 +406,7 @@ def test_nothing_is_read_once_reading_was_stopped() -> None:
             await stand.device_sends(b"x")
             assert await client.gets(1) == b"x"
             assert stand.line.sent == b""
-            assert not stand.connection._reading
+            assert not stand.connection._inflow.reading
 
     run(scenario())
 

@@ -24,7 +24,7 @@ def user_timeout(stand: Stand) -> int:
 
 
 def kept(stand: Stand) -> bool:
-    return stand.connection._vigil is not None
+    return stand.connection.vigil is not None
 
 
 def test_a_client_that_does_not_read_for_long_keeps_its_session_and_gets_all() -> None:
