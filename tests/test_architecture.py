@@ -25,7 +25,7 @@ PACKAGES: Final = {
     "device": {"errors", "log"},
     "config": {"errors", "line.model", "device.match"},
     "port": {"log", "telnet", "line.api", "line.model", "line.pending", "comport", "config.schema"},
-    "net": {"errors", "log", "config.schema", "port"},
+    "net": {"errors", "log", "telnet", "line.api", "config.schema", "port"},
     "control": {"errors", "log"},
     "record": {"log", "line.model", "config.schema", "config.sizes", "port"},
     "advertise": {"log", "device.scan", "config.schema"},

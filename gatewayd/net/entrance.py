@@ -3,30 +3,56 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from gatewayd.config.schema import Face
+from gatewayd.log import Happening, note
+from gatewayd.net.arrival import Arrival, MakeStep, Newcomer
 from gatewayd.net.channel import Carrier, PlainChannel
 from gatewayd.net.connection import Connection
+from gatewayd.net.lobby import Lobby
 from gatewayd.net.watch import SocketWatch
+from gatewayd.port.peer import Peer
 from gatewayd.port.port import Port
 from gatewayd.port.session import Session
+from gatewayd.port.telnet_face import TelnetFace
 from gatewayd.port.telnet_session import TelnetSession
 
-_FACES: Final[dict[Face, type[Session]]] = {
+
+class MakeSession(Protocol):
+    """Makes the session of a client. `telnet` is what the connection has spoken on its way in."""
+
+    def __call__(
+        self,
+        port: Port,
+        peer: Peer,
+        *,
+        number: int,
+        peername: str,
+        since: datetime,
+        only_watches: bool,
+        insists: bool,
+        telnet: TelnetFace | None,
+    ) -> Session: ...
+
+
+FACES: Final[dict[Face, MakeSession]] = {
     Face.RFC2217: TelnetSession,
     Face.RAW: Session,
     Face.WATCH: TelnetSession,
     Face.WATCH_RAW: Session,
 }
+TELNET: Final = (Face.RFC2217, Face.WATCH)
 
 
 class Entrance:
     """Makes a session of each client of one face, and knows them while they are there.
 
-    `carrier` is what carries the bytes of each connection.
+    `way` are the steps that a connection passes before; without any it is at the port at once.
+    `carrier` is what carries the bytes of each connection, `lobby` counts those that are on their
+    way.
     """
 
     def __init__(
@@ -37,11 +63,15 @@ class Entrance:
         next_number: Callable[[], int],
         watch: SocketWatch,
         carrier: Carrier = PlainChannel,
+        way: Sequence[MakeStep] = (),
+        lobby: Lobby | None = None,
     ) -> None:
         self.port = port
         self.face = face
         self.connections: set[Connection] = set()
         self.carrier = carrier
+        self.way = way
+        self._lobby = Lobby() if lobby is None else lobby
         self._next_number = next_number
         self._watch = watch
 
@@ -49,13 +79,29 @@ class Entrance:
         """Serve a client that has connected; the socket is the connection's from now on. One that
         `insists` takes the port over."""
         sock.setblocking(False)
-        since = datetime.now().astimezone()
-        connection, session = self._make(sock, peername, since, insists=insists)
+        newcomer = Newcomer(self._next_number(), peername, datetime.now().astimezone(), insists)
+        if self.way:
+            why_not = self._lobby.enter(newcomer.host)
+            if why_not:
+                happening, name = Happening.SESSION_REFUSED, self.port.name
+                note(happening, "refused: %s", why_not, port=name, peer=peername)
+                sock.close()
+                return
+        connection = self._connection(sock)
         try:
-            connection.enter(session)
+            if self.way:
+                connection.enter(self._arrival(connection, newcomer))
+            else:
+                connection.enter(self._make(connection, newcomer))
         except BaseException:
             connection.abort()
             raise
+
+    def send_away(self, text: str) -> None:
+        """Close those that are still on their way in, with a word."""
+        for connection in tuple(self.connections):
+            if isinstance(connection.stage, Arrival):
+                connection.stage.leave(text)
 
     def inherit(self, sock: socket.socket, snapshot: dict[str, Any], unsent: bytes) -> None:
         """Go on with a session that another process accepted, see `Session.snapshot`.
@@ -64,26 +110,42 @@ class Entrance:
         closed then.
         """
         since = datetime.fromisoformat(snapshot["since"])
-        connection, session = self._make(sock, str(snapshot["peername"]), since)
+        newcomer = Newcomer(self._next_number(), str(snapshot["peername"]), since)
+        connection = self._connection(sock)
         try:
-            connection.go_on(session, snapshot, unsent)
+            connection.go_on(self._make(connection, newcomer), snapshot, unsent)
         except (KeyError, ValueError, TypeError):
             connection.abort()
             raise
 
-    def _make(
-        self, sock: socket.socket, peername: str, since: datetime, *, insists: bool = False
-    ) -> tuple[Connection, Session]:
+    def _connection(self, sock: socket.socket) -> Connection:
         connection = Connection(sock, self._watch, self.connections.discard, carrier=self.carrier)
         self.connections.add(connection)
-        kind = _FACES[self.face]
-        number = self._next_number()
-        return connection, kind(
+        return connection
+
+    def _arrival(self, connection: Connection, newcomer: Newcomer) -> Arrival:
+        clock = self.port.clock
+        return Arrival(
+            connection,
+            newcomer,
+            self.way,
+            name=self.port.name,
+            clock=clock,
+            telnet=TelnetFace(connection, clock) if self.face in TELNET else None,
+            seat=lambda arrival: self._make(connection, newcomer, arrival.telnet),
+            left=lambda: self._lobby.leave(newcomer.host),
+        )
+
+    def _make(
+        self, connection: Connection, newcomer: Newcomer, telnet: TelnetFace | None = None
+    ) -> Session:
+        return FACES[self.face](
             self.port,
             connection,
-            number=number,
-            peername=peername,
-            since=since,
+            number=newcomer.number,
+            peername=newcomer.peername,
+            since=newcomer.since,
             only_watches=self.face.only_watches,
-            insists=insists,
+            insists=newcomer.insists,
+            telnet=telnet,
         )

@@ -7,13 +7,15 @@ import errno
 import ipaddress
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from gatewayd.config.schema import Address, Face
 from gatewayd.errors import GatewayError
 from gatewayd.log import Happening, note
+from gatewayd.net.arrival import MakeStep
 from gatewayd.net.entrance import Entrance
+from gatewayd.net.lobby import Lobby
 from gatewayd.net.tcp import expect_peer, peer_name
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.port import Port
@@ -79,8 +81,10 @@ class Listener(Entrance):
         *,
         next_number: Callable[[], int],
         watch: SocketWatch,
+        way: Sequence[MakeStep] = (),
+        lobby: Lobby | None = None,
     ) -> None:
-        super().__init__(port, face, next_number=next_number, watch=watch)
+        super().__init__(port, face, next_number=next_number, watch=watch, way=way, lobby=lobby)
         self.socket = sock
         host, number = sock.getsockname()[:2]
         self.address = Address(str(host), int(number))

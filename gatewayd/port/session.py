@@ -16,6 +16,7 @@ from gatewayd.port.gate import Gate, Hold
 from gatewayd.port.peer import HIGH_BYTES, Peer
 from gatewayd.port.places import Place
 from gatewayd.port.port import Port
+from gatewayd.port.telnet_face import TelnetFace
 
 
 class Session:
@@ -39,7 +40,9 @@ class Session:
         since: datetime,
         only_watches: bool = False,
         insists: bool = False,
+        telnet: TelnetFace | None = None,
     ) -> None:
+        """`telnet` is what the connection has spoken on its way in, if it did."""
         self.port = port
         self.only_watches = only_watches
         self.insists = insists

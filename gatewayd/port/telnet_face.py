@@ -10,7 +10,7 @@ from gatewayd.line.api import Clock, Timer
 from gatewayd.port.peer import HIGH_BYTES, Peer
 from gatewayd.telnet.constants import IAC, Command, Option, Side
 from gatewayd.telnet.engine import TelnetEngine
-from gatewayd.telnet.events import Event
+from gatewayd.telnet.events import Event, Subnegotiation
 
 READ_BYTES: Final = 65536
 FIRST_READ_BYTES: Final = 4096
@@ -29,27 +29,30 @@ _SAME_IN_BINARY: Final = re.compile(rb"(?:[^\r]++|\r\n)*+")
 """Data that is sent alike with BINARY and without: a lone CR gets a NUL without (RFC 854)."""
 
 
+OPTIONS: Final = {
+    Side.LOCAL: (Option.BINARY, Option.SUPPRESS_GO_AHEAD, Option.ECHO, Option.STATUS),
+    Side.REMOTE: (Option.BINARY, Option.SUPPRESS_GO_AHEAD),
+}
+"""What both sides may perform on any connection; more by `TelnetFace.welcome`."""
+
+Subnegotiated = Callable[[bytes], str]
+"""Takes the payload of a subnegotiation; returns what is wrong with it, if anything."""
+
+
 class TelnetFace:
-    """Telnet on one connection.
+    """Telnet on one connection, from its first byte to its last, whatever it is at.
 
     `behind` is called when the client leaves so much untaken that it is not to be read, `lost`
-    when it asks so much while it has suspended that it cannot be served.
+    when it asks so much while it has suspended that it cannot be served: a session sets both.
     """
 
-    def __init__(
-        self, peer: Peer, clock: Clock, *, behind: Callable[[], None], lost: Callable[[], None]
-    ) -> None:
+    def __init__(self, peer: Peer, clock: Clock) -> None:
         self._peer = peer
         self._clock = clock
-        self._behind = behind
-        self._lost = lost
-        self._engine = TelnetEngine(
-            local=(
-                *(Option.BINARY, Option.SUPPRESS_GO_AHEAD, Option.ECHO),
-                *(Option.STATUS, Option.LOGOUT),
-            ),
-            remote=(Option.BINARY, Option.SUPPRESS_GO_AHEAD, Option.COM_PORT),
-        )
+        self.behind: Callable[[], None] = _not_told
+        self.lost: Callable[[], None] = peer.abort
+        self._subnegotiations: dict[int, Subnegotiated] = {}
+        self._engine = _engine()
         self.suspended = False
         """Whether everything is held back until `resume`."""
         self._held: list[bytes] = []
@@ -62,6 +65,35 @@ class TelnetFace:
         """How much to read at once: little from a client that sends little but commands, so that
         other ports have their turn."""
 
+    # ---- options
+
+    def welcome(self, side: Side, option: int, subnegotiated: Subnegotiated | None = None) -> None:
+        """Let an option be performed on `side`; its subnegotiations go to `subnegotiated`."""
+        self._engine.welcome(side, option, True)
+        if subnegotiated is not None:
+            self._subnegotiations[option] = subnegotiated
+
+    def subnegotiation(self, event: Subnegotiation) -> str:
+        """Give it to whom it is for; return what is wrong with it, if anything."""
+        handler = self._subnegotiations.get(event.option)
+        if handler is None:
+            return f"subnegotiation of option {event.option}, which has none"
+        return handler(event.payload)
+
+    def ask(self, side: Side, option: int, *, enable: bool = True) -> None:
+        """Ask for an option to be on or off, with the next `flush`."""
+        self._engine.ask(side, option, enable=enable)
+
+    def is_enabled(self, side: Side, option: int) -> bool:
+        """Whether `option` is in force on `side`."""
+        return self._engine.is_enabled(side, option)
+
+    def begin_anew(self) -> None:
+        """Forget all that was agreed and read, as behind a layer that begins (START_TLS)."""
+        self.settle()
+        self._engine = _engine()
+        self._subnegotiations.clear()
+
     def open(self, *, echo: bool, com_port: bool = True) -> None:
         """Open with offers only: what clients refuse or leave unanswered does no harm.
 
@@ -73,8 +105,7 @@ class TelnetFace:
         ask(Side.REMOTE, Option.BINARY, enable=True)
         ask(Side.LOCAL, Option.SUPPRESS_GO_AHEAD, enable=True)
         ask(Side.REMOTE, Option.SUPPRESS_GO_AHEAD, enable=True)
-        if echo:
-            ask(Side.LOCAL, Option.ECHO, enable=True)
+        ask(Side.LOCAL, Option.ECHO, enable=echo)
         self.com_port(com_port)
         self._agreeing = self._clock.call_later(AGREEMENT_S, self.settle)
 
@@ -176,11 +207,11 @@ class TelnetFace:
             self._held.append(data)
             self._held_bytes += len(data)
             if self._held_bytes > REPLY_BYTES:
-                self._lost()
+                self.lost()
             return
         self._peer.write(data)
         if self._peer.backlog() > REPLY_BYTES:
-            self._behind()
+            self.behind()
 
     def resume(self) -> None:
         """Send what was held back, and go on."""
@@ -217,3 +248,11 @@ class TelnetFace:
             self._held, self._held_bytes = [held], len(held)
         elif held:
             self._write(held)
+
+
+def _engine() -> TelnetEngine:
+    return TelnetEngine(local=OPTIONS[Side.LOCAL], remote=OPTIONS[Side.REMOTE])
+
+
+def _not_told() -> None:
+    pass

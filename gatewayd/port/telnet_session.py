@@ -66,6 +66,7 @@ class TelnetSession(Session):
         since: datetime,
         only_watches: bool = False,
         insists: bool = False,
+        telnet: TelnetFace | None = None,
     ) -> None:
         super().__init__(
             port,
@@ -76,13 +77,12 @@ class TelnetSession(Session):
             only_watches=only_watches,
             insists=insists,
         )
-        self._telnet = TelnetFace(
-            peer,
-            port.clock,
-            behind=lambda: self._client_gate.hold(Hold.REPLIES),
-            lost=self._cannot_serve,
-        )
+        self._telnet = telnet or TelnetFace(peer, port.clock)
+        self._telnet.behind = lambda: self._client_gate.hold(Hold.REPLIES)
+        self._telnet.lost = self._cannot_serve
         self._com_port = ComPort(port, self._telnet, seat=self.seat, note=self._note)
+        self._telnet.welcome(Side.LOCAL, Option.LOGOUT)
+        self._telnet.welcome(Side.REMOTE, Option.COM_PORT, self._com_port.subnegotiation)
         self._violations = 0
         self._echo: EchoJudge | None = None
         self._opened = False
@@ -185,13 +185,10 @@ class TelnetSession(Session):
 
     def _event(self, event: Event) -> None:
         match event:
-            case Subnegotiation(option=Option.COM_PORT, payload=payload):
-                wrong = self._com_port.subnegotiation(payload)
+            case Subnegotiation():
+                wrong = self._telnet.subnegotiation(event)
                 if wrong:
                     self._violation(wrong)
-                return
-            case Subnegotiation(option=option):
-                self._violation(f"subnegotiation of option {option}, which has none")
                 return
             case Violation(reason=reason):
                 self._violation(reason)

@@ -19,6 +19,7 @@ from gatewayd.net.channel import LocalChannel
 from gatewayd.net.connection import Connection
 from gatewayd.net.entrance import Entrance
 from gatewayd.net.listener import Listener, bind
+from gatewayd.net.lobby import Lobby
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.phase import Phase
 from gatewayd.port.port import Port
@@ -75,10 +76,20 @@ class Served:
         self.listeners.remove(listener)
         self.retired = [one for one in (*self.retired, listener) if one.connections]
 
+    def entrances(self) -> tuple[Entrance, ...]:
+        """Where clients are, and came in."""
+        return (*self.listeners, *self.retired, *self.attached.values())
+
     def connections(self) -> list[tuple[Face, Connection]]:
         """All clients, by what they speak."""
-        listeners = (*self.listeners, *self.retired, *self.attached.values())
-        return [(one.face, connection) for one in listeners for connection in one.connections]
+        return [
+            (one.face, connection) for one in self.entrances() for connection in one.connections
+        ]
+
+    def send_away(self, text: str) -> None:
+        """Close those that have connected and have no session yet, with a word."""
+        for one in self.entrances():
+            one.send_away(text)
 
 
 class Gateway:
@@ -97,6 +108,7 @@ class Gateway:
         self._sockets = SocketWatch(self.loop)
         self._gatherers = Gatherers(self.loop)
         self._numbers = count(1)
+        self._lobby = Lobby()
 
     def listen(self, config: Config, passed: PassedSockets) -> None:
         """Listen for all ports of `config`, on sockets that were passed where they have an address
@@ -145,7 +157,12 @@ class Gateway:
 
     def _listen(self, served: Served, face: Face, sock: socket.socket) -> None:
         listener = Listener(
-            served.port, face, sock, next_number=self._numbers.__next__, watch=self._sockets
+            served.port,
+            face,
+            sock,
+            next_number=self._numbers.__next__,
+            watch=self._sockets,
+            lobby=self._lobby,
         )
         served.listeners.append(listener)
         listener.start()
@@ -211,6 +228,7 @@ class Gateway:
             if (listener.face, listener.address) not in keep:
                 listener.socket.close()
         self._store.listeners(name, ())
+        served.send_away("the port is closed by the gateway")
         served.port.clients.close()
         await settled(served.port, STOP_S)
         await _flushed(served, STOP_S)

@@ -54,6 +54,7 @@ async def give(gateway: Gateway, store: Store) -> None:
     for served in gateway.served.values():
         for listener in served.listeners:
             listener.pause()
+        served.send_away("the gateway is restarted, come again")
         for _, connection in served.connections():
             connection.stop_reading()
     await asyncio.gather(*(settled(one.port, SETTLE_S) for one in gateway.served.values()))

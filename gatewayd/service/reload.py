@@ -115,6 +115,7 @@ class _Sockets:
             self._undo(closed)
             raise
         for _, listener in closed:
+            listener.send_away("this address is served no more")
             if listener.socket not in self._bound.values():
                 listener.socket.close()
 

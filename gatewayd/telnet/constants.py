@@ -31,7 +31,7 @@ class Command(enum.IntEnum):
 
 
 class Option(enum.IntEnum):
-    """The options that gatewayd knows by name; every other number is refused."""
+    """The options that gatewayd knows by name; what is not welcome is refused."""
 
     BINARY = 0
     """RFC 856."""
@@ -45,6 +45,8 @@ class Option(enum.IntEnum):
     """RFC 860. Not a state but a question: it never stays agreed."""
     LOGOUT = 18
     """RFC 727."""
+    NAWS = 31
+    """RFC 1073."""
     COM_PORT = 44
     """RFC 2217."""
 

@@ -14,6 +14,7 @@ from gatewayd.config.schema import Address, Face, PortConfig
 from gatewayd.line.model import LineSettings
 from gatewayd.net.connection import Connection
 from gatewayd.net.listener import Listener, bind
+from gatewayd.net.lobby import Lobby
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.phase import Cue
 from gatewayd.port.port import Port
@@ -125,12 +126,19 @@ class Client:
 class Stand:
     """A port, its listener and its line."""
 
-    def __init__(self, config: PortConfig, face: Face, sock: socket.socket) -> None:
+    def __init__(
+        self, config: PortConfig, face: Face, sock: socket.socket, lobby: Lobby | None = None
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.watch = SocketWatch(loop)
         self.port = Port(config, loop)
         self.listener = Listener(
-            self.port, face, sock, next_number=itertools.count(1).__next__, watch=self.watch
+            self.port,
+            face,
+            sock,
+            next_number=itertools.count(1).__next__,
+            watch=self.watch,
+            lobby=lobby,
         )
         self.listener.start()
         self.clients: list[Client] = []
@@ -155,16 +163,19 @@ class Stand:
         receive_buffer: int | None = None,
         made: socket.socket | None = None,
         to: Listener | None = None,
+        host: str | None = None,
     ) -> Client:
-        """A client, connected by the socket `made`; whether it was let in is the port's affair."""
+        """A client, connected by the socket `made`, or from the address `host`; whether it was let
+        in is the port's affair."""
         listening = (to or self.listener).socket
-        host, number = listening.getsockname()[:2]
         sock = made or socket.socket(listening.family)
         if receive_buffer is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if host is not None:
+            sock.bind((host, 0))
         # The kernel answers for the listener, at once, as long as its backlog has room.
         sock.settimeout(PATIENCE)
-        sock.connect((host, number))
+        sock.connect(listening.getsockname()[:2])
         sock.setblocking(False)
         client = Client(sock)
         self.clients.append(client)
@@ -232,11 +243,12 @@ async def standing(
     *,
     plugged: bool = True,
     listening: socket.socket | None = None,
+    lobby: Lobby | None = None,
     **changes: Any,
 ) -> AsyncIterator[Stand]:
     """A stand on `listening`, or a free port; its device is open unless `plugged` is false."""
     config = PortConfig("psu1", "/dev/ttyS9", **{"line": LINE, **changes})
-    stand = Stand(config, face, listening or bind(Address("127.0.0.1", 0)))
+    stand = Stand(config, face, listening or bind(Address("127.0.0.1", 0)), lobby)
     try:
         if plugged:
             stand.plug()

@@ -1,0 +1,1 @@
+"""What somebody would add to gatewayd, each in one file: kept short, and kept running."""
