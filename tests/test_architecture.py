@@ -27,7 +27,7 @@ PACKAGES: Final = {
     "port": {"log", "telnet", "line.api", "line.model", "line.pending", "comport", "config.schema"},
     "net": {"errors", "log", "telnet", "line.api", "config.schema", "port"},
     "control": {"errors", "log"},
-    "record": {"log", "line.model", "config.schema", "config.sizes", "port"},
+    "record": {"log", "line.model", "device.inotify", "config.schema", "config.sizes", "port"},
     "advertise": {"log", "device.scan", "config.schema"},
     "metrics": {"log", "config.schema", "net.listener"},
     "service": {
@@ -50,7 +50,7 @@ PACKAGES: Final = {
         "ser2net",
         "export",
         "doctor",
-        *("metrics.families", "metrics.text"),
+        *("metrics.families", "metrics.text", "record.reading"),
     },
     "__main__": {"cli"},
 }

@@ -24,6 +24,7 @@ COMMANDS = {
     "serve": "serve one device without a configuration",
     "demo": "serve a simulated instrument, to try without hardware",
     "status": "show ports, devices and sessions of the running daemon",
+    "log": "print what was recorded of a port, and what comes",
     "metrics": "print what the running daemon has counted, as Prometheus reads it",
     "reload": "put the configuration file in force in the running daemon",
     "kick": "end the session that holds a port",

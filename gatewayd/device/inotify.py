@@ -7,6 +7,7 @@ import os
 import struct
 from typing import NamedTuple
 
+IN_MODIFY = 0x2
 IN_ATTRIB = 0x4
 IN_MOVED_FROM = 0x40
 IN_MOVED_TO = 0x80
