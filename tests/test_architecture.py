@@ -50,7 +50,7 @@ PACKAGES: Final = {
         "ser2net",
         "export",
         "doctor",
-        *("metrics.families", "metrics.text", "record.reading"),
+        *("metrics.families", "metrics.text", "record.live", "record.reading"),
     },
     "__main__": {"cli"},
 }
@@ -72,7 +72,7 @@ PURE: Final = (
     *("config.schema", "config.model", "config.settings", "config.setting", "config.kinds"),
     *("config.values", "config.problem", "config.tree", "config.document", "config.diff"),
     *("record.side", "record.stamps", "record.text", "record.pcapng"),
-    *("record.telling", "record.ring", "export", "advertise.services"),
+    *("record.telling", "record.ring", "record.live", "export", "advertise.services"),
     *("metrics.text", "metrics.families", "metrics.http"),
 )
 """No I/O and no time of their own: bytes and clocks are given to them."""

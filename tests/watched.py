@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import Final, Self
+from typing import IO, Final, Self
 
 PATIENCE: Final = 20.0
 """Seconds until what must happen has not happened."""
@@ -25,8 +25,11 @@ class Watched:
         *,
         directory: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        source: IO[bytes] | int = subprocess.DEVNULL,
     ) -> None:
+        """`source` is what it reads."""
         self.argv = argv
+        self._source = source
         self.text = ""
         self._directory = directory
         self._environment = environment
@@ -38,7 +41,7 @@ class Watched:
             self.argv,
             cwd=self._directory,
             env=self._environment,
-            stdin=subprocess.DEVNULL,
+            stdin=self._source,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -26,6 +26,7 @@ COMMANDS = {
     "status": "show ports, devices and sessions of the running daemon",
     "log": "print what was recorded of a port, and what comes",
     "metrics": "print what the running daemon has counted, as Prometheus reads it",
+    "watch": "look on at what passes over the line of a port, without disturbing anybody",
     "reload": "put the configuration file in force in the running daemon",
     "kick": "end the session that holds a port",
     "devices": "list the serial devices of this machine, "

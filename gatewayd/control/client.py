@@ -6,6 +6,7 @@ import json
 import os
 import socket
 from collections.abc import Mapping
+from types import TracebackType
 from typing import Any, Final
 
 from gatewayd.control import interface
@@ -42,38 +43,86 @@ def call(path: str, method: str, **parameters: object) -> dict[str, Any]:
 
     Raises Refused for an error of the daemon, ControlClientError when there is no answer.
     """
-    request = {"method": f"{interface.NAME}.{method}", "parameters": parameters}
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(ANSWER_S)
-            sock.connect(path)
-            sock.sendall(json.dumps(request).encode() + b"\0")
-            message = _message(sock)
-    except PermissionError as error:
-        raise ControlClientError(f"{path}: permission denied; it is for root and its group") from (
-            error
-        )
-    except OSError as error:
+    with Conversation(path, method, parameters) as conversation:
+        answer = conversation.answer(ANSWER_S)
+    if answer is None:
+        raise ControlClientError(f"{path}: timed out; is gatewayd running?")
+    return answer
+
+
+class Conversation:
+    """A call of `method` on the daemon at `path`, for the length of a `with` block.
+
+    With `more` there are answers until it ends. Entering raises ControlClientError.
+    """
+
+    def __init__(
+        self, path: str, method: str, parameters: Mapping[str, object], *, more: bool = False
+    ) -> None:
+        self._path = path
+        self._request: dict[str, object] = {
+            "method": f"{interface.NAME}.{method}",
+            "parameters": parameters,
+        }
+        if more:
+            self._request["more"] = True
+        self._received = bytearray()
+
+    def __enter__(self) -> Conversation:
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._sock.settimeout(ANSWER_S)
+            self._sock.connect(self._path)
+            self._sock.sendall(json.dumps(self._request).encode() + b"\0")
+        except OSError as error:
+            self._sock.close()
+            raise self._failed(error) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._sock.close()
+
+    def answer(self, patience: float | None) -> dict[str, Any] | None:
+        """The parameters of the next answer; None when there is none in `patience` seconds.
+
+        Raises Refused for an error of the daemon, ControlClientError when there is no answer.
+        """
+        try:
+            self._sock.settimeout(patience)
+            while b"\0" not in self._received:
+                data = self._sock.recv(65536)
+                if not data:
+                    raise ControlClientError("gatewayd closed without an answer")
+                self._received += data
+        except TimeoutError:
+            return None
+        except OSError as error:
+            raise self._failed(error) from error
+        message, _, self._received = self._received.partition(b"\0")
+        return _parameters(message)
+
+    def _failed(self, error: OSError) -> ControlClientError:
+        if isinstance(error, PermissionError):
+            text = f"{self._path}: permission denied; it is for root and its group"
+            return ControlClientError(text)
         why = os.strerror(error.errno) if error.errno else str(error)
-        raise ControlClientError(f"{path}: {why}; is gatewayd running?") from error
+        return ControlClientError(f"{self._path}: {why}; is gatewayd running?")
+
+
+def _parameters(received: bytes | bytearray) -> dict[str, Any]:
+    try:
+        message = json.loads(received)
+    except ValueError:
+        message = None
+    if not isinstance(message, dict):
+        raise ControlClientError("the answer is not varlink: something else than gatewayd is there")
     if "error" in message:
         name = str(message["error"]).removeprefix(f"{interface.NAME}.")
         raise Refused(name, message.get("parameters") or {})
     answer = message.get("parameters")
     return answer if isinstance(answer, dict) else {}
-
-
-def _message(sock: socket.socket) -> dict[str, Any]:
-    received = bytearray()
-    while not received.endswith(b"\0"):
-        data = sock.recv(65536)
-        if not data:
-            raise ControlClientError("gatewayd closed without an answer")
-        received += data
-    try:
-        message = json.loads(received[:-1])
-    except ValueError:
-        message = None
-    if not isinstance(message, dict):
-        raise ControlClientError("the answer is not varlink: something else than gatewayd is there")
-    return message

@@ -144,7 +144,8 @@ class Port:
         """A modem line changed."""
         if self.owner is not None:
             self.owner.line_signals(signals)
-        self._chronicle.signals(signals)
+        # With DTR and RTS, which are lines as well to who looks on.
+        self._chronicle.signals(self.settling.signals())
 
     def line_errors(self, errors: LineErrors) -> None:
         """The receiver found errors."""

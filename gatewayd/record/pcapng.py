@@ -139,8 +139,9 @@ class Packets:
 
     def signals(self, signals: Signal, when: float, comment: str) -> bytes:
         """The packet of a change of modem lines."""
+        before = self.flush()
         self._lines = lines_of(signals)
-        return self.happened(Event.STATUS_CHANGE, when, comment)
+        return before + self.happened(Event.STATUS_CHANGE, when, comment)
 
     def flush(self, before: float = math.inf) -> bytes:
         """The packet that was open, if nobody has added to it since `before`."""

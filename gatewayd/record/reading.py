@@ -20,6 +20,7 @@ from gatewayd.device.inotify import (
     Inotify,
 )
 from gatewayd.record.files import LOG, Kept, kept
+from gatewayd.record.live import hex_row
 from gatewayd.record.text import unescaped
 
 STAMP_LENGTH: Final = 29
@@ -153,14 +154,7 @@ def in_hex(line: bytes) -> bytes:
     if head[-2:-1] not in b"<>":
         return line
     rows = [content[at : at + _ROW] for at in range(0, len(content), _ROW)] or [b""]
-    return b"".join(
-        b"%b%-*b  %b\n" % (head, 3 * _ROW - 1, row.hex(" ").encode(), _printable(row))
-        for row in rows
-    )
-
-
-def _printable(row: bytes) -> bytes:
-    return bytes(byte if 0x20 <= byte < 0x7F else 0x2E for byte in row)
+    return b"".join(head + hex_row(row, _ROW) for row in rows)
 
 
 def _stamp(line: bytes) -> float:

@@ -56,7 +56,11 @@ class Teller:
                 yield Told(event.text, Event.DATA_LOST, outbound=True)
             case kind if kind in _DEEDS:
                 who = f"{event.name} {event.peer}".lstrip()
-                yield Told(f"{who} {_DEEDS[kind]} ({event.face}){event.text and f': {event.text}'}")
+                # Where there is no reason the text says who it was once more.
+                why = (
+                    f": {event.text}" if event.text and not event.text.endswith(event.peer) else ""
+                )
+                yield Told(f"{who} {_DEEDS[kind]} ({event.face}){why}")
             case kind:
                 if kind is EventKind.SETTINGS:
                     # The line may be another one: its driver has counted before it was ours.
