@@ -19,7 +19,7 @@ from gatewayd.net.channel import Carrier, PlainChannel
 from gatewayd.net.inflow import Inflow
 from gatewayd.net.outflow import Outflow
 from gatewayd.net.stage import Stage
-from gatewayd.net.tcp import at_mark, has_ended, has_unread, keep_little
+from gatewayd.net.tcp import at_mark, has_ended, has_unread, keep_little, still_expect_peer
 from gatewayd.net.vigil import Vigil
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.session import Session
@@ -287,6 +287,10 @@ class Connection:
             self._loop.call_soon(self.abort)
             return
         self.resume_reading()
+
+    def expect(self, timeout: float) -> None:
+        """Have a client be gone that was silent on the network for so many seconds."""
+        still_expect_peer(self._sock, timeout)
 
     def abort(self) -> None:
         """Close at once."""

@@ -112,6 +112,7 @@ class Entrance:
         since = datetime.fromisoformat(snapshot["since"])
         newcomer = Newcomer(self._next_number(), str(snapshot["peername"]), since)
         connection = self._connection(sock)
+        connection.expect(self.port.config.peer_timeout)
         try:
             connection.go_on(self._make(connection, newcomer), snapshot, unsent)
         except (KeyError, ValueError, TypeError):

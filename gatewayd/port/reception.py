@@ -41,7 +41,7 @@ class Reception:
         counters: Counters,
         changed: Callable[[], None],
     ) -> None:
-        self._name = config.name
+        self._config = config
         self._clock = clock
         self._hub = hub
         self._outbox = outbox
@@ -54,6 +54,12 @@ class Reception:
         self._look_timer: Timer | None = None
         self._restores = 0
         """Sessions whose bytes are still before their `_restore` in the outbox."""
+
+    @property
+    def _title(self) -> str:
+        """What people call the port."""
+        about = self._config.description
+        return f"{self._config.name} ({about})" if about else self._config.name
 
     @property
     def owner(self) -> Holder | None:
@@ -144,6 +150,7 @@ class Reception:
 
     def reconfigure(self, config: PortConfig) -> None:
         """The settings of the port are others now."""
+        self._config = config
         for session in self._all():
             session.reconfigured()
         self._carry_out(self._arbiter.reconfigure(config, self._clock.time()))
@@ -167,7 +174,7 @@ class Reception:
                 case Act.REFUSE:
                     self._counters.refused += 1
                     self._chronicle.refused(client, text)
-                    client.refuse(f"{self._name}: {text}")
+                    client.refuse(f"{self._title}: {text}")
                 case Act.SEAT:
                     self._seat(client, decision.other)
                 case Act.VACATE:
@@ -199,7 +206,7 @@ class Reception:
         self._chronicle.session(EventKind.SESSION_OPENED, session)
         session.admitted()
         if before is not None:
-            session.tell(f"{self._name}: taken over from {before.peername}")
+            session.tell(f"{self._config.name}: taken over from {before.peername}")
         self._changed()
 
     def _vacate(self, session: Holder, reason: str, after: Holder | None) -> None:

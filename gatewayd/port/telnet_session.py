@@ -84,6 +84,7 @@ class TelnetSession(Session):
         self._telnet.welcome(Side.LOCAL, Option.LOGOUT)
         self._telnet.welcome(Side.REMOTE, Option.COM_PORT, self._com_port.subnegotiation)
         self._violations = 0
+        self._echo_rule = port.config.echo
         self._echo: EchoJudge | None = None
         self._opened = False
         self._typed_at = -math.inf
@@ -102,13 +103,23 @@ class TelnetSession(Session):
         if self._opened:
             self._com_port.reconfigured()
             self._telnet.com_port(True)
+            self._follow_echo()
             self.tell(f"[{self.port.name}: it is yours now]")
             return
         self._opened = True
-        echo = self.port.config.echo
-        if echo is Echo.AUTO:
+        self._echo_rule = self.port.config.echo
+        self._telnet.open(echo=self._echo_rule is not Echo.CLIENT)
+        self._judge_echo()
+
+    def _follow_echo(self) -> None:
+        self._echo_rule = self.port.config.echo
+        self._telnet.echo(self._echo_rule is not Echo.CLIENT)
+        self._judge_echo()
+
+    def _judge_echo(self) -> None:
+        self._no_echo_judge()
+        if self._echo_rule is Echo.AUTO and not self._com_port.is_agreed:
             self._echo = EchoJudge(self.port.clock, self._echo_decided)
-        self._telnet.open(echo=echo is not Echo.CLIENT)
 
     def watches(self, reason: str) -> None:
         """It gets what the line says, and nothing that it sends has any effect."""
@@ -271,6 +282,8 @@ class TelnetSession(Session):
         """The settings of the port are others now."""
         super().reconfigured()
         self._com_port.reconfigured()
+        if self.seat.held and self.port.config.echo is not self._echo_rule:
+            self._follow_echo()
 
     def outbox_room(self) -> None:
         """Less waits for the line than before."""
@@ -325,12 +338,22 @@ class TelnetSession(Session):
 
     def snapshot(self) -> dict[str, Any]:
         """What a successor needs to go on, as values that JSON can hold."""
-        return {**super().snapshot(), **self._telnet.snapshot(), **self._com_port.snapshot()}
+        return {
+            **super().snapshot(),
+            **self._telnet.snapshot(),
+            **self._com_port.snapshot(),
+            "echo": self._echo_rule.value,
+            "echo_judged": self._echo is not None,
+        }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go on where a session of another process was. Raises KeyError, ValueError, TypeError."""
         self._com_port.restore(snapshot)
         self._telnet.restore(snapshot, suspended=self._com_port.suspended)
         self._opened = True
+        self._echo_rule = Echo(snapshot.get("echo", self.port.config.echo))
         super().restore(snapshot)
         self._com_port.restored()
+        if snapshot.get("echo_judged"):
+            self._judge_echo()
+        self.reconfigured()

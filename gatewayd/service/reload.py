@@ -63,6 +63,9 @@ def _change(gateway: Gateway, change: Change, sockets: _Sockets) -> None:
     served.port.reconfigure(change.new)
     for listener in served.listeners:
         listener.resume()
+    if change.new.peer_timeout != change.old.peer_timeout:
+        for _, connection in served.connections():
+            connection.expect(change.new.peer_timeout)
     gateway.store_listeners(served)
     for face, address in change.opened:
         gateway.extend(served, face, sockets.take(address))

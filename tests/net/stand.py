@@ -55,7 +55,6 @@ class Client:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        self._loop = asyncio.get_running_loop()
 
     async def sends(self, data: bytes) -> None:
         rest = memoryview(data)
@@ -64,7 +63,8 @@ class Client:
                 try:
                     rest = rest[self.sock.send(rest) :]
                 except BlockingIOError:
-                    await self._ready(self._loop.add_writer, self._loop.remove_writer)
+                    loop = asyncio.get_running_loop()
+                    await self._ready(loop.add_writer, loop.remove_writer)
 
     def sends_what_fits(self, data: bytes) -> int:
         """Without waiting; the count of bytes that the kernel took."""
@@ -82,7 +82,7 @@ class Client:
         received = bytearray()
         async with asyncio.timeout(PATIENCE):
             while len(received) < count:
-                data = await self._recv(count - len(received))
+                data = await self.receives(count - len(received))
                 assert data, f"closed after {bytes(received[-100:])!r}"
                 received += data
         return bytes(received)
@@ -91,16 +91,17 @@ class Client:
         """What comes until the gateway closes; ConnectionResetError if it does so with a reset."""
         received = bytearray()
         async with asyncio.timeout(PATIENCE):
-            while data := await self._recv(65536):
+            while data := await self.receives(65536):
                 received += data
         return bytes(received)
 
-    async def _recv(self, most: int) -> bytes:
+    async def receives(self, most: int) -> bytes:
         while True:
             try:
                 return self.sock.recv(most)
             except BlockingIOError:
-                await self._ready(self._loop.add_reader, self._loop.remove_reader)
+                loop = asyncio.get_running_loop()
+                await self._ready(loop.add_reader, loop.remove_reader)
 
     async def _ready(
         self, add: Callable[[int, Callable[[], None]], None], remove: Callable[[int], bool]

@@ -43,21 +43,56 @@ def talk(sock: socket.socket, adapter: Adapter) -> None:
     assert receive(sock, 6) == b"answer"
 
 
-class Client:
-    """A client of the RFC 2217 face; what the device said is in `data`, the rest in `answers`."""
+class Talk:
+    """What a client of the RFC 2217 face says and hears; what the device said is in `data`."""
 
-    def __init__(self, port: int) -> None:
-        self.socket = connect(port)
+    def __init__(self, *, com_port: bool = True) -> None:
         self.data = b""
         self.answers: list[bytes] = []
         """Payloads of Com Port Control, the command first."""
-        self._engine = TelnetEngine(
+        self.engine = TelnetEngine(
             local=(Option.BINARY, Option.SUPPRESS_GO_AHEAD, Option.COM_PORT),
-            remote=(Option.BINARY, Option.SUPPRESS_GO_AHEAD),
+            remote=(Option.BINARY, Option.SUPPRESS_GO_AHEAD, Option.ECHO),
         )
         for side in Side:
-            self._engine.ask(side, Option.BINARY, enable=True)
-        self._engine.ask(Side.LOCAL, Option.COM_PORT, enable=True)
+            self.engine.ask(side, Option.BINARY, enable=True)
+        if com_port:
+            self.engine.ask(Side.LOCAL, Option.COM_PORT, enable=True)
+
+    def hear(self, data: bytes) -> None:
+        """Bytes from the gateway."""
+        for event in self.engine.receive_data(data):
+            if isinstance(event, bytes):
+                self.data += event
+            elif isinstance(event, Subnegotiation):
+                self.answers.append(event.payload)
+
+    def tell(self, command: Command, value: int = 0) -> None:
+        """Make a request."""
+        payload = encode_request(Request(command, value))
+        self.engine.send_subnegotiation(Option.COM_PORT, payload)
+
+    def answer(self, command: int) -> int | None:
+        """The value of the next answer or notification of this kind, if there is one; those before
+        it go."""
+        for at, answer in enumerate(self.answers):
+            if answer[0] == command:
+                del self.answers[: at + 1]
+                return int.from_bytes(answer[1:], "big")
+        return None
+
+    def take(self, size: int) -> bytes:
+        """`size` bytes of what the device said."""
+        data, self.data = self.data[:size], self.data[size:]
+        return data
+
+
+class Client:
+    """A client of the RFC 2217 face, on a socket that it waits for."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = connect(port)
+        self.talk = Talk()
 
     def ask(self, command: Command, value: int = 0) -> int:
         """Send a request; the value of its answer."""
@@ -66,51 +101,42 @@ class Client:
 
     def tell(self, command: Command, value: int = 0) -> None:
         """Send a request, and do not wait for the answer."""
-        payload = encode_request(Request(command, value))
-        self._engine.send_subnegotiation(Option.COM_PORT, payload)
+        self.talk.tell(command, value)
         self.flush()
 
     def wait_for(self, command: int) -> int:
         """The value of the next answer or notification of this kind; those before it go."""
-        while True:
-            for at, answer in enumerate(self.answers):
-                if answer[0] == command:
-                    del self.answers[: at + 1]
-                    return int.from_bytes(answer[1:], "big")
+        while (value := self.talk.answer(command)) is None:
             assert self.receive(), f"closed before {command}"
+        return value
 
     def send(self, data: bytes) -> None:
         """Bytes for the device."""
         self.flush()
-        self.socket.sendall(self._engine.encode(data))
+        self.socket.sendall(self.talk.engine.encode(data))
 
     def read(self, size: int) -> bytes:
         """`size` bytes of what the device said."""
-        while len(self.data) < size:
-            assert self.receive(), f"closed after {self.data!r}"
-        data, self.data = self.data[:size], self.data[size:]
-        return data
+        while len(self.talk.data) < size:
+            assert self.receive(), f"closed after {self.talk.data!r}"
+        return self.talk.take(size)
 
     def read_to_end(self) -> bytes:
         """What the device, or the gateway, says until the gateway closes."""
         while self.receive():
             pass
-        return self.data
+        return self.talk.data
 
     def receive(self) -> bool:
         """Take what comes next; False when the gateway has closed."""
         self.flush()
         data = self.socket.recv(65536)
-        for event in self._engine.receive_data(data):
-            if isinstance(event, bytes):
-                self.data += event
-            elif isinstance(event, Subnegotiation):
-                self.answers.append(event.payload)
+        self.talk.hear(data)
         return bool(data)
 
     def flush(self) -> None:
         """Send what the negotiation has to say."""
-        self.socket.sendall(self._engine.data_to_send())
+        self.socket.sendall(self.talk.engine.data_to_send())
 
     def __enter__(self) -> Client:
         return self

@@ -1,0 +1,359 @@
+"""Each key of the file with another value than its default, and how it shows that it is in force.
+
+A judge finds the device ready and `caller` holding the port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from gatewayd.comport.wire import Command, Control
+from gatewayd.control.client import ControlClientError, call
+from gatewayd.line.model import Signal
+from gatewayd.port.phase import Phase
+from gatewayd.service import status
+from gatewayd.telnet.constants import Option, Side
+from tests.service.caller import Caller
+from tests.service.house import House
+
+Judge = Callable[[House, Caller], Coroutine[Any, Any, None]]
+
+
+async def nothing(house: House, caller: Caller) -> None:
+    """Nothing is to be done."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A key, its value before and after, and what shows that the latter is in force.
+
+    `{directory}`, `{one}` and `{other}` in values are a directory and two free TCP ports. `also`
+    are other keys that it takes, `first` what its client does before.
+    """
+
+    key: str
+    before: str
+    after: str
+    judge: Judge
+    also: dict[str, str] = field(default_factory=dict)
+    first: Judge = nothing
+    ends_session: frozenset[Phase] = frozenset()
+    """In which phases the change itself ends a session."""
+    held: bool = False
+    """It matters to a client alone that was there before."""
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.after}"
+
+
+async def talk(house: House, caller: Caller) -> None:
+    """Both hear each other."""
+    sent = len(house.device.sent)
+    await caller.send(b"question")
+    await house.until(lambda: house.device.sent[sent:] == b"question")
+    house.device.receive(b"answer")
+    assert await caller.read(6) == b"answer"
+
+
+async def leave(house: House, caller: Caller) -> None:
+    """The caller goes, and the line is as it stays."""
+    caller.client.closes()
+    await house.until(lambda: house.port.owner is None and house.port.outbox.empty)
+
+
+async def ended(caller: Caller) -> None:
+    """The gateway ends the session."""
+    await caller.read_to_end()
+
+
+# ---- the judges
+
+
+async def is_described(house: House, caller: Caller) -> None:
+    assert status.describe(house.served)["description"] == "bench 2"
+    other = Caller(house.connect("rfc2217"), com_port=False)
+    assert b"bench 2" in await other.read_to_end()
+    other.client.closes()
+
+
+async def is_set(house: House, caller: Caller) -> None:
+    assert await caller.ask(Command.SET_BAUDRATE) == 19200
+    assert house.device.settings() == house.port.config.line
+    assert house.device.settings().bytesize == 7
+
+
+async def sets_38400(house: House, caller: Caller) -> None:
+    assert await caller.ask(Command.SET_BAUDRATE, 38400) == 38400
+
+
+async def is_set_when_the_client_goes(house: House, caller: Caller) -> None:
+    assert await caller.ask(Command.SET_BAUDRATE) == 38400
+    assert house.device.settings().baudrate == 38400
+    await leave(house, caller)
+    assert house.device.settings() == house.port.config.line
+
+
+async def listens_there_alone(house: House, caller: Caller) -> None:
+    listening = {one.face.value: one.address.port for one in house.served.listeners}
+    assert listening == {face: int(house.value(face)) for face in ("rfc2217", "raw")}
+    for face in listening:
+        client = house.connect(face)
+        await client.gets_all()  # refused by the port, which is in use
+        client.closes()
+    gone = house.names["one"]
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(gone))).close()
+
+
+async def repeats_the_question(house: House, caller: Caller) -> None:
+    house.device.refused.add(("bytesize", 5))
+    assert await caller.ask(Command.SET_DATASIZE, 5) == 5
+    assert house.device.settings().bytesize == 8
+
+
+async def gives_way(house: House, caller: Caller) -> None:
+    other = Caller(house.connect("rfc2217"))
+    await ended(caller)
+    while b"taken over from" not in other.talk.data:
+        assert await other.hear()
+    await house.until(lambda: house.port.owner is not None)
+    other.client.closes()
+
+
+async def shows_what_the_device_says(house: House, caller: Caller) -> None:
+    await listens_to_those_who_watch(house, "watch")
+
+
+async def shows_it_in_plain_tcp(house: House, caller: Caller) -> None:
+    await listens_to_those_who_watch(house, "watch_raw")
+
+
+async def listens_to_those_who_watch(house: House, face: str) -> None:
+    client = house.connect(face)
+    await house.until(lambda: house.port.clients.watchers)
+    house.device.receive(b"for all")
+    got = b""
+    while not got.endswith(b"for all"):
+        got += await client.receives(4096)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(house.names["one"]))).close()
+
+
+async def one_may_watch(house: House, caller: Caller) -> None:
+    house.connect("watch_raw")
+    await house.until(lambda: house.port.clients.watchers)
+    assert await house.connect("watch_raw").gets_all() == b""
+
+
+async def echoes(house: House, caller: Caller) -> None:
+    await caller.ask(Command.SET_BAUDRATE)
+    assert caller.talk.engine.is_enabled(Side.REMOTE, Option.ECHO)
+
+
+async def echoes_not(house: House, caller: Caller) -> None:
+    await caller.ask(Command.SET_BAUDRATE)
+    assert not caller.talk.engine.is_enabled(Side.REMOTE, Option.ECHO)
+
+
+async def moves_no_signals(house: House, caller: Caller) -> None:
+    assert house.device.outputs == Signal.RTS
+    await caller.ask(Command.SET_CONTROL, Control.DTR_ON)
+    await caller.ask(Command.SET_CONTROL, Control.RTS_OFF)
+    assert house.device.outputs == Signal.RTS
+
+
+async def signals_tell_of_the_session(house: House, caller: Caller) -> None:
+    await caller.ask(Command.SET_BAUDRATE)
+    assert house.device.outputs == Signal.DTR | Signal.RTS
+    await leave(house, caller)
+    await house.until(lambda: house.device.outputs == Signal.NONE)
+
+
+async def vanishes_in_5_s(house: House, caller: Caller) -> None:
+    await talk(house, caller)
+    ((_, connection),) = house.served.connections()
+    sock = connection._sock
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 5000
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 2
+    assert connection.stage is not None
+    assert connection.stage.vigilance == 5
+
+
+async def is_kept(house: House, caller: Caller) -> None:
+    assert await caller.ask(Command.SET_BAUDRATE, 38400) == 38400
+    await leave(house, caller)
+    assert house.device.settings().baudrate == 38400
+
+
+async def ends_with_its_device(house: House, caller: Caller) -> None:
+    await house.come(Phase.ABSENT)
+    await ended(caller)
+
+
+async def waits_at_the_client(house: House, caller: Caller) -> None:
+    await talk(house, caller)
+    await house.come(Phase.ABSENT)
+    await caller.send(b"kept for it")
+    await house.come(Phase.READY)
+    await house.until(lambda: house.device.sent == b"kept for it")
+    assert house.port.leftover.discarded == 0
+
+
+async def goes_on_with_whatever_comes(house: House, caller: Caller) -> None:
+    await house.come(Phase.ABSENT)
+    await house.come(Phase.READY)
+    await talk(house, caller)
+
+
+async def both_are_recorded(house: House, caller: Caller) -> None:
+    await talk(house, caller)
+    text = await recorded(house, "log", b"answer")
+    assert b"question" in text
+
+
+async def recorded(house: House, ending: str, wanted: bytes) -> bytes:
+    """The record, when it has `wanted`."""
+    record = house.served.record
+    assert record is not None
+    directory = house.directory / record.directory
+
+    def text() -> bytes:
+        return b"".join(file.read_bytes() for file in directory.glob(f"*.{ending}"))
+
+    await house.until(lambda: wanted in text())
+    return text()
+
+
+def old_file(house: House) -> Path:
+    """Forty days old."""
+    day = (datetime.now() - timedelta(days=40)).date().isoformat()  # noqa: DTZ005
+    return house.directory / f"here/psu1/{day}.log"
+
+
+async def has_an_old_file(house: House, caller: Caller) -> None:
+    await recorded(house, "log", b"answer")
+    old_file(house).write_text("old\n")
+
+
+async def keeps_30_days(house: House, caller: Caller) -> None:
+    await talk(house, caller)
+    await house.until(lambda: not old_file(house).exists())
+
+
+async def has_packets(house: House, caller: Caller) -> None:
+    await talk(house, caller)
+    await recorded(house, "pcapng", b"answer")
+
+
+async def is_replayed(house: House, caller: Caller) -> None:
+    await talk(house, caller)
+    assert house.served.ring is not None
+    assert house.served.ring.last().endswith(b"answer")
+
+
+async def is_told(house: House, caller: Caller) -> None:
+    await house.until(lambda: house.published.get("psu1"))
+
+
+async def is_told_as_scpi(house: House, caller: Caller) -> None:
+    await house.until(
+        lambda: "_scpi-raw._tcp" in {one.type for one in house.published.get("psu1", ())}
+    )
+
+
+async def is_there_now(house: House, caller: Caller) -> None:
+    assert house.opened[-1] == house.names["directory"] + "/two"
+    await talk(house, caller)
+
+
+async def is_asked_there(house: House, caller: Caller) -> None:
+    path = house.names["directory"]
+    told = await asyncio.to_thread(call, f"{path}/elsewhere", "Status")
+    assert [one["name"] for one in told["ports"]] == ["psu1"]
+    with pytest.raises(ControlClientError):
+        await asyncio.to_thread(call, f"{path}/control", "Status")
+
+
+async def is_recorded_there(house: House, caller: Caller) -> None:
+    await talk(house, caller)
+    await recorded(house, "log", b"answer")
+    assert house.served.record is not None
+    assert house.served.record.directory == house.names["directory"] + "/elsewhere/psu1"
+
+
+async def is_scraped_there(house: House, caller: Caller) -> None:
+    client = house.connect("metrics", int(house.names["other"]))
+    await client.sends(b"GET /metrics HTTP/1.0\r\n\r\n")
+    assert b'port="psu1"' in await client.gets_all()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(house.names["one"]))).close()
+
+
+ANYWHERE: Final = {"raw": "'0.0.0.0:{other}'"}
+AWAY: Final = frozenset({Phase.ABSENT, Phase.OPENING, Phase.STUCK})
+
+PORT: Final = (
+    Row(
+        *("device", "{directory}/one", "{directory}/two", is_there_now),
+        ends_session=AWAY | {Phase.READY},
+    ),
+    Row("description", "bench 1", "bench 2", is_described),
+    Row("line", "9600 8N1", "19200 7E2 xonxoff rtscts", is_set),
+    Row(
+        *("line", "9600 8N1", "19200 7E2", is_set_when_the_client_goes),
+        first=sets_38400,
+        held=True,
+    ),
+    Row("rfc2217", "{one}", "{other}", listens_there_alone),
+    Row("raw", "{one}", "{other}", listens_there_alone),
+    Row("lenient", "false", "true", repeats_the_question),
+    Row("takeover", "false", "true", gives_way),
+    Row("busy", "refuse", "takeover", gives_way),
+    Row("watch", "{one}", "{other}", shows_what_the_device_says),
+    Row("watch_raw", "{one}", "{other}", shows_it_in_plain_tcp),
+    Row("watchers", "16", "1", one_may_watch, {"watch_raw": "{other}"}),
+    Row("echo", "auto", "client", echoes_not),
+    Row("echo", "client", "device", echoes),
+    Row("signals", "{{dtr: client, rts: client}}", "{{dtr: off, rts: on}}", moves_no_signals),
+    Row(
+        *("signals", "{{dtr: client}}", "{{dtr: session, rts: session}}"),
+        signals_tell_of_the_session,
+    ),
+    Row("peer_timeout", "30s", "5s", vanishes_in_5_s),
+    Row("between_sessions", "restore", "keep", is_kept),
+    Row("on_unplug", "hold", "close", ends_with_its_device, ends_session=AWAY),
+    Row("while_absent", "discard", "refuse", waits_at_the_client),
+    Row(
+        *("trust_path", "false", "true", goes_on_with_whatever_comes),
+        also={"device": "{directory}/ttyUSB0"},
+    ),
+    Row("record", "off", "both", both_are_recorded),
+    Row(
+        *("log", "{{keep: 90 days}}", "{{keep: 30 days, max: 1G}}", keeps_30_days),
+        *({"record": "output"}, has_an_old_file),
+    ),
+    Row("pcapng", "false", "true", has_packets, {"record": "output"}),
+    Row("replay", "0", "64KiB", is_replayed),
+    Row("advertise", "gateway", "true", is_told, ANYWHERE),
+    Row("scpi", "false", "true", is_told_as_scpi, {**ANYWHERE, "advertise": "true"}),
+)
+"""Those of a port."""
+
+GATEWAY: Final = (
+    Row("control", "{directory}/control", "{directory}/elsewhere", is_asked_there),
+    Row(
+        *("record", "{{directory: '{directory}/here'}}", "{{directory: '{directory}/elsewhere'}}"),
+        *(is_recorded_there, {"record": "output"}),
+    ),
+    Row("advertise", "false", "true", is_told, ANYWHERE),
+    Row("metrics", "{one}", "{other}", is_scraped_there),
+)
+"""Those of the whole gateway."""
