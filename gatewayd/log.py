@@ -69,6 +69,8 @@ class Happening(enum.Enum):
     """Ports are told of on the network."""
     ADVERTISING_FAILED = "21c5cbf706e74b0b9d8e46a7836b157c"
     """Ports cannot be told of on the network, or not all."""
+    PAGE = "8d6a4c21f0b94e5eb1c7a35d90f2e814"
+    """The page listens, or let somebody in, or refused somebody."""
     FAULT = "44807195e30f44b0b8a2c7dfce2c3b7e"
     """Something failed inside the gateway."""
 

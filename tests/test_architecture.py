@@ -34,6 +34,9 @@ PACKAGES: Final = {
         *("errors", "log", "line", "device", "config", "port", "net", "control", "record"),
         *("advertise", "metrics"),
     },
+    "web": {
+        *("errors", "log", "telnet", "line.model", "comport.wire", "net.tcp", "control"),
+    },
     "demo": set[str](),
     "ser2net": {"errors", "line.model", "device.match", "config"},
     "export": {"errors", "line.model", "device", "config.schema", "advertise.services"},
@@ -51,6 +54,8 @@ PACKAGES: Final = {
         "export",
         "doctor",
         *("metrics.families", "metrics.text", "record.live", "record.reading"),
+        *("metrics.families", "metrics.text"),
+        "web",
     },
     "__main__": {"cli"},
 }
@@ -61,6 +66,8 @@ LIBRARIES: Final = {
     "serial_asyncio": {"line.transport"},
     "yaml": {"config.load", "ser2net.version4"},
     "systemd": {"service.systemd"},
+    "h11": {"web.http"},
+    "wsproto": {"web.websocket"},
     "jeepney": {"advertise.bus", "advertise.avahi"},
     "ctypes": {"device.inotify", "line.modem"},
 }

@@ -29,6 +29,8 @@ COMMANDS = {
     "watch": "look on at what passes over the line of a port, without disturbing anybody",
     "reload": "put the configuration file in force in the running daemon",
     "kick": "end the session that holds a port",
+    "web": "serve the page that shows the ports of the running daemon to browsers",
+    "web-token": "print the address that lets a browser type on the page",
     "devices": "list the serial devices of this machine, "
     "with an entry for the configuration for each",
     "name": "name an adapter by pulling it and plugging it in",
@@ -54,7 +56,7 @@ class CommandModule(Protocol):
 
 def command_module(name: str) -> CommandModule:
     """The module of the command `name`, imported now if it was not yet."""
-    name = f"{name}_" if keyword.iskeyword(name) else name
+    name = f"{name}_" if keyword.iskeyword(name) else name.replace("-", "_")
     return cast(CommandModule, importlib.import_module(f"gatewayd.cli.{name}"))
 
 

@@ -108,8 +108,9 @@ method Changes() -> (version: string, since: string, names: []string, ports: []P
 
 # What happens at a port and, unless bytes is false, what goes by. The first answer says how much
 # was received before; each other has bytes (base64), or an event, or what a slow caller missed
-# there. What clients send is told on the control socket only
-method Watch(port: string, bytes: ?bool) -> (
+# there. What clients send is told on the control socket only. With replay the first answer has what
+# the device said last, as far as it is kept
+method Watch(port: string, bytes: ?bool, replay: ?bool) -> (
   # microseconds since 1970; of the first byte
   at: int,
   from_line: ?string,
@@ -118,7 +119,8 @@ method Watch(port: string, bytes: ?bool) -> (
   # bytes and events
   missed: int,
   missed_events: int,
-  received: ?int
+  received: ?int,
+  replay: ?string
 )
 
 # Put the configuration file in force; a file with problems changes nothing

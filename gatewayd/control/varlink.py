@@ -63,15 +63,16 @@ class Call:
 
 
 class Framer:
-    """Splits a stream into messages; keeps at most `MAX_MESSAGE_BYTES` of an unfinished one."""
+    """Splits a stream into messages; keeps at most `most` bytes of an unfinished one."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MAX_MESSAGE_BYTES) -> None:
+        self._most = most
         self._rest = b""
 
     def feed(self, data: bytes) -> list[dict[str, Any]]:
         """The messages that are complete now. Raises FramingError."""
         *complete, self._rest = (self._rest + data).split(b"\0")
-        if len(self._rest) > MAX_MESSAGE_BYTES:
+        if len(self._rest) > self._most:
             raise FramingError("message too long")
         return [_object(message) for message in complete]
 

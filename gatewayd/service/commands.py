@@ -73,7 +73,7 @@ class Commands:
     async def _watch(self, call: Call, tell: Tell, watcher: Watcher) -> None:
         name = argument(call, "port", str)
         with Following(self._gateway, name, watcher) as following:
-            await tell(following.begin())
+            await tell(following.begin(replay=argument(call, "replay", bool, False)))
             while True:
                 await tell(await following.take())
 

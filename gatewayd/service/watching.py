@@ -40,6 +40,7 @@ NOTHING: Final[dict[str, Any]] = {
     "missed": 0,
     "missed_events": 0,
     "received": None,
+    "replay": None,
 }
 """An answer of `Watch` without anything in it."""
 
@@ -217,10 +218,12 @@ class Following:
     def _no_port(self) -> CallError:
         return CallError(interface.NO_SUCH_PORT, {"port": self._name})
 
-    def begin(self) -> dict[str, Any]:
-        """The first answer of `Watch`."""
+    def begin(self, *, replay: bool = False) -> dict[str, Any]:
+        """The first answer of `Watch`; `replay` for what the device said last as well."""
         received = self._port.counters.from_device if self._port is not None else 0
-        return {**NOTHING, "at": _now(), "received": received}
+        ring = self._gateway.served[self._name].ring if replay else None
+        last = base64.b64encode(ring.last()).decode() if ring is not None else None
+        return {**NOTHING, "at": _now(), "received": received, "replay": last}
 
     async def take(self) -> dict[str, Any]:
         """The next answer of `Watch`. Raises CallError when the port is no more."""

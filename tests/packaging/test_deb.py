@@ -22,7 +22,11 @@ EXPECTED = {
     "etc/gatewayd/gatewayd.yaml": "etc/gatewayd.yaml",
     "usr/bin/gatewayd": "packaging/gatewayd",
     "usr/lib/systemd/system/gatewayd.service": "systemd/gatewayd.service",
+    "usr/lib/systemd/system/gatewayd-web.service": "systemd/gatewayd-web.service",
+    "usr/lib/systemd/system/gatewayd-web.socket": "systemd/gatewayd-web.socket",
     "usr/lib/sysusers.d/gatewayd.conf": "systemd/gatewayd.sysusers",
+    "usr/lib/tmpfiles.d/gatewayd.conf": "systemd/gatewayd.tmpfiles",
+    "usr/share/doc/gatewayd/examples/gatewayd-web-typing.conf": "systemd/gatewayd-web-typing.conf",
     "usr/lib/udev/rules.d/61-gatewayd.rules": "udev/61-gatewayd.rules",
     "usr/share/gatewayd/gatewayd.schema.json": "etc/gatewayd.schema.json",
     "usr/share/gatewayd/grafana/gatewayd.json": "etc/grafana/gatewayd.json",
@@ -33,6 +37,7 @@ MADE = {
     "usr/share/doc/gatewayd/changelog.gz",
     "usr/share/doc/gatewayd/copyright",
     "usr/share/man/man5/gatewayd.yaml.5.gz",
+    "usr/share/man/man8/gatewayd-web.8.gz",
     "usr/share/man/man8/gatewayd.8.gz",
     "usr/share/zsh/vendor-completions/_gatewayd",
 }
@@ -81,7 +86,9 @@ def test_every_file_is_where_the_system_looks_for_it(unpacked: Path) -> None:
 def test_the_whole_program_is_in_it(unpacked: Path) -> None:
     modules = unpacked / "usr/lib/python3/dist-packages"
     packed = {path.relative_to(modules) for path in modules.rglob("*") if path.is_file()}
-    sources = {path.relative_to(ROOT) for path in (ROOT / "gatewayd").rglob("*.py")}
+    program, static = ROOT / "gatewayd", ROOT / "gatewayd/web/static"
+    files = [path for path in static.rglob("*") if path.is_file() and path.name != "LICENSE"]
+    sources = {path.relative_to(ROOT) for path in (*program.rglob("*.py"), *files)}
     assert packed == sources
 
 

@@ -15,7 +15,7 @@ from gatewayd.config.document import TABLES
 from gatewayd.config.setting import Setting
 
 MAN = Path(__file__).resolve().parents[2] / "docs" / "man"
-PAGES = [MAN / "gatewayd.8", MAN / "gatewayd.yaml.5"]
+PAGES = [MAN / "gatewayd.8", MAN / "gatewayd-web.8", MAN / "gatewayd.yaml.5"]
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:
