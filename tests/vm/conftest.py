@@ -46,18 +46,31 @@ def cache() -> Path:
     return path
 
 
+SUITES = os.environ.get("SUITE", "bookworm trixie").split()
+"""The oldest Debian that gatewayd supports and the newest."""
+
+
+@pytest.fixture(scope="session", params=SUITES)
+def suite(request: pytest.FixtureRequest) -> str:
+    """The Debian of the guest."""
+    name: str = request.param
+    return name
+
+
 @pytest.fixture(scope="session")
-def image(cache: Path) -> Path:
+def image(cache: Path, suite: str) -> Path:
     """The guest, made by build-image where it is not current."""
     obstacle = _obstacle()
     if obstacle:
         pytest.skip(obstacle)
     command = [str(HERE / "build-image"), str(cache)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "SUITE": suite}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode and os.geteuid():
-        pytest.skip(f"root has to make the virtual machine's image: sudo {' '.join(command)}")
+        how = f"sudo SUITE={suite} {' '.join(command)}"
+        pytest.skip(f"root has to make the virtual machine's image: {how}")
     assert done.returncode == 0, done.stderr
-    return cache / f"image-{os.environ.get('SUITE', 'bookworm')}"
+    return cache / f"image-{suite}"
 
 
 @pytest.fixture(scope="session")
