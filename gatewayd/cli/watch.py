@@ -26,6 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="packets for Wireshark, as in: ... | wireshark -k -i -",
     )
+    parser.add_argument(
+        "--replay",
+        action="store_true",
+        help="begin with what the device said last, if that is kept",
+    )
     parser.add_argument("--control", metavar="PATH", help="the daemon's control socket")
     parser.add_argument("port", metavar="PORT", help="the port's name")
 
@@ -43,7 +48,8 @@ def main(args: argparse.Namespace) -> int:
         raise Refused("NoSuchPort", {"port": args.port})
     form = _form(args, port)
     live = Live(port, form)
-    with Conversation(path, "Watch", {"port": args.port}, more=True) as conversation:
+    wanted = {"port": args.port, "replay": args.replay}
+    with Conversation(path, "Watch", wanted, more=True) as conversation:
         _put(form.begin())
         patience: float | None = None
         while True:

@@ -57,6 +57,8 @@ class Outbox:
         self._tap: Callable[[bytes], None] | None = None
         self._give: Callable[[bytes | memoryview], int] = self._give_and_tell
         """How bytes get to the line: its own `write`, unless somebody looks on."""
+        self._known = 0
+        """Bytes at the head that a line has had before, in another process."""
         self._weight = 0
         self._pumping = False
         self._standing = False
@@ -93,7 +95,11 @@ class Outbox:
         self._choose_way()
 
     def _choose_way(self) -> None:
-        if self._line is not None:
+        if self._line is None:
+            return
+        if self._known:
+            self._give = self._give_known
+        else:
             self._give = self._line.write if self._tap is None else self._give_and_tell
 
     def _give_and_tell(self, data: bytes | memoryview) -> int:
@@ -103,9 +109,28 @@ class Outbox:
             self._tap(bytes(data[:taken]))
         return taken
 
+    def _give_known(self, data: bytes | memoryview) -> int:
+        assert self._line is not None
+        taken = self._line.write(data)
+        known = min(taken, self._known)
+        self._known -= known
+        self.taken -= known
+        if self._tap is not None and taken > known:
+            self._tap(bytes(data[known:taken]))
+        self._choose_way()
+        return taken
+
+    def resume(self, data: bytes, known: int) -> None:
+        """Go on with what waited in another process. The first `known` bytes its line had taken
+        already: they are counted, and who looks on was told."""
+        self._known = known if self._line is not None else 0
+        self._choose_way()
+        self.write(data)
+
     def detach(self) -> None:
         """The line is gone: bytes are discarded, actions run."""
         self._line = None
+        self._known = 0
         self._stop_standing()
         self.drop_bytes()
         self._pump()
@@ -166,6 +191,8 @@ class Outbox:
             self._queue.clear()
             self._queue.extend(kept)
             self.waiting -= dropped
+            self._known = 0
+            self._choose_way()
             self._discarded(dropped)
             self._room()
         return dropped

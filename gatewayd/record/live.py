@@ -154,6 +154,10 @@ class Live:
         if answer["received"] is not None:
             told = Told(self._begins, signals=self._teller.signals)
             written += self._form.told(told, when)
+        if answer["replay"]:
+            written += self._form.told(Told("what it said before, without its time"), when)
+            written += self._form.said(Side.DEVICE, base64.b64decode(answer["replay"]), when)
+            written += self._form.rest() + self._form.told(Told("what it says now"), when)
         if answer["missed"] or answer["missed_events"]:
             count = answer["missed"]
             text = f"{count} bytes missed" if count else "something is missing"

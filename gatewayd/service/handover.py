@@ -95,7 +95,8 @@ def _give_port(served: Served, store: Store) -> dict[str, Any]:
     line = port.line
     if isinstance(line, SerialPortLine):
         line.pause_reading()
-        state["waiting"] = (line.pending() + (waiting or b"")).hex()
+        pending = line.pending()
+        state["waiting"], state["known"] = (pending + (waiting or b"")).hex(), len(pending)
         state["settings"] = _plain(line.settings())
         line.detach()
     else:
@@ -184,11 +185,12 @@ class Inheritance:
         store: Store,
     ) -> None:
         port = served.port
-        waiting = b""
+        waiting, known = b"", 0
         settings = None
         try:
             if state:
                 waiting = bytes.fromhex(state.get("waiting", ""))
+                known = int(state.get("known", 0))
                 settings = _settings(state["settings"])
                 port.restore(state, settings, held="session" in state)
         except _MALFORMED as error:
@@ -203,7 +205,7 @@ class Inheritance:
         if not going_on:
             port.abandon(keep=bool(state))
         if waiting:
-            port.outbox.write(waiting)
+            port.outbox.resume(waiting, known)
 
     def _restore_device(self, served: Served, settings: LineSettings | None, store: Store) -> None:
         name, keeper = served.port.name, served.keeper

@@ -26,7 +26,7 @@ from tests.record import tshark
 from tests.record.modbus import DECODED, QUERY, RESPONSE
 from tests.record.tshark import needs_tshark
 from tests.service.adapter import Adapter
-from tests.service.client import Client, connect
+from tests.service.client import Client, connect, receive
 from tests.service.running import Running
 from tests.watched import PATIENCE, Watched
 
@@ -48,7 +48,7 @@ WHEN = 1764058323_118000
 
 def answer(**others: Any) -> dict[str, Any]:
     """An answer of `Watch`."""
-    plain = dict.fromkeys(("from_line", "to_line", "event", "received"))
+    plain = dict.fromkeys(("from_line", "to_line", "event", "received", "replay"))
     return {**plain, "at": WHEN, "missed": 0, "missed_events": 0, **others}
 
 
@@ -107,6 +107,21 @@ def test_in_hexadecimal() -> None:
     ]
 
 
+def test_what_was_before_is_marked() -> None:
+    form = Lines()
+    live = Live(PORT, form)
+    answers = [answer(received=9, replay="b25lCnR3bw=="), answer(from_line="dGhyZWUK")]
+    written = b"".join(live.answer(one) for one in answers)
+    assert [line[30:] for line in written.decode().splitlines()] == [
+        "! looking on at psu1: ready, 9600 8N1",
+        "! what it said before, without its time",
+        "< one",
+        "< two",
+        "! what it says now",
+        "< three",
+    ]
+
+
 @given(st.lists(st.tuples(st.booleans(), st.binary(max_size=40)), max_size=10))
 def test_hexadecimal_loses_nothing(pieces: list[tuple[bool, bytes]]) -> None:
     from base64 import b64encode
@@ -152,7 +167,7 @@ class Bench:
         self.rfc2217, self.raw = free_ports(2)
         self.adapter = Adapter(directory / "ttyUSB0")
         entry = f"device: {self.adapter.path}, rfc2217: {self.rfc2217}, raw: {self.raw}"
-        self.daemon = Running(directory, f"  plc: {{{entry}}}\n")
+        self.daemon = Running(directory, f"  plc: {{{entry}, replay: 64KiB}}\n")
 
     def watch(self, *arguments: str) -> list[str]:
         """The command line that watches it."""
@@ -193,6 +208,26 @@ def test_the_end_of_the_daemon_is_the_end(bench: Bench) -> None:
         watching.wait_for("gatewayd closed")
         assert watching.process.wait(PATIENCE) == 1
         assert "Traceback" not in watching.text
+
+
+def test_what_was_said_last_is_replayed_to_who_looks_and_to_nobody_else(bench: Bench) -> None:
+    lines = [b"%08d %b\r\n" % (number, b"x" * 88) for number in range(1024)]
+    with connect(bench.raw) as client:
+        for line in lines:
+            # A PTY has room for 4 KiB: each is taken before the next.
+            bench.adapter.write(line)
+            assert receive(client, len(line)) == line
+    bench.daemon.wait_for("raw session from .* over")
+    with Watched(bench.watch("--replay"), directory=ROOT) as watching:
+        watching.wait_for(r"! what it said before, without its time\n")
+        watching.wait_for(r"< 00001023 x+\n")
+        with Client(bench.rfc2217) as client:
+            bench.adapter.write(b"now\r\n")
+            assert client.read(5) == b"now\r\n"
+        watching.wait_for(r"! what it says now\n(.*\n)+\S+ < now\n")
+    replayed = re.findall(r"< ([0-9x ]+)\n", watching.text)
+    whole = b"".join(lines)[-65536:].decode().split("\r\n")
+    assert replayed == whole[:-1]
 
 
 def test_what_cannot_be_watched(bench: Bench) -> None:

@@ -219,6 +219,7 @@ def test_a_full_disk_disturbs_nobody(bench: Bench) -> None:
             daemon.wait_for("warning psu1: recording stops, the port goes on: .* No space left")
             assert daemon.status("psu1")["record"]["cause"] == "No space left on device"
             assert daemon.status("psu1")["record"]["lost"] > 0
+            assert 'gatewayd_port_recording{port="psu1"} 0\n' in daemon.command("metrics").stdout
             filler.unlink()
             deadline = time.monotonic() + 20
             while daemon.status("psu1")["record"]["cause"]:
@@ -229,6 +230,9 @@ def test_a_full_disk_disturbs_nobody(bench: Bench) -> None:
         assert daemon.times("recording stops") == 1
         missing = daemon.status("psu1")["record"]["lost"]
         assert f"! {missing} bytes not recorded" in wait_for(bench.record, "not recorded")
+        metrics = daemon.command("metrics").stdout
+        assert 'gatewayd_port_recording{port="psu1"} 1\n' in metrics
+        assert f'gatewayd_port_unrecorded_bytes_total{{port="psu1"}} {missing}\n' in metrics
 
 
 def test_a_directory_that_goes_away_is_made_again(bench: Bench) -> None:
