@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+from typing import Final
+
+SHORTAGES: Final = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.ENOSPC}
+)
+"""What the system says that has no room now, and may have some later."""
+
 
 class GatewayError(Exception):
     """Anything that the operator, the machine or a device can be the cause of."""

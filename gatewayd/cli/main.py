@@ -126,6 +126,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except GatewayError as error:
         print(error, file=sys.stderr)
         return 1
+    except MemoryError:
+        print("gatewayd: out of memory", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

@@ -60,7 +60,7 @@ def _read(path: str) -> bytes:
     kind = stat.S_IFMT(os.stat(path).st_mode)
     if kind == stat.S_IFREG:
         # It may be another one by now.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), "rb") as file:
+        with open(path, "rb", opener=_open) as file:
             kind = stat.S_IFMT(os.fstat(file.fileno()).st_mode)
             if kind == stat.S_IFREG:
                 return file.read(LARGEST_FILE + 1)
@@ -68,6 +68,10 @@ def _read(path: str) -> bytes:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     noun = NOUNS.get(kind, "something else")
     raise ConfigError([Problem(Place(path), f"is {noun}; name a regular file")])
+
+
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def parse(text: str | bytes, name: str) -> Config:

@@ -23,7 +23,7 @@ from gatewayd import __version__
 from gatewayd.control import interface, varlink
 from gatewayd.control.caller import Caller, Handed
 from gatewayd.control.varlink import Call, CallError
-from gatewayd.errors import GatewayError
+from gatewayd.errors import SHORTAGES, GatewayError
 from gatewayd.log import Happening, note
 
 CALLERS: Final = 64
@@ -43,6 +43,9 @@ taken the one before, until it is cancelled; or it raises CallError, which is it
 
 class ControlError(GatewayError):
     """The control socket cannot be made, or nobody answers on it."""
+
+    passing = False
+    """Whether it is only that the system has no room now."""
 
 
 class Turns:
@@ -244,16 +247,20 @@ def listening_socket(path: str, mode: int = 0o660) -> socket.socket:
     """
     with contextlib.suppress(OSError):
         os.mkdir(os.path.dirname(path), 0o750)
-    _clear(path)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    sock = None
     before = os.umask(0o777 & ~mode)
     try:
+        _clear(path)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         sock.bind(path)
         sock.listen(BACKLOG)
     except OSError as error:
-        sock.close()
+        if sock is not None:
+            sock.close()
         why = os.strerror(error.errno) if error.errno else str(error)
-        raise ControlError(f"control socket {path}: {why}") from error
+        refused = ControlError(f"control socket {path}: {why}")
+        refused.passing = error.errno in SHORTAGES
+        raise refused from error
     finally:
         os.umask(before)
     return sock

@@ -10,6 +10,8 @@ import os
 import re
 from dataclasses import dataclass
 
+from gatewayd.errors import SHORTAGES
+
 VIRTUAL_SERIAL = re.compile(r"(ttyGS|rfcomm)\d+")
 """Serial ttys that have no hardware as a parent in sysfs: USB gadget and Bluetooth."""
 
@@ -77,7 +79,8 @@ def scan(sysfs: str = "/sys", dev: str = "/dev") -> tuple[SerialDevice, ...]:
     """All serial devices that have a node in `dev`, ordered by name (`ttyUSB2` before `ttyUSB10`).
 
     Left out: virtual consoles, pseudo terminals, and ports of the 8250 driver with no UART behind
-    them. No device and no sysfs at all give an empty tuple; nothing is raised.
+    them. No device and no sysfs at all give an empty tuple. Raises OSError only when the system has
+    no room to look (`errors.SHORTAGES`).
     """
     dev = os.path.realpath(dev)
     by_id, by_path = _links(f"{dev}/serial/by-id"), _links(f"{dev}/serial/by-path")
@@ -85,7 +88,8 @@ def scan(sysfs: str = "/sys", dev: str = "/dev") -> tuple[SerialDevice, ...]:
     consoles = (_text(f"{sysfs}/class/tty/console", "active") or "").split()
     try:
         names = os.listdir(f"{sysfs}/class/tty")
-    except OSError:
+    except OSError as error:
+        _not_short(error)
         return ()
     found = []
     for name in sorted(names, key=_natural):
@@ -152,7 +156,8 @@ def _text(directory: str, attribute: str) -> str | None:
     try:
         with open(f"{directory}/{attribute}", encoding="utf-8", errors="replace") as file:
             text = file.read(4 * LONGEST_TEXT)
-    except OSError:
+    except OSError as error:
+        _not_short(error)
         return None
     # It comes from a device that may be hostile, and goes to terminals and logs.
     return "".join(filter(str.isprintable, text)).strip()[:LONGEST_TEXT] or None
@@ -162,10 +167,17 @@ def _links(directory: str) -> dict[str, str]:
     """The symlinks of `directory` by the node that each leads to."""
     try:
         names = sorted(os.listdir(directory), reverse=True)
-    except OSError:
+    except OSError as error:
+        _not_short(error)
         return {}
     paths = [f"{directory}/{name}" for name in names]
     return {os.path.realpath(path): path for path in paths if os.path.islink(path)}
+
+
+def _not_short(error: OSError) -> None:
+    """What cannot be looked at now may be there: do not take it for missing."""
+    if error.errno in SHORTAGES:
+        raise error
 
 
 def _natural(name: str) -> tuple[tuple[str, int], ...]:

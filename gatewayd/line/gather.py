@@ -89,19 +89,27 @@ class Gatherer:
         self._epoll = None
 
     def _look(self) -> None:
-        self._timer = None
         assert self._epoll is not None
-        ready = self._epoll.poll(0)
-        if not ready:
-            self._loop.add_reader(self._epoll.fileno(), self._wake)
-            return
         # Before the reads, which may make this empty.
         self._timer = self._loop.call_later(self._tick, self._look)
+        try:
+            ready = self._epoll.poll(0)
+        except MemoryError:
+            return
+        if not ready:
+            self._timer.cancel()
+            self._timer = None
+            self._loop.add_reader(self._epoll.fileno(), self._wake)
+            return
         for fd, _ in ready:
             member = self._members.get(fd)
             if member is not None:
                 self._heard.add(fd)
-                member.read_ready()
+                try:
+                    member.read_ready()
+                except MemoryError:
+                    # The loop waits for some.
+                    member.gathered_no_more()
             elif self._epoll is not None:
                 with contextlib.suppress(OSError):
                     self._epoll.unregister(fd)

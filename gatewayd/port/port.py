@@ -7,6 +7,7 @@ what waits for the line (`outbox`) and who is told (`hub`). Opening the device i
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from gatewayd.config.schema import PortConfig
 from gatewayd.line.api import Clock, Line
 from gatewayd.line.model import LineErrors, LineSettings, Signal
+from gatewayd.log import Happening, note
 from gatewayd.port.chronicle import Chronicle
 from gatewayd.port.counters import Counters
 from gatewayd.port.gate import Gate
@@ -125,7 +127,13 @@ class Port:
         """Bytes from the device."""
         self.counters.from_device += len(data)
         self.heard_at = self.clock.time()
-        self.hub.deliver(data)
+        try:
+            self.hub.deliver(data)
+        except Exception as error:  # noqa: BLE001 - our fault, or no memory
+            text = "session failed"
+            note(Happening.FAULT, text, port=self.name, level=logging.ERROR, exc_info=error)
+            # A client must not go on without noticing that bytes are missing.
+            self.clients.dismiss("bytes of the device were lost")
 
     def _line_data_for_nobody(self, data: bytes) -> None:
         if not self.clients.watchers:

@@ -29,6 +29,8 @@ async def aside(work: Callable[[], T], seconds: float) -> T:
     def run() -> None:
         try:
             result = work()
+        except MemoryError:
+            tell(done.set_exception, GatewayError("cannot be done now: out of memory"))
         except BaseException as error:  # noqa: BLE001 - it is raised in the loop
             tell(done.set_exception, error)
         else:

@@ -22,11 +22,15 @@ class Controls:
         self._look = ControlServer(look, commands.looking, turns=turns, mode=mode)
 
     async def start(self) -> None:
-        """Listen. Raises ControlError when the control socket cannot be made."""
+        """Listen. Raises ControlError when the control socket cannot be made, or neither of them
+        now."""
         await self._control.start()
         try:
             await self._look.start()
         except ControlError as error:
+            if error.passing:
+                self._control.leave()
+                raise
             note(Happening.FAULT, "no looking on: %s", error, level=logging.WARNING)
 
     def leave(self) -> None:

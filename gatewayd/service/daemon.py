@@ -41,6 +41,8 @@ MANAGER_S: Final = 0.1
 """After so long the service manager is told again what it did not take."""
 MANAGER_TRIES: Final = 20
 """So often a stop tries that before it gives up."""
+CONTROL_S: Final = 1.0
+"""After so long the control socket is tried again that the system had no room for."""
 CANCEL_S: Final = 1.0
 """How long a stop waits for a reload that it has called off."""
 
@@ -64,8 +66,8 @@ def run(
     try:
         with asyncio.Runner(loop_factory=GatewayLoop) as runner:
             runner.run(Daemon(config, config_path).serve(also))
-    except GatewayError as error:
-        note(Happening.FAULT, "%s", error, level=logging.ERROR)
+    except (GatewayError, MemoryError) as error:
+        note(Happening.FAULT, "%s", str(error) or "out of memory", level=logging.ERROR)
         return 1
     return 0
 
@@ -80,6 +82,7 @@ class Daemon:
         self._reloading = asyncio.Lock()
         self._reload: asyncio.Task[object] | None = None
         self._control: Controls | None = None
+        self._no_control = ""
         self._tasks: set[asyncio.Task[object]] = set()
         self._status_due: asyncio.TimerHandle | None = None
         self._advertising: Advertising | None = None
@@ -206,8 +209,13 @@ class Daemon:
             await controls.start()
         except ControlError as error:
             # The ports matter more than being asked about them.
-            note(Happening.FAULT, "no control: %s", error, level=logging.WARNING)
+            if str(error) != self._no_control:
+                note(Happening.FAULT, "no control: %s", error, level=logging.WARNING)
+            self._no_control = str(error)
+            if error.passing:
+                asyncio.get_running_loop().call_later(CONTROL_S, self._control_again)
             return None
+        self._no_control = ""
         return controls
 
     def _how_to_ask(self) -> str:
@@ -215,6 +223,14 @@ class Daemon:
         if self._config_path is not None or self._control is None:
             return ""
         return f"; to ask it: gatewayd status --control {self._config.control}"
+
+    def _control_again(self) -> None:
+        if not self._stopping.is_set():
+            self._start(self._control_at_last())
+
+    async def _control_at_last(self) -> None:
+        if self._control is None:
+            self._control = await self._controlled(self._config.control)
 
     def _advertise(self) -> None:
         if self._advertising is None and self._config.advertises:

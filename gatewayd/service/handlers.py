@@ -264,4 +264,7 @@ def _is_journal(stream: TextIO) -> bool:
 def _traceback(record: logging.LogRecord) -> str:
     if not record.exc_info:
         return ""
+    if isinstance(record.exc_info[1], MemoryError):
+        # Where it was is chance.
+        return ": out of memory"
     return "\n" + logging.Formatter().formatException(record.exc_info)

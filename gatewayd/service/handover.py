@@ -143,7 +143,11 @@ class Inheritance:
         """Take over the devices that the ports still have, each in a thread of its own: before
         anybody listens, so that nothing is between a port and its session."""
         loop = asyncio.get_running_loop()
-        devices: Sequence[SerialDevice] = scan() if self._devices else ()
+        devices: Sequence[SerialDevice] = ()
+        if self._devices:
+            # Without room to look, they are opened anew.
+            with contextlib.suppress(OSError):
+                devices = scan()
         for port in ports:
             path = _path(port, devices)
             fd = self._devices.get(port.name)

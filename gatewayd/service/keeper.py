@@ -86,7 +86,7 @@ class Keeper:
         self.port.move(Cue.OPENED)
         self._note(Happening.DEVICE_READY, "%s taken over, %s", line.path, line.settings())
         self._store.device(self.port.name, line.fileno())
-        with contextlib.suppress(DeviceError):
+        with contextlib.suppress(DeviceError, OSError):
             self._found = find(self.port.config.device, self._watch.devices())
         self._line, self._node = line, _node(line.path)
         self.port.opened(line, adopted=True)
@@ -175,7 +175,8 @@ class Keeper:
         except DeviceError as error:
             self._failed(Cue.REFUSED, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the port is tried again
-            self._failed(Cue.REFUSED, DeviceError(f"{path} cannot be opened: {error!r}"))
+            text = f"{path or port.config.device} cannot be opened: {error!r}"
+            self._failed(Cue.REFUSED, DeviceError(text))
         else:
             self._task = self._told = None
             self._delay = RETRY_S[0]

@@ -12,6 +12,7 @@ for it is bothered: it is tried again until the kernel agrees.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import math
 import select
@@ -23,10 +24,12 @@ from functools import partial
 from typing import Any, Final, TypeVarTuple, Unpack, cast
 
 RETRY_S: Final = 0.1
-"""Between two tries to have a descriptor watched that the kernel refuses to watch."""
+"""Between two tries to have a descriptor watched that the kernel refuses to watch, or to call its
+callback, for which there was no memory."""
 
 _SHORTAGES: Final = frozenset({errno.ENOMEM, errno.ENOSPC, errno.ENOBUFS, errno.EINTR})
-_GONE: Final = frozenset({errno.EBADF, errno.ENOENT})
+_GONE: Final = frozenset({errno.EBADF, errno.ENOENT, errno.EPERM})
+"""The file is not watched any more: it was closed, and its number may be that of a plain file."""
 _READ, _WRITE = select.EPOLLIN, select.EPOLLOUT
 Callback = Callable[[], object]
 _Ts = TypeVarTuple("_Ts")
@@ -47,6 +50,7 @@ class DirectSelector(selectors.BaseSelector):
         """What epoll watches now."""
         self._refused: set[int] = set()
         """Descriptors of which it watches something else than is wanted."""
+        self._retry_at = 0.0
         self.failed: Callable[[Exception], None] | None = None
         self.scheduled = False
         """Set by a callback that gave the loop something to do."""
@@ -64,14 +68,42 @@ class DirectSelector(selectors.BaseSelector):
         except OSError as error:
             if error.errno not in _SHORTAGES:
                 raise
-            self._refused.add(fd)
-            self.scheduled = True
+            self._put_off(fd)
             return
         self._refused.discard(fd)
         if mask:
             self._masks[fd] = mask
         else:
             self._masks.pop(fd, None)
+
+    def _put_off(self, fd: int) -> None:
+        if not self._refused:
+            self._retry_at = time.monotonic() + RETRY_S
+        self._refused.add(fd)
+        self.scheduled = True
+
+    def _rest(self, fd: int) -> None:
+        """There was no memory for its callback: watch it again in a while."""
+        if self._masks.pop(fd, None) is not None:
+            with contextlib.suppress(OSError):
+                self._epoll.unregister(fd)
+            self._put_off(fd)
+
+    def _retry(self) -> None:
+        now = time.monotonic()
+        if now >= self._retry_at:
+            self._retry_at = now + RETRY_S
+            for fd in tuple(self._refused):
+                self._watch_again(fd)
+
+    def _watch_again(self, fd: int) -> None:
+        try:
+            self._watch(fd)
+        except OSError as error:
+            # Closed by somebody who did not say so before.
+            self._refused.discard(fd)
+            if self.failed is not None:
+                self.failed(error)
 
     def _tell_epoll(self, fd: int, mask: int) -> None:
         before = self._masks.get(fd, 0)
@@ -149,9 +181,10 @@ class DirectSelector(selectors.BaseSelector):
         """See `selectors.BaseSelector`; callbacks are called from here."""
         self.scheduled = False
         if self._refused:
-            timeout = RETRY_S if timeout is None else min(timeout, RETRY_S)
-            for fd in tuple(self._refused):
-                self._watch(fd)
+            self._retry()
+        if self._refused:
+            left = max(self._retry_at - time.monotonic(), 0)
+            timeout = left if timeout is None else min(timeout, left)
         try:
             return self._select(timeout)
         except MemoryError:
@@ -185,6 +218,8 @@ class DirectSelector(selectors.BaseSelector):
                 if event & ~_READ and fd in writers:
                     writers[fd]()
             except Exception as error:  # noqa: BLE001 - told, and not the end of the loop
+                if isinstance(error, MemoryError):
+                    self._rest(fd)
                 if self.failed is not None:
                     self.failed(error)
             if fd in self._keys:

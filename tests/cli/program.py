@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -32,10 +34,18 @@ class Program(Watched):
     """Runs `gatewayd ARGUMENTS` for the length of a `with` block; output and log are one stream.
 
     The end of the block sends `stop` and fails unless it ends with status 0 and no traceback.
+    `environment` is what it has beside our own.
     """
 
-    def __init__(self, *arguments: str, stop: signal.Signals = signal.SIGTERM) -> None:
-        super().__init__([sys.executable, "-m", "gatewayd", *arguments], directory=ROOT)
+    def __init__(
+        self,
+        *arguments: str,
+        stop: signal.Signals = signal.SIGTERM,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        argv = [sys.executable, "-m", "gatewayd", *arguments]
+        whole = {**os.environ, **(environment or {})}
+        super().__init__(argv, directory=ROOT, environment=whole)
         self._stop = stop
 
     def __exit__(

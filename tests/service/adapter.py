@@ -19,13 +19,13 @@ class Adapter:
     def __init__(self, path: Path, *, plugged: bool = True) -> None:
         self.path = path
         self.node = ""
-        self._master = -1
+        self.master = -1
         if plugged:
             self.plug()
 
     def plug(self) -> None:
         """Have it there, with settings of its own as after power-up."""
-        self._master, slave = os.openpty()
+        self.master, slave = os.openpty()
         tty.setraw(slave)
         self.node = os.ttyname(slave)
         os.close(slave)
@@ -38,25 +38,25 @@ class Adapter:
 
     def hang_up(self) -> None:
         """Take the device away and leave its name."""
-        os.close(self._master)
-        self._master = -1
+        os.close(self.master)
+        self.master = -1
 
     def write(self, data: bytes) -> None:
         """The device says `data`."""
         while data:
-            data = data[os.write(self._master, data) :]
+            data = data[os.write(self.master, data) :]
 
     def read(self, size: int) -> bytes:
         """`size` bytes that come to the device."""
         got = b""
         while len(got) < size:
-            assert select.select([self._master], [], [], PATIENCE)[0], f"nothing follows {got!r}"
-            got += os.read(self._master, size - len(got))
+            assert select.select([self.master], [], [], PATIENCE)[0], f"nothing follows {got!r}"
+            got += os.read(self.master, size - len(got))
         return got
 
     def baudrate(self) -> int:
         """What the line is set to, as a constant of termios."""
-        return int(termios.tcgetattr(self._master)[5])
+        return int(termios.tcgetattr(self.master)[5])
 
     def __enter__(self) -> Adapter:
         return self
@@ -67,5 +67,5 @@ class Adapter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._master >= 0:
+        if self.master >= 0:
             self.pull()

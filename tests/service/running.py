@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,13 +17,20 @@ from tests.watched import PATIENCE
 class Running(Program):
     """`gatewayd run` for the length of a `with` block, ready when it is entered."""
 
-    def __init__(self, directory: Path, ports: str, *, top: str = "") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        ports: str,
+        *,
+        top: str = "",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """`ports` is what stands below `ports:` in the configuration, `top` beside it."""
         self.top = top
         self.config = directory / "gatewayd.yaml"
         self.control = directory / "control"
         self.write(ports)
-        super().__init__("run", "-c", str(self.config))
+        super().__init__("run", "-c", str(self.config), environment=environment)
 
     def __enter__(self) -> Self:
         super().__enter__()
@@ -62,6 +70,11 @@ class Running(Program):
     def pid(self) -> int:
         """Of the process."""
         return self.process.pid
+
+    @property
+    def exit_status(self) -> int | None:
+        """How the process ended, if it has."""
+        return self.process.poll()
 
     def files(self) -> list[str]:
         """What the process has open."""
