@@ -71,6 +71,12 @@ class Happening(enum.Enum):
     """Ports cannot be told of on the network, or not all."""
     PAGE = "8d6a4c21f0b94e5eb1c7a35d90f2e814"
     """The page listens, or let somebody in, or refused somebody."""
+    HANDSHAKE_FAILED = "7dfc7d8ad00445a288ae7a2cb14b4b19"
+    """A client could not be agreed with on TLS."""
+    LET_IN = "a47e96a6a4ee41da964d50d36ba61d10"
+    """A client has proved what its address asks for."""
+    KEYS_CHANGED = "1798ecd9b2d94dcc9ded1594e326cead"
+    """Other certificates are in force."""
     FAULT = "44807195e30f44b0b8a2c7dfce2c3b7e"
     """Something failed inside the gateway."""
 

@@ -26,13 +26,14 @@ PACKAGES: Final = {
     "config": {"errors", "line.model", "device.match"},
     "port": {"log", "telnet", "line.api", "line.model", "line.pending", "comport", "config.schema"},
     "net": {"errors", "log", "telnet", "line.api", "config.schema", "port"},
+    "tls": {"errors", "log", "config.schema", "net", "port.proof"},
     "control": {"errors", "log"},
     "record": {"log", "line.model", "device.inotify", "config.schema", "config.sizes", "port"},
     "advertise": {"log", "device.scan", "config.schema"},
     "metrics": {"log", "config.schema", "net.listener"},
     "service": {
         *("errors", "log", "line", "device", "config", "port", "net", "control", "record"),
-        *("advertise", "metrics"),
+        *("advertise", "metrics", "tls"),
     },
     "web": {
         *("errors", "log", "telnet", "line.model", "comport.wire", "net.tcp", "control"),
@@ -69,6 +70,7 @@ LIBRARIES: Final = {
     "h11": {"web.http"},
     "wsproto": {"web.websocket"},
     "jeepney": {"advertise.bus", "advertise.avahi"},
+    "ssl": {"tls.identity", "tls.channel", "tls.securing", "tls.words"},
     "ctypes": {"device.inotify", "line.modem"},
 }
 """What is not Python's own, or is not Python, and the modules that may import it."""

@@ -46,10 +46,14 @@ def plan(old: Config, new: Config) -> Plan:
     kept = [(before[port.name], port) for port in new.ports if port.name in before]
     return Plan(
         removed=tuple(port for port in old.ports if port.name not in after),
-        changed=tuple(_change(one, other) for one, other in kept if one != other),
+        changed=tuple(_change(one, other) for one, other in kept if _differ(one, other)),
         added=tuple(port for port in new.ports if port.name not in before),
-        unchanged=tuple(other for one, other in kept if one == other),
+        unchanged=tuple(other for one, other in kept if not _differ(one, other)),
     )
+
+
+def _differ(old: PortConfig, new: PortConfig) -> bool:
+    return old != new or old.doors != new.doors
 
 
 def _change(old: PortConfig, new: PortConfig) -> Change:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatewayd.config.clash import AddressUse, DeviceUse, address_clashes, device_clashes
+from gatewayd.config.guarding import unguarded
 from gatewayd.config.kinds import OneOrList
 from gatewayd.config.problem import ConfigError, Place, Problem, quoted
 from gatewayd.config.schema import PORT_SETTINGS, Config, Face, OnBusy, PortConfig
@@ -22,11 +23,14 @@ from gatewayd.config.setting import (
     wrong,
 )
 from gatewayd.config.settings import (
+    ADDRESS_SETTINGS,
     LINE_SETTINGS,
     LOG_SETTINGS,
     MATCH_SETTINGS,
     RECORD_SETTINGS,
     SIGNAL_SETTINGS,
+    SPOT,
+    TLS_SETTINGS,
 )
 from gatewayd.config.tree import Mapping, Node, Scalar, Sequence, noun
 from gatewayd.config.values import AddressKind, Version
@@ -113,7 +117,9 @@ TABLES: dict[str, tuple[Setting[Any], ...]] = {
     "ports.NAME.line": LINE_SETTINGS,
     "ports.NAME.signals": SIGNAL_SETTINGS,
     "ports.NAME.log": LOG_SETTINGS,
+    "ports.NAME.rfc2217": ADDRESS_SETTINGS,
     "record": RECORD_SETTINGS,
+    "tls": TLS_SETTINGS,
 }
 """All settings there are, by the path of the mapping that they stand in."""
 
@@ -125,9 +131,10 @@ def judge(root: Node) -> Config:
         raise ConfigError(values.problems)
     of_file = values[PORTS]
     ours = _address_uses("", values, CONFIG_SETTINGS)
-    if problems := address_clashes([*of_file.addresses, *ours]):
+    config = Config(ports=of_file.ports, **_fields(values, CONFIG_SETTINGS))
+    if problems := address_clashes([*of_file.addresses, *ours]) + unguarded(config):
         raise ConfigError(problems)
-    return Config(ports=of_file.ports, **_fields(values, CONFIG_SETTINGS))
+    return config
 
 
 def check_name(text: str) -> None:
@@ -163,7 +170,11 @@ def _address_uses(
     uses = []
     for setting in settings:
         kind, node = setting.kind, values.nodes.get(setting.key)
-        if node is None or not isinstance(kind, OneOrList) or kind.item != AddressKind():
+        if (
+            node is None
+            or not isinstance(kind, OneOrList)
+            or kind.item not in (SPOT, AddressKind())
+        ):
             continue
         for item in node.items if isinstance(node, Sequence) else (node,):
             with contextlib.suppress(ConfigError):

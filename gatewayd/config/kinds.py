@@ -194,7 +194,7 @@ class ShortOrGroup(Generic[T]):
 class OneOrList(Generic[T]):
     """A value, or a list of at least one."""
 
-    item: ScalarKind[T]
+    item: ScalarKind[T] | ShortOrGroup[T]
 
     @property
     def syntax(self) -> str:

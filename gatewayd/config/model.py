@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from gatewayd.config.door import Door
+from gatewayd.config.problem import Place
 
 
 class Face(enum.Enum):
@@ -30,10 +33,14 @@ class Address:
     """Where to listen: a numeric IPv4 or IPv6 address in its usual spelling, and a TCP port.
 
     Port 0, any free one, is for programs that start a gateway themselves; no file can say it.
+    Two are equal when they are one place, however clients come in there.
     """
 
     host: str
     port: int
+    door: Door = field(default=Door(), compare=False)
+    where: Place = field(default=Place(""), compare=False, repr=False)
+    """Where it was read, for messages."""
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gatewayd.config.door import ClientCertificate, Door, Tls, TlsFiles
 from gatewayd.config.kinds import Group, OneOf, OneOrList, ShortOrGroup, Switch, Text, Whole
 from gatewayd.config.model import (
     Address,
@@ -30,11 +31,14 @@ from gatewayd.config.settings import (
     MATCH_SETTINGS,
     RECORD_SETTINGS,
     SIGNAL_SETTINGS,
+    SPOT,
+    TLS_SETTINGS,
     build_line,
     build_log,
     build_match,
     build_record,
     build_signals,
+    build_tls,
 )
 from gatewayd.config.sizes import Size
 from gatewayd.config.values import (
@@ -55,7 +59,9 @@ __all__ = [
     "Advertise",
     "BetweenSessions",
     "Busy",
+    "ClientCertificate",
     "Config",
+    "Door",
     "Echo",
     "Face",
     "LogLimits",
@@ -64,6 +70,8 @@ __all__ = [
     "PortConfig",
     "RecordConfig",
     "RecordMode",
+    "Tls",
+    "TlsFiles",
     "WhileAbsent",
 ]
 
@@ -95,28 +103,28 @@ class PortConfig:
         default="9600 8N1",
     )
     rfc2217: tuple[Address, ...] = key(
-        OneOrList(AddressKind()),
+        OneOrList(SPOT),
         "Where to serve Telnet with the Com Port Control option; without a host on loopback only.",
         example="7001",
         default="none",
         fallback=(),
     )
     raw: tuple[Address, ...] = key(
-        OneOrList(AddressKind()),
+        OneOrList(SPOT),
         "Where to serve plain TCP; without a host on loopback only.",
         example="127.0.0.1:7101",
         default="none",
         fallback=(),
     )
     watch: tuple[Address, ...] = key(
-        OneOrList(AddressKind()),
+        OneOrList(SPOT),
         "Where to serve Telnet for those who only watch; without a host on loopback only.",
         example="7201",
         default="none",
         fallback=(),
     )
     watch_raw: tuple[Address, ...] = key(
-        OneOrList(AddressKind()),
+        OneOrList(SPOT),
         "Where to serve plain TCP for those who only watch; without a host on loopback only.",
         example="7301",
         default="none",
@@ -244,6 +252,11 @@ class PortConfig:
         """All addresses with what is spoken there."""
         return tuple((face, address) for face in Face for address in getattr(self, face.value))
 
+    @property
+    def doors(self) -> tuple[Door, ...]:
+        """How clients come in at each of the addresses."""
+        return tuple(address.door for _, address in self.listeners)
+
 
 PORT_SETTINGS = settings_of(PortConfig)
 
@@ -272,6 +285,13 @@ class Config:
         example="9317",
         default="none",
         fallback=(),
+    )
+    tls: TlsFiles = key(
+        Group(TLS_SETTINGS, build_tls),
+        "The certificate and the key for addresses that are encrypted.",
+        example="{certificate: tls/gatewayd.crt, key: tls/gatewayd.key}",
+        default="none",
+        fallback=TlsFiles(),
     )
     advertise: bool = key(
         Switch(),

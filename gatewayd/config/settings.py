@@ -1,15 +1,24 @@
-"""The tables of the mappings inside a port: what identifies a device, a line, its signals, its
-record."""
+"""The tables of the mappings in a file: what identifies a device, a line, its signals, an address,
+records, keys."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from gatewayd.config.kinds import OneOf, Switch, Text, Whole
-from gatewayd.config.model import LogLimits, RecordConfig
+from gatewayd.config.door import ClientCertificate, Door, Tls, TlsFiles
+from gatewayd.config.kinds import Group, OneOf, ShortOrGroup, Switch, Text, Whole
+from gatewayd.config.model import Address, LogLimits, RecordConfig
 from gatewayd.config.setting import Setting, Values
 from gatewayd.config.sizes import Days, DirectoryPath, Size
-from gatewayd.config.values import BAUDRATES, HexId, NoDsrDtr, possible_line
+from gatewayd.config.values import (
+    BAUDRATES,
+    AddressKind,
+    HexId,
+    KeyFile,
+    NoDsrDtr,
+    possible_line,
+)
 from gatewayd.device.match import DeviceMatch
 from gatewayd.line.model import LineSettings, Parity, SignalPolicies, SignalPolicy, StopBits
 
@@ -169,3 +178,62 @@ def build_log(values: Values) -> LogLimits:
 def build_record(values: Values) -> RecordConfig:
     """The place of records, of a mapping."""
     return RecordConfig(directory=values[DIRECTORY], free=values[FREE])
+
+
+LISTEN: Setting[Address] = Setting(
+    "listen",
+    AddressKind(),
+    "Where to listen; without a host on loopback only.",
+    "0.0.0.0:7001",
+)
+TLS: Setting[Tls] = Setting(
+    "tls",
+    OneOf({choice.value: choice for choice in Tls}, {}),
+    "Whether the bytes are encrypted.",
+    "implicit",
+    "none",
+)
+CLIENT_CERTIFICATE: Setting[ClientCertificate] = Setting(
+    "client_certificate",
+    OneOf({choice.value: choice for choice in ClientCertificate}, {}),
+    "Whether a client proves itself by a certificate.",
+    "required",
+    "none",
+)
+ADDRESS_SETTINGS: tuple[Setting[Any], ...] = (LISTEN, TLS, CLIENT_CERTIFICATE)
+
+CERTIFICATE: Setting[str] = Setting(
+    "certificate",
+    KeyFile(),
+    "The certificate that clients are shown, with those that it rests on, in PEM.",
+    "tls/gatewayd.crt",
+)
+KEY: Setting[str] = Setting(
+    "key", KeyFile(), "The key of the certificate, in PEM.", "tls/gatewayd.key"
+)
+CLIENT_CA: Setting[str] = Setting(
+    "client_ca",
+    KeyFile(),
+    "The certificates that those of clients rest on, in PEM.",
+    "tls/clients.crt",
+    "none",
+    fallback="",
+)
+TLS_SETTINGS: tuple[Setting[Any], ...] = (CERTIFICATE, KEY, CLIENT_CA)
+
+
+def build_address(values: Values) -> Address:
+    """The address of a mapping. Raises ValueError."""
+    door = Door(values[TLS], values[CLIENT_CERTIFICATE])
+    if door.client_certificate is not ClientCertificate.NONE and door.tls is Tls.NONE:
+        raise ValueError("a client certificate is shown in TLS; write tls: implicit as well")
+    return replace(values[LISTEN], door=door)
+
+
+def build_tls(values: Values) -> TlsFiles:
+    """The files of the keys, of a mapping."""
+    return TlsFiles(values[CERTIFICATE], values[KEY], values[CLIENT_CA])
+
+
+SPOT = ShortOrGroup(AddressKind(), Group(ADDRESS_SETTINGS, build_address))
+"""An address, in short or at length."""

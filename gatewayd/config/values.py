@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import posixpath
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gatewayd.config.kinds import ScalarKind
 from gatewayd.config.model import Address, Busy, OnBusy, OnUnplug
@@ -15,6 +16,7 @@ from gatewayd.config.tree import Scalar
 from gatewayd.line.model import FASTEST, LineSettings, Parity, StopBits
 
 LOOPBACK = "127.0.0.1"
+CREDENTIAL = "credential:"
 BAUDRATES = (1, FASTEST)
 """What is beyond is a slip of the finger."""
 SHORT_LINE = re.compile(
@@ -134,7 +136,7 @@ class AddressKind(ScalarKind[Address]):
         return {"anyOf": [number, {"type": "string", "pattern": r"^(.+:)?[1-9][0-9]{0,4}$"}]}
 
     def parse(self, scalar: Scalar) -> Address:
-        return parse_address(scalar.text)
+        return replace(parse_address(scalar.text), where=scalar.place)
 
 
 class LineKind(ScalarKind[LineSettings]):
@@ -289,6 +291,31 @@ class ControlPath(ScalarKind[str | None]):
                 f"the path is longer than {LONGEST_SOCKET_PATH} bytes; write a shorter one"
             )
         return text
+
+
+class KeyFile(ScalarKind[str]):
+    """The path of a file, from the directory of the configuration on, or the name of a credential
+    that the service manager passes."""
+
+    syntax = "PATH | credential:NAME"
+
+    @property
+    def schema(self) -> Json:
+        return {"type": "string", "minLength": 1, "maxLength": LONGEST_PATH}
+
+    def parse(self, scalar: Scalar) -> str:
+        text = scalar.text
+        if text.startswith(CREDENTIAL):
+            if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}", text[len(CREDENTIAL) :]):
+                raise ValueError(
+                    f"{quoted(text)} names no credential; write credential:NAME, with the NAME of "
+                    "LoadCredential= in the unit"
+                )
+            return text
+        path = posixpath.join(posixpath.dirname(scalar.place.file), text)
+        if not text or not text.isprintable() or len(path.encode()) > LONGEST_PATH:
+            raise ValueError(f"{quoted(text)} cannot be the path of a file; write one")
+        return path
 
 
 class NoDsrDtr(ScalarKind[bool]):

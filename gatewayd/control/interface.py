@@ -19,6 +19,9 @@ type Session (
   number: int,
   face: string,
   peer: string,
+  # who the client has proved to be, and the version of TLS; empty if neither
+  name: string,
+  tls: string,
   since: string,
   leaving: bool,
   bytes_in: int,

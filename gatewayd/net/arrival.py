@@ -8,7 +8,7 @@ the other owns what the client sends, has a time and a measure, and ends by `Arr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -17,6 +17,7 @@ from gatewayd.log import Happening, note
 from gatewayd.net.channel import Carrier
 from gatewayd.net.connection import Connection
 from gatewayd.net.stage import Stage
+from gatewayd.port.proof import Proof
 from gatewayd.port.telnet_face import TelnetFace
 from gatewayd.telnet.events import Event, Subnegotiation, Violation
 
@@ -35,6 +36,8 @@ class Newcomer:
     since: datetime
     insists: bool = False
     """It takes the port over."""
+    proof: Proof = field(default_factory=Proof)
+    """What it has proved on its way."""
 
     @property
     def host(self) -> str:
@@ -65,6 +68,10 @@ class Step:
     def peer_eof(self) -> None:
         """The client sends no more."""
         self.arrival.leave()
+
+    def late(self) -> None:
+        """It has taken longer than it may."""
+        self.arrival.refuse("that took too long")
 
     def over(self) -> None:
         """The step has passed, was refused or is gone: give back what it holds."""
@@ -101,7 +108,7 @@ class Arrival:
         self.telnet = telnet
         self.takes_urgent = telnet is not None
         self._way = iter(way)
-        self._name = name
+        self.name = name
         self._clock = clock
         self._seat = seat
         self._left = left
@@ -137,7 +144,7 @@ class Arrival:
 
     def refuse(self, text: str) -> None:
         """Let nobody in: say why where it can be said, and close."""
-        port, peer = self._name, self.newcomer.peername
+        port, peer = self.name, self.newcomer.peername
         note(Happening.SESSION_REFUSED, "refused: %s", text, port=port, peer=peer)
         self.leave(text)
 
@@ -145,7 +152,7 @@ class Arrival:
         """Close, with a word."""
         self._end()
         if text and self.telnet is not None:
-            self.telnet.send_text(f"{self._name}: {text}")
+            self.telnet.send_text(f"{self.name}: {text}")
         self.connection.close()
 
     def layer(self, make: Callable[[bytes], Carrier]) -> None:
@@ -247,7 +254,7 @@ class Arrival:
 
     def _violation(self, text: str) -> None:
         if text:
-            port, peer = self._name, self.newcomer.peername
+            port, peer = self.name, self.newcomer.peername
             note(Happening.PROTOCOL_VIOLATION, text, port=port, peer=peer)
 
     def _change_layer(self) -> None:
@@ -268,7 +275,8 @@ class Arrival:
 
     def _late(self) -> None:
         self._timer = None
-        self.refuse("that took too long")
+        if self._step is not None:
+            self._step.late()
 
     def _end_step(self) -> None:
         if self._timer is not None:

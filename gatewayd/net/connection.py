@@ -120,6 +120,9 @@ class Connection:
     def layer(self, carrier: Carrier) -> None:
         """Go on by way of another channel; what was put back and not read yet is dropped."""
         channel = carrier(self._sock, self)
+        self.can_give = channel.can_give
+        """Whether another process can go on with the socket."""
+        self._pending = channel.pending
         self._urgent_matters = channel.can_urgent
         self._shutdown = channel.shutdown
         self._inflow.take(channel)
@@ -248,7 +251,7 @@ class Connection:
 
     def unread(self) -> bool:
         """Whether something that the client sent waits to be read."""
-        return has_unread(self._sock)
+        return has_unread(self._sock) or (self._far is not Far.READ and self._pending())
 
     def limit_kernel(self) -> None:
         """Have the kernel keep little of what the client does not take."""

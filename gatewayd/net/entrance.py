@@ -140,7 +140,7 @@ class Entrance:
     def _make(
         self, connection: Connection, newcomer: Newcomer, telnet: TelnetFace | None = None
     ) -> Session:
-        return FACES[self.face](
+        session = FACES[self.face](
             self.port,
             connection,
             number=newcomer.number,
@@ -150,3 +150,5 @@ class Entrance:
             insists=newcomer.insists,
             telnet=telnet,
         )
+        session.prove(newcomer.proof)
+        return session

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from gatewayd.config.schema import Address, Face
+from gatewayd.config.schema import Address, Door, Face, Tls
 from gatewayd.errors import GatewayError
 from gatewayd.log import Happening, note
 from gatewayd.net.arrival import MakeStep
@@ -25,6 +25,10 @@ AT_ONCE: Final = 8
 """Clients that are accepted before others have their turn."""
 RETRY_S: Final = 1.0
 _IP_FREEBIND: Final = 15
+
+
+WayOf = Callable[[Door], Sequence[MakeStep]]
+"""Makes the steps that a client passes at a door."""
 
 
 class BindError(GatewayError):
@@ -83,9 +87,13 @@ class Listener(Entrance):
         watch: SocketWatch,
         way: Sequence[MakeStep] = (),
         lobby: Lobby | None = None,
+        way_of: WayOf | None = None,
     ) -> None:
+        """`way_of` makes the way in of the door that the configuration has there, if it has one."""
         super().__init__(port, face, next_number=next_number, watch=watch, way=way, lobby=lobby)
         self.socket = sock
+        self.door = Door()
+        self._way_of = way_of
         host, number = sock.getsockname()[:2]
         self.address = Address(str(host), int(number))
         self._loop = asyncio.get_running_loop()
@@ -96,7 +104,9 @@ class Listener(Entrance):
         """Accept clients from now on, and say where."""
         self.resume()
         text, happening = "%s on %s, for this machine only", Happening.LISTENING
-        if exposed(self.address.host):
+        if self.door.tls is not Tls.NONE:
+            text = "%s on %s, by TLS"
+        elif exposed(self.address.host):
             text = "%s on %s, in clear text and without login for whoever can reach it"
             happening = Happening.EXPOSED
         note(happening, text, self.face.value, self.address, port=self.port.name)
@@ -105,6 +115,7 @@ class Listener(Entrance):
         """Accept clients, by the settings that the port has now; in a while if the system refuses
         what that takes."""
         self._cancel_pause()
+        self._look_at_door()
         try:
             if self.socket.fileno() < 0:
                 self.socket = bind(self.address)
@@ -113,6 +124,13 @@ class Listener(Entrance):
             self._hold_off(error)
             return
         self._loop.add_reader(self.socket.fileno(), self._accept)
+
+    def _look_at_door(self) -> None:
+        here = {self.address, Address(self.address.host, 0)}
+        for face, address in self.port.config.listeners:
+            if face is self.face and address in here and self._way_of is not None:
+                self.door = address.door
+                self.way = self._way_of(self.door)
 
     def pause(self) -> None:
         """Accept no more; sessions go on, and the socket stays open."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from gatewayd.line.model import LineErrors, Signal
+from gatewayd.port.proof import Proof
 from gatewayd.port.seat import Seat
 
 
@@ -16,6 +17,7 @@ class Holder(Protocol):
     number: int
     peername: str
     since: datetime
+    proof: Proof
     bytes_in: int
     bytes_out: int
     seat: Seat

@@ -16,6 +16,7 @@ from gatewayd.port.gate import Gate, Hold
 from gatewayd.port.peer import HIGH_BYTES, Peer
 from gatewayd.port.places import Place
 from gatewayd.port.port import Port
+from gatewayd.port.proof import Proof
 from gatewayd.port.telnet_face import TelnetFace
 
 
@@ -51,6 +52,7 @@ class Session:
         self.number = number
         self.peername = peername
         self.since = since
+        self.proof = Proof()
         self.bytes_in = 0
         self.bytes_out = 0
         self.seat = port.seat()
@@ -65,6 +67,12 @@ class Session:
         """The client does not take what is sent."""
         self._client_gate = Gate(peer.pause_reading, peer.resume_reading)
         self._farewell = Farewell(port.clock, self, over=self.end, yields=port.clients.look)
+
+    def prove(self, proof: Proof) -> None:
+        """Before `start`: what the client has proved. With a name it is called by that as well."""
+        self.proof = proof
+        if proof.name:
+            self.peername = f"{proof.name} at {self.peername}"
 
     # ---- from the connection
 

@@ -97,12 +97,14 @@ class Daemon:
         systemd.when_waiting(self._tell_manager_later)
         store = Store()
         gateway = self._gateway = Gateway(store)
+        doors = gateway.doors
         recording = self._recording = Recording(gateway, self._config.record)
         inherited = Inheritance(systemd.listen_fds())
         given = False
         try:
             await inherited.take(self._config.ports)
-            gateway.listen(self._config, inherited.sockets)
+            with doors.trying(await doors.read(self._config)):
+                gateway.listen(self._config, inherited.sockets)
             inherited.restore(gateway, store)
             gateway.start()
             self._control = await self._controlled(self._config.control)
@@ -163,10 +165,12 @@ class Daemon:
             self._reload = asyncio.current_task()
             try:
                 new = await aside(partial(load, self._config_path), JUDGING_S)
+                identity = await self._gateway.doors.read(new)
                 if self._measuring is not None:
                     # A port may have the address from now on.
                     self._measuring.leave(new.metrics)
-                text = await reload.apply(self._gateway, self._config, new)
+                with self._gateway.doors.trying(identity):
+                    text = await reload.apply(self._gateway, self._config, new)
                 before, self._config = self._config.control, new
                 self._recording.follow(new.record)
                 self._advertise()

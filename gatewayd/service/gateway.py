@@ -23,6 +23,7 @@ from gatewayd.net.lobby import Lobby
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.phase import Phase
 from gatewayd.port.port import Port
+from gatewayd.service.doors import Doors
 from gatewayd.service.keeper import Keeper
 from gatewayd.service.passed import PassedSockets
 from gatewayd.service.store import Store
@@ -103,6 +104,7 @@ class Gateway:
         """Called with a port where a session came or went, or whose device changed its state."""
         self.observers: list[Callable[[], None]] = []
         """Called when ports came or went, or are others than before."""
+        self.doors = Doors()
         self._store = store
         self._watch = DeviceWatch(self.loop)
         self._sockets = SocketWatch(self.loop)
@@ -163,6 +165,7 @@ class Gateway:
             next_number=self._numbers.__next__,
             watch=self._sockets,
             lobby=self._lobby,
+            way_of=self.doors.way,
         )
         served.listeners.append(listener)
         listener.start()

@@ -58,6 +58,7 @@ async def give(gateway: Gateway, store: Store) -> None:
         for _, connection in served.connections():
             connection.stop_reading()
     await asyncio.gather(*(settled(one.port, SETTLE_S) for one in gateway.served.values()))
+    await _end_what_cannot_be_given(gateway)
     ports = {}
     for name, served in gateway.served.items():
         try:
@@ -72,6 +73,24 @@ async def give(gateway: Gateway, store: Store) -> None:
         note(Happening.FAULT, text, error, level=logging.ERROR)
 
 
+async def _end_what_cannot_be_given(gateway: Gateway) -> None:
+    """The state of TLS is in this process alone: these clients are told the end by TLS itself."""
+    ending = []
+    for name, served in gateway.served.items():
+        for _, connection in served.connections():
+            if connection.can_give:
+                continue
+            if connection.session is served.port.owner:
+                text = "a session by TLS cannot go on in another process: it ends"
+                peer = served.port.owner.peername if served.port.owner else None
+                note(Happening.SESSION_CLOSED, text, port=name, peer=peer)
+            connection.close()
+            ending.append(connection)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SETTLE_S):
+            await asyncio.gather(*(connection.flushed() for connection in ending))
+
+
 def _give_port(served: Served, store: Store) -> dict[str, Any]:
     port = served.port
     state: dict[str, Any] = {"device": str(port.config.device), **port.snapshot()}
@@ -83,8 +102,8 @@ def _give_port(served: Served, store: Store) -> dict[str, Any]:
             level=logging.WARNING,
             port=port.name,
         )
-    elif port.owner is not None:
-        face, connection = _connection(served)
+    elif port.owner is not None and (given := _connection(served)):
+        face, connection = given
         fd, unsent = connection.give_away()
         state["session"] = {
             "face": face.value,
@@ -104,11 +123,15 @@ def _give_port(served: Served, store: Store) -> dict[str, Any]:
     return state
 
 
-def _connection(served: Served) -> tuple[Face, Connection]:
+def _connection(served: Served) -> tuple[Face, Connection] | None:
+    """That of the owner, if it can be handed over."""
     return next(
-        (face, connection)
-        for face, connection in served.connections()
-        if connection.session is served.port.owner
+        (
+            (face, connection)
+            for face, connection in served.connections()
+            if connection.session is served.port.owner and connection.can_give
+        ),
+        None,
     )
 
 

@@ -120,6 +120,8 @@ def _session(session: Holder) -> dict[str, Any]:
         "number": session.number,
         "face": session.face,
         "peer": session.peername,
+        "name": session.proof.name,
+        "tls": session.proof.tls,
         "since": session.since.isoformat(timespec="seconds"),
         "leaving": session.leaving,
         "bytes_in": session.bytes_in,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from time import monotonic
 
 from gatewayd.comport.wire import ANSWER, Command, Request, encode_request
@@ -22,8 +23,10 @@ class Client:
     as ser2net does now and then, has lost it and will not tell others either.
     """
 
-    def __init__(self, address: tuple[str, int]) -> None:
+    def __init__(self, address: tuple[str, int], *, context: ssl.SSLContext | None = None) -> None:
         self._socket = socket.create_connection(address, timeout=1.0)
+        if context is not None:
+            self._socket = context.wrap_socket(self._socket, server_hostname="localhost")
         self._engine = TelnetEngine(
             local=(Option.BINARY, Option.SUPPRESS_GO_AHEAD, Option.COM_PORT),
             remote=(Option.BINARY, Option.SUPPRESS_GO_AHEAD),
@@ -66,20 +69,20 @@ class Client:
         ]
 
 
-def begin(address: tuple[str, int]) -> Client:
-    """A session, tried again until one begins well."""
+def begin(address: tuple[str, int], context: ssl.SSLContext | None = None) -> Client:
+    """A session, tried again until one begins well; by TLS if there is a `context`."""
     deadline = monotonic() + PATIENCE
     while True:
         try:
-            return Client(address)
+            return Client(address, context=context)
         except OSError:
             if monotonic() > deadline:
                 raise
 
 
-def play(address: tuple[str, int], row: Row) -> list[bytes]:
+def play(address: tuple[str, int], row: Row, context: ssl.SSLContext | None = None) -> list[bytes]:
     """Perform a row of the table in a session of its own; its answers."""
-    client = begin(address)
+    client = begin(address, context)
     try:
         client.perform(*row.after)
         return client.perform(row.request)

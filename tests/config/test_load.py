@@ -174,7 +174,7 @@ ports:
         ("rfc2217: 12:30", "no numeric address"),
         ("rfc2217: 0", "1 to 65535"),
         ("rfc2217: []", "empty list"),
-        ("rfc2217: {port: 1}", "found a mapping"),
+        ("rfc2217: [[7001]]", "found a list"),
         ("takeover: on", "found 'on'; write true or false"),
         ("signals: {dtr: true}", "write on, off, keep, client or session"),
         ("signals: off", "write a mapping"),

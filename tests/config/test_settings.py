@@ -14,11 +14,13 @@ from gatewayd.config.problem import Place
 from gatewayd.config.schema import PORT_SETTINGS, Config, PortConfig
 from gatewayd.config.setting import Setting, Values
 from gatewayd.config.settings import (
+    build_address,
     build_line,
     build_log,
     build_match,
     build_record,
     build_signals,
+    build_tls,
 )
 from gatewayd.config.tree import Mapping, Node, Scalar
 from gatewayd.device.match import DeviceMatch
@@ -67,20 +69,33 @@ def test_the_files_in_the_reference_are_right(block: str) -> None:
     assert parse(block, "docs/configuration.md").ports
 
 
+_NEEDED = {
+    "rfc2217": {"listen": "7998", "tls": "implicit"},
+    "tls": {"certificate": "a", "key": "b", "client_ca": "c"},
+}
+"""What must stand beside a setting in its mapping."""
+
+
+def _mapping(where: str, given: str) -> str:
+    key, _, value = given.partition(": ")
+    pairs = _NEEDED.get(where, {}) | ({key: value} if given else {})
+    return "{" + ", ".join(f"{one}: {other}" for one, other in pairs.items()) + "}"
+
+
 @pytest.mark.parametrize(("path", "setting"), SETTINGS, ids=IDS)
 def test_every_example_is_right(path: str, setting: Setting[Any]) -> None:
     given = f"{setting.key}: {setting.example}"
     port = {"device": "/dev/none", "raw": "7999", "rfc2217": "7998"}
     nested = path.removeprefix("ports.NAME").removeprefix(".")
     if path.startswith("ports.NAME"):
-        key, value = (nested, f"{{{given}}}") if nested else (setting.key, setting.example)
+        key, value = (nested, _mapping(nested, given)) if nested else (setting.key, setting.example)
         if setting.key == "interface":
             value = f"{{serial: A, {given}}}"
         port[key] = value
         given = "ports:\n  a:\n" + "".join(f"    {k}: {v}\n" for k, v in port.items())
     elif path:
-        given = f"{path}: {{{given}}}"
-    top = {"version": "version: 1", "ports": "ports: {}"}
+        given = f"{path}: {_mapping(path, given)}"
+    top = {"version": "version: 1", "ports": "ports: {}", "tls": f"tls: {_mapping('tls', '')}"}
     top[given.partition(":")[0]] = given
     parse("\n".join(top.values()), "example")
 
@@ -116,6 +131,8 @@ def test_every_setting_of_a_mapping_reaches_its_value() -> None:
         (build_signals, "ports.NAME.signals"),
         (build_log, "ports.NAME.log"),
         (build_record, "record"),
+        (build_address, "ports.NAME.rfc2217"),
+        (build_tls, "tls"),
     ):
         for setting in TABLES[path]:
             if setting.key == "dsrdtr":

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -19,13 +21,15 @@ from tests.comport.client import play
 from tests.comport.table import TABLE
 from tests.net.choppy import choppy
 from tests.net.dialogues import DIALOGUES, Step
-from tests.net.stand import Stand, run, standing, until
+from tests.net.stand import Client, Stand, run, standing, until
+from tests.tls import far
 
-LAYERS: Final[dict[str, Callable[[], Carrier]]] = {
+CARRIERS: Final[dict[str, Callable[[], Carrier]]] = {
     "plain": lambda: PlainChannel,
     "choppy-1": lambda: choppy(1),
     "choppy-2": lambda: choppy(2),
 }
+LAYERS: Final = (*CARRIERS, "tls", "tls-1.2", "tls-aside")
 layers = pytest.mark.parametrize("layer", LAYERS)
 BULK: Final = 50_000
 
@@ -34,6 +38,25 @@ BULK: Final = 50_000
 def _no_long_goodbyes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(farewell, "QUIET_S", 0.02)
     monkeypatch.setattr(farewell, "TICK_S", 0.02)
+
+
+def put_on(stand: Stand, layer: str) -> ssl.SSLContext | None:
+    """Have what comes to a stand go by a layer; what its clients need for that."""
+    if layer in CARRIERS:
+        stand.listener.carrier = CARRIERS[layer]()
+        return None
+    identity = far.identity()
+    far.speaks_tls(stand, replace(identity, slow=layer == "tls-aside"))
+    context = far.context()
+    if layer == "tls-1.2":
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+async def come(stand: Stand, layer: str) -> Client:
+    """A client that has got the line by a layer."""
+    context = put_on(stand, layer)
+    return await (far.let_in(stand, context) if context else stand.let_in())
 
 
 async def reaches(stand: Stand, count: int) -> None:
@@ -48,8 +71,7 @@ def test_dialogue(layer: str, name: str) -> None:
 
     async def scenario() -> None:
         async with standing(Face.RFC2217) as stand:
-            stand.listener.carrier = LAYERS[layer]()
-            client = await stand.let_in()
+            client = await come(stand, layer)
             reached = 0
             for step in steps:
                 await client.sends(step.sends)
@@ -66,23 +88,23 @@ def test_dialogue(layer: str, name: str) -> None:
     run(scenario())
 
 
-async def answers(carrier: Carrier) -> list[list[bytes]]:
+async def answers(layer: str) -> list[list[bytes]]:
     """What each request of the table is answered on a simulated line."""
     async with standing(Face.RFC2217, line=LineSettings(baudrate=9600)) as stand:
-        stand.listener.carrier = carrier
+        context = put_on(stand, layer)
         address = (stand.listener.address.host, stand.listener.address.port)
         answers = []
         for row in TABLE:
             if row.request != Request(Command.FLOWCONTROL_SUSPEND):
-                answers.append(await asyncio.to_thread(play, address, row))
+                answers.append(await asyncio.to_thread(play, address, row, context))
                 await stand.free()
     return answers
 
 
-@pytest.mark.parametrize("layer", [name for name in LAYERS if name != "plain"])
+@pytest.mark.parametrize("layer", ["choppy-1", "choppy-2", "tls"])
 def test_every_request_of_the_table_is_answered_as_on_the_plain_socket(layer: str) -> None:
     async def scenario() -> None:
-        assert await answers(LAYERS[layer]()) == await answers(PlainChannel)
+        assert await answers(layer) == await answers("plain")
 
     run(scenario())
 
@@ -94,8 +116,7 @@ def test_no_byte_is_lost_added_or_moved(layer: str, face: Face) -> None:
 
     async def scenario() -> None:
         async with standing(face) as stand:
-            stand.listener.carrier = LAYERS[layer]()
-            client = await stand.let_in()
+            client = await come(stand, layer)
             opening = 18 if face is Face.RFC2217 else 0
             sends = asyncio.create_task(client.sends(data))
             device = asyncio.create_task(stand.device_sends(data))

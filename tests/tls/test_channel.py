@@ -1,0 +1,159 @@
+"""The channel: what memory holds and the kernel does not know of, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from time import process_time
+from typing import Any
+
+import pytest
+
+from gatewayd.config.schema import Face
+from gatewayd.line.model import LineSettings
+from gatewayd.port import farewell
+from gatewayd.port.peer import HIGH_BYTES
+from tests.net.stand import Stand, run, standing, until
+from tests.tls import far
+
+
+@asynccontextmanager
+async def secured(face: Face = Face.RAW, **changes: Any) -> AsyncIterator[Stand]:
+    async with standing(face, **changes) as stand:
+        far.speaks_tls(stand)
+        yield stand
+
+
+def test_two_records_in_one_segment_are_both_delivered() -> None:
+    async def scenario() -> None:
+        async with secured() as stand:
+            client = await far.let_in(stand)
+            client.sock.send(client.encrypts(b"one,") + client.encrypts(b"two"))
+            await stand.device_gets(b"one,two")
+
+    run(scenario())
+
+
+def test_a_record_larger_than_a_read_is_delivered_whole() -> None:
+    """On the raw face one read is what the line takes: the rest waits in memory, not in epoll."""
+
+    async def scenario() -> None:
+        async with secured(line=LineSettings(baudrate=115200)) as stand:
+            client = await far.let_in(stand)
+            data = bytes(range(250)) * 24
+            await client.sends(data)
+            await stand.device_gets(data)
+
+    run(scenario())
+
+
+def test_a_record_in_pieces_is_delivered_when_it_is_whole() -> None:
+    async def scenario() -> None:
+        async with secured() as stand:
+            client = await far.let_in(stand)
+            for byte in client.encrypts(b"slowly"):
+                client.sock.send(bytes((byte,)))
+                await asyncio.sleep(0)
+            await stand.device_gets(b"slowly")
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_what_comes_with_the_end_of_the_handshake_is_answered(slow: bool) -> None:
+    async def scenario() -> None:
+        async with secured() as stand:
+            far.speaks_tls(stand, replace(far.identity(), slow=slow))
+            client = far.TlsClient(stand.connects())
+            await client.shakes_hands(with_last=b"*IDN?\n")
+            await stand.device_gets(b"*IDN?\n")
+            await stand.device_sends(b"ACME\n")
+            assert await client.gets(5) == b"ACME\n"
+
+    run(scenario())
+
+
+def test_close_notify_ends_the_session_and_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(farewell, "QUIET_S", 0.3)
+
+    async def scenario() -> None:
+        async with secured() as stand:
+            client = await far.let_in(stand)
+            await client.sends(b"*IDN?\n")
+            client.half_closes()
+            await stand.device_gets(b"*IDN?\n")
+            await stand.device_sends(b"ACME\n")
+            # It is still served; nothing is read again and again meanwhile.
+            began, turns = process_time(), 0
+            loop = asyncio.get_running_loop()
+            over = loop.time() + 0.2
+            while loop.time() < over:
+                await asyncio.sleep(0.05)
+                turns += 1
+            assert process_time() - began < 0.1
+            assert await client.gets_all() == b"ACME\n"
+            await stand.free()
+
+    run(scenario())
+
+
+def test_our_end_is_told_inside_of_tls() -> None:
+    async def scenario() -> None:
+        async with secured() as stand:
+            client = await far.let_in(stand)
+            await stand.device_sends(b"last")
+            await client.gets(4)
+            assert stand.port.owner is not None
+            stand.port.owner.end()
+            # Not by FIN alone, which anybody on the way could send.
+            with pytest.raises(ssl.SSLZeroReturnError):
+                await client.reads_on()
+
+    run(scenario())
+
+
+def test_a_client_that_ends_without_close_notify_has_ended() -> None:
+    async def scenario() -> None:
+        async with secured() as stand:
+            client = await far.let_in(stand)
+            client.sock.shutdown(socket.SHUT_WR)
+            await stand.free()
+
+    run(scenario())
+
+
+def test_ciphertext_that_is_not_taken_counts_as_backlog() -> None:
+    async def scenario() -> None:
+        async with secured() as stand:
+            client = await far.let_in(stand)
+            sent = await stand.device_sends_until_held_up()
+            connection = stand.connection
+            assert connection.backlog() > HIGH_BYTES
+            # The kernel's buffers are bounded as well.
+            received = await client.gets(len(sent))
+            assert received == sent, "other bytes than were sent"
+            await until(lambda: not connection.backlog() and stand.line.is_read())
+
+    run(scenario())
+
+
+def test_a_broken_record_ends_its_connection_alone() -> None:
+    async def scenario() -> None:
+        async with secured() as stand:
+            client = await far.let_in(stand)
+            await client.sends(b"good")
+            await stand.device_gets(b"good")
+            record = bytearray(client.encrypts(b"bad"))
+            record[-1] ^= 1
+            client.sock.send(record)
+            await stand.free()
+            assert bytes(stand.line.sent) == b"good"
+            other = await far.let_in(stand)
+            await other.sends(b"!")
+            await stand.device_gets(b"good!")
+
+    run(scenario())
