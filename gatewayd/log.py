@@ -36,7 +36,7 @@ class Happening(enum.Enum):
     DEVICE_LOST = "8b337ceea7c2472a852c6109515061a9"
     """The device of a port went away while it was open."""
     LINE_LIMITED = "6f39d44eeace452d99308794f92c8cec"
-    """The line lacks something: modem lines, parity, error counts."""
+    """The line lacks something: modem lines, parity, error counts; or its driver refuses a call."""
     LINE_DISCARDED = "46f16fcb6d1746d3abf91c2f869aef53"
     """Bytes for the line were dropped."""
     SESSION_OPENED = "d6c4b5a0fab9412d87b6becc5c782f50"

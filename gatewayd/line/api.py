@@ -13,8 +13,8 @@ from gatewayd.line.pending import Pending
 
 
 class LineEvents(Protocol):
-    """What a line tells its user. Never called from within a call of the user's into the line,
-    except `line_lost`, which `write` may cause in the next turn of the loop."""
+    """What a line tells its user. Never called from within a call of the user's into the line, but
+    for `line_refused`."""
 
     def line_data(self, data: bytes) -> None:
         """Bytes came from the device. Not empty."""
@@ -27,6 +27,10 @@ class LineEvents(Protocol):
 
     def line_errors(self, errors: LineErrors) -> None:
         """The receiver's error counts grew; only while `watch` asks for it. Running counts."""
+
+    def line_refused(self, what: str, error: OSError) -> None:
+        """The driver cannot do what was asked of it ("setting the line"), and the line goes on.
+        Told once for each reason."""
 
     def line_lost(self, cause: OSError | None) -> None:
         """The device is gone (unplugged, hung up), and the line is closed by now; or, with a

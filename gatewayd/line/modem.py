@@ -36,7 +36,9 @@ from gatewayd.line.model import INPUT_SIGNALS, Signal
 POLL_SECONDS: Final = 0.03
 _RESEND_SECONDS: Final = (0.005, 1.0)
 """First and last delay between two signals: a thread whose driver does not come back hears none."""
-_WHAT: Final = "reading its modem lines"
+_RETRY_SECONDS: Final = 1.0
+_PASSING: Final = frozenset({errno.EINTR, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS})
+WATCHING: Final = "reading the modem lines"
 
 Found = tuple[Signal, Counts | None]
 
@@ -64,7 +66,8 @@ def edges(level: Signal, before: Counts | None, now: Signal, after: Counts | Non
 class ModemWatch:
     """Reports each change of the inputs of one tty to `changed`, in the loop's thread.
 
-    `failed` gets the OSError of a device that has gone. `wait` blocks until an input changes.
+    `failed` gets an OSError: of a device that has gone, or of what may pass. `wait` blocks until an
+    input changes.
     """
 
     def __init__(
@@ -104,7 +107,7 @@ class ModemWatch:
         self._running = True
         self._round += 1
         self._level = level & INPUT_SIGNALS
-        self._calls.make(_WHAT, self._read, partial(self._begin, self._round), self._fails)
+        self._calls.make(WATCHING, self._read, partial(self._begin, self._round), self._fails)
 
     def _read(self) -> Found:
         return ioctls.get_signals(self._fd) & INPUT_SIGNALS, _counts_or_none(self._fd)
@@ -179,8 +182,7 @@ class ModemWatch:
             self._wait = None
             self._go_on()
         else:
-            self.stop()
-            self._failed(error)
+            self._fails(error)
 
     def _look(self) -> None:
         if not self._running:
@@ -190,7 +192,7 @@ class ModemWatch:
             self._look_due = True
             return
         self._looking = True
-        self._calls.make(_WHAT, self._read, partial(self._found, self._round), self._fails)
+        self._calls.make(WATCHING, self._read, partial(self._found, self._round), self._fails)
 
     def _found(self, round_: int, found: Found) -> None:
         self._looking = False
@@ -209,9 +211,12 @@ class ModemWatch:
 
     def _fails(self, error: OSError) -> None:
         self._looking = False
-        if self._running:
-            self.stop()
-            self._failed(error)
+        if not self._running:
+            return
+        self.stop()
+        self._failed(error)
+        if error.errno in _PASSING:
+            self._timer = self._loop.call_later(_RETRY_SECONDS, self.start, self._level)
 
 
 def _counts_or_none(fd: int) -> Counts | None:

@@ -25,7 +25,7 @@ from gatewayd.line.model import (
     SignalPolicy,
     StopBits,
 )
-from gatewayd.line.modem import ModemWatch, wait_for_change
+from gatewayd.line.modem import WATCHING, ModemWatch, wait_for_change
 from gatewayd.line.pending import Pending
 from gatewayd.line.serial_port import SerialPort
 from gatewayd.line.transmit import Transmitter
@@ -33,6 +33,9 @@ from gatewayd.line.transport import LineTransport
 
 _GONE: Final = frozenset({errno.EIO, errno.ENODEV, errno.ENXIO, errno.EBADF, errno.ESHUTDOWN})
 _ASSUMED: Final = Signal.CTS | Signal.DSR | Signal.CD
+_SETTING: Final = "setting the line"
+_MOVING: Final = "moving DTR and RTS"
+_COUNTING: Final = "counting errors"
 _PATIENCE_S: Final = 0.1
 """For a thread that waits for modem lines; one that the driver keeps is left behind."""
 
@@ -119,6 +122,7 @@ class SerialPortLine:
         self._break = False
         self._moving = 0
         self._counting = self._count_due = False
+        self._refused: set[tuple[str, int | None]] = set()
         self._errors = self._told_errors = found.errors
         policies = ((Signal.DTR, port.policies.dtr), (Signal.RTS, port.policies.rts))
         self._signals = _ASSUMED
@@ -129,7 +133,9 @@ class SerialPortLine:
             self._signals = found.signals
         self._calls = calls = Calls(loop, apart=termios2.may_sleep(fd))
         wait = wait_for_change if capabilities.modem_events else None
-        self._watch = ModemWatch(loop, calls, fd, self._signals_changed, self._failed, wait)
+        self._watch = ModemWatch(
+            loop, calls, fd, self._signals_changed, partial(self._failed, WATCHING), wait
+        )
         self._transport = LineTransport(loop, self, port, calls, self._before_close, gatherers)
         # Any backlog at all, and its end, is of interest to the transmitter.
         self._transport.set_write_buffer_limits(high=0, low=0)
@@ -139,7 +145,7 @@ class SerialPortLine:
             fd,
             self._transport,
             self._room,
-            self._failed,
+            partial(self._failed, "sending"),
             calls,
             has_wire=capabilities.framing,
         )
@@ -180,7 +186,7 @@ class SerialPortLine:
             self._settings = wanted.possible(self._settings)
             return None
         return self._calls.make(
-            "setting it",
+            _SETTING,
             partial(self._port.configure, wanted),
             partial(self._is_set, wanted),
             partial(self._is_not_set, wanted),
@@ -191,7 +197,7 @@ class SerialPortLine:
         self._settings = self._read_back(wanted, in_force)
 
     def _is_not_set(self, wanted: LineSettings, error: OSError) -> None:
-        self._failed(error)
+        self._failed(_SETTING, error)
         if error.errno in _GONE:
             self._settings = wanted.possible(self._settings)
 
@@ -219,7 +225,7 @@ class SerialPortLine:
             return None
         self._moving += 1
         return self._calls.make(
-            "moving DTR and RTS",
+            _MOVING,
             partial(ioctls.set_signals, self._fd, on, off),
             self._moved,
             self._not_moved,
@@ -230,7 +236,7 @@ class SerialPortLine:
 
     def _not_moved(self, error: OSError) -> None:
         self._moving -= 1
-        self._failed(error)
+        self._failed(_MOVING, error)
 
     def set_break(self, on: bool) -> Pending | None:
         """See `api.Line`. A driver without break is no error."""
@@ -238,8 +244,7 @@ class SerialPortLine:
             return None
         self._break = on
         what = "a break" if on else "the end of a break"
-        work = partial(ioctls.set_break, self._fd, on)
-        return self._calls.make(what, work, _done, self._failed)
+        return self._make(what, partial(ioctls.set_break, self._fd, on))
 
     def errors(self) -> LineErrors:
         """See `api.Line`."""
@@ -250,7 +255,7 @@ class SerialPortLine:
         capabilities = self._capabilities
         if self._over or not (capabilities.modem_lines or capabilities.error_counts):
             return None
-        return self._calls.make("telling how it is", self._read, self._is, self._failed)
+        return self._calls.make(WATCHING, self._read, self._is, partial(self._failed, WATCHING))
 
     def _read(self) -> tuple[Signal | None, LineErrors | None]:
         # In the device's thread, if it has one.
@@ -286,11 +291,11 @@ class SerialPortLine:
 
     def _count(self, then: Callable[[Counts], None]) -> None:
         work = partial(ioctls.get_counts, self._fd)
-        self._calls.make("counting its errors", work, then, self._not_counted)
+        self._calls.make(_COUNTING, work, then, self._not_counted)
 
     def _not_counted(self, error: OSError) -> None:
         self._counting = False
-        self._failed(error)
+        self._failed(_COUNTING, error)
 
     def _begin_counting(self, counts: Counts) -> None:
         self._errors = self._told_errors = counts.errors
@@ -306,8 +311,7 @@ class SerialPortLine:
         """Find out whether the device is still there: a line that is not read is not told."""
         if not self._over and self._calls.idle:
             # A call that is being made will tell.
-            work = partial(termios2.fetch, self._fd)
-            self._calls.make("telling its settings", work, _done, self._failed)
+            self._make("telling the settings", partial(termios2.fetch, self._fd))
 
     def unsent(self) -> int:
         """See `api.Line`."""
@@ -331,8 +335,7 @@ class SerialPortLine:
         thrown = self._transmitter.purge() if Purge.TX in which else None
         if Purge.RX in which:
             work = partial(ioctls.flush, self._fd, Purge.RX)
-            what = "throwing away what it received"
-            return self._calls.make(what, work, _done, self._failed, still=True)
+            return self._make("throwing away what was received", work, still=True)
         return thrown
 
     def pause_reading(self) -> None:
@@ -433,10 +436,21 @@ class SerialPortLine:
         if not self._over and not self._transport.is_closing():
             self._events.line_writable()
 
-    def _failed(self, error: OSError) -> None:
+    def _make(
+        self, what: str, work: Callable[[], object], *, still: bool = False
+    ) -> Pending | None:
+        """A call from which nothing follows."""
+        return self._calls.make(what, work, _done, partial(self._failed, what), still=still)
+
+    def _failed(self, what: str, error: OSError) -> None:
         """What a driver refuses is no fault of the line; a device that has gone ends it."""
-        if error.errno in _GONE and not self._over:
+        if self._over:
+            return
+        if error.errno in _GONE:
             self._transport.fail(error)
+        elif (what, error.errno) not in self._refused:
+            self._refused.add((what, error.errno))
+            self._events.line_refused(what, error)
 
 
 def _done(_result: object) -> None:

@@ -119,7 +119,7 @@ class Transmitter:
         self._cancel_timers()
         self._output.discard()
         return self._calls.make(
-            "throwing away what waits for it",
+            "throwing away what waits",
             partial(ioctls.flush, self._fd, Purge.TX),
             self._purged,
             self._not_purged,

@@ -154,10 +154,13 @@ class Listener(Entrance):
             self._complained = ""
             try:
                 self.admit(sock, peer_name(address))
-            except Exception as error:  # noqa: BLE001 - our fault, and this client's end alone
-                text = "client %s cannot be served"
+            except Exception as error:  # noqa: BLE001 - this client's end alone
+                text = "client %s cannot be served: %s"
                 level, port = logging.ERROR, self.port.name
-                note(Happening.FAULT, text, address, level=level, port=port, exc_info=error)
+                # What the system refuses is no fault of ours.
+                info = None if isinstance(error, OSError) else error
+                arguments = (peer_name(address), error)
+                note(Happening.FAULT, text, *arguments, level=level, port=port, exc_info=info)
                 sock.close()
 
     def _hold_off(self, error: Exception) -> None:

@@ -88,6 +88,10 @@ class Chronicle:
             self._note(Happening.LINE_LIMITED, "the line has no %s", ", no ".join(what))
         self._reported_limits = True
 
+    def refuses(self, what: str, error: OSError) -> None:
+        """The line cannot do something now."""
+        self._note(Happening.LINE_LIMITED, "%s failed: %s", what, error.strerror or error)
+
     def discarded(self, count: int) -> None:
         """So many bytes for the device went nowhere."""
         self._note(Happening.LINE_DISCARDED, "%d bytes for the device were discarded", count)

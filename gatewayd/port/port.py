@@ -161,6 +161,10 @@ class Port:
             self.owner.line_errors(errors)
         self._chronicle.errors(errors)
 
+    def line_refused(self, what: str, error: OSError) -> None:
+        """The driver cannot do something; the line goes on."""
+        self._chronicle.refuses(what, error)
+
     def line_lost(self, cause: OSError | None) -> None:
         """The device went away; the session stays as `on_unplug` says."""
         line = self.line

@@ -10,9 +10,13 @@ import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+import pytest
+
+from gatewayd.line import termios2
 from gatewayd.line.api import Line
 from gatewayd.line.model import LineSettings, SignalPolicies
 from gatewayd.line.opening import open_line
+from gatewayd.line.pending import Pending
 from tests.line.pty import Pty
 from tests.line.recorder import Recorder
 from tests.sim.line import SimLine
@@ -35,6 +39,14 @@ class Bench:
     def unplug(self) -> None:
         """Take the device away."""
         raise NotImplementedError
+
+    async def done(self, begun: Pending | None) -> None:
+        """Wait until what the line has begun is done."""
+        if begun is not None:
+            done = asyncio.Event()
+            begun.then(done.set)
+            async with asyncio.timeout(5):
+                await done.wait()
 
     async def close(self) -> None:
         """Close the line and wait until it is free."""
@@ -100,6 +112,15 @@ async def pty_bench(settings: LineSettings) -> AsyncIterator[Bench]:
             yield bench
         finally:
             await bench.close()
+
+
+@asynccontextmanager
+async def apart_bench(settings: LineSettings) -> AsyncIterator[Bench]:
+    """The same, treated as a device whose driver may sleep."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(termios2, "may_sleep", lambda fd: True)
+        async with pty_bench(settings) as bench:
+            yield bench
 
 
 class SocatBench(PtyBench):

@@ -18,6 +18,7 @@ class Recorder:
         self.signals: list[Signal] = []
         self.errors: list[LineErrors] = []
         self.lost: list[OSError | None] = []
+        self.refused: list[tuple[str, int | None]] = []
         self.inside = False
         self._changed: asyncio.Event | None = None
 
@@ -38,6 +39,11 @@ class Recorder:
     def line_errors(self, errors: LineErrors) -> None:
         self.errors.append(errors)
         self._note()
+
+    def line_refused(self, what: str, error: OSError) -> None:
+        self.refused.append((what, error.errno))
+        if self._changed is not None:
+            self._changed.set()
 
     def line_lost(self, cause: OSError | None) -> None:
         self.lost.append(cause)

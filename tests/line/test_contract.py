@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 import pytest
 
 from gatewayd.line.model import LineSettings, Parity, Purge, Signal, StopBits
-from tests.line.bench import Bench, OpenBench, pty_bench, sim_bench, socat_bench
+from tests.line.bench import Bench, OpenBench, apart_bench, pty_bench, sim_bench, socat_bench
 from tests.same import same
 
 FAST = LineSettings(baudrate=4000000)
@@ -24,6 +24,7 @@ needs_socat = pytest.mark.skipif(shutil.which("socat") is None, reason="socat is
 @pytest.fixture(
     params=[
         pytest.param(pty_bench, id="pty"),
+        pytest.param(apart_bench, id="apart"),
         pytest.param(socat_bench, id="socat", marks=needs_socat),
         pytest.param(sim_bench, id="sim"),
     ]
@@ -113,7 +114,7 @@ def test_settings_are_what_is_in_force(open_bench: OpenBench) -> None:
             LineSettings(115200, 8, Parity.NONE, StopBits.TWO, ixon=True, ixoff=True),
             LineSettings(115200, 8, Parity.NONE, StopBits.TWO, ixon=True, ixoff=True),
         ):
-            assert bench.line.configure(wanted) is None
+            await bench.done(bench.line.configure(wanted))
             assert bench.line.settings() == wanted
 
     on(open_bench, scenario)
@@ -137,6 +138,27 @@ def test_break_can_be_set_and_ended_anywhere(open_bench: OpenBench) -> None:
         bench.line.set_break(False)
         bench.line.write(b"after")
         assert await bench.device_gets(5) == b"after"
+
+    on(open_bench, scenario)
+
+
+def test_what_is_begun_is_done_in_its_order(open_bench: OpenBench) -> None:
+    """And before bytes that are written after it."""
+
+    async def scenario(bench: Bench) -> None:
+        rates = [1200, 2400, 19200, 57600, 9600]
+        seen = []
+        for rate in rates:
+            begun = bench.line.configure(LineSettings(rate))
+            if begun is None:
+                seen.append(bench.line.settings().baudrate)
+            else:
+                begun.then(lambda: seen.append(bench.line.settings().baudrate))
+        last = bench.line.set_break(False)
+        bench.line.write(b"after")
+        assert await bench.device_gets(5) == b"after"
+        await bench.done(last)
+        assert seen == rates
 
     on(open_bench, scenario)
 
@@ -202,9 +224,10 @@ def test_purging_drops_what_waits_and_ends_the_drain(open_bench: OpenBench) -> N
         drained = asyncio.Event()
         bench.line.drain(drained.set)
         bench.recorder.inside = True
-        bench.line.purge(Purge.TX)
+        thrown = bench.line.purge(Purge.TX)
         bench.recorder.inside = False
         assert not drained.is_set()
+        await bench.done(thrown)
         await drained.wait()
         assert bench.line.unsent() == 0
         bench.line.write(b"new")

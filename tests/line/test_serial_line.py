@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 
 import pytest
 
 from gatewayd.errors import DeviceBusyError
-from gatewayd.line import ioctls, termios2
+from gatewayd.line import ioctls, termios2, worker
 from gatewayd.line.ioctls import Counts
 from gatewayd.line.model import (
     Capabilities,
@@ -200,6 +201,111 @@ def test_outputs_are_those_of_the_device_also_when_an_input_has_changed(
     run(scenario)
 
 
+def test_a_line_that_is_being_set_is_neither_read_nor_written(
+    pty: Pty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both take a lock that the call holds, and would stop the loop."""
+    monkeypatch.setattr(termios2, "may_sleep", lambda fd: True)
+    entered, well = threading.Event(), threading.Event()
+    store, read, write = termios2.store, os.read, os.write
+    touched: list[int] = []
+
+    def slow(fd: int, state: termios2.Termios2) -> None:
+        entered.set()
+        assert well.wait(10)
+        store(fd, state)
+
+    async def scenario() -> None:
+        async with opened(pty) as (line, recorder):
+            fd = line.fileno()
+
+            def noted_read(at: int, size: int) -> bytes:
+                touched.extend([at] if at == fd else [])
+                return read(at, size)
+
+            def noted_write(at: int, data: bytes) -> int:
+                touched.extend([at] if at == fd else [])
+                return write(at, data)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(termios2, "store", slow)
+                patch.setattr(os, "read", noted_read)
+                patch.setattr(os, "write", noted_write)
+                done = asyncio.Event()
+                begun = line.configure(LineSettings(19200))
+                assert begun is not None
+                begun.then(done.set)
+                await asyncio.to_thread(entered.wait)
+                await pty.write(b"in")
+                assert line.write(b"out") == 3
+                for _ in range(10):
+                    await asyncio.sleep(0)
+                assert touched == []
+                assert recorder.data == b""
+                well.set()
+                await done.wait()
+            assert line.settings() == LineSettings(19200)
+            assert await pty.read(3) == b"out"
+            await recorder.until(lambda: recorder.data == b"in")
+
+    run(scenario)
+
+
+def test_no_descriptor_is_closed_under_a_thread_that_watches_modem_lines(
+    pty: Pty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "DEADLINE_S", 0.05)
+    entered, well = threading.Event(), threading.Event()
+
+    def counts(fd: int) -> Counts:
+        if threading.current_thread().name.startswith("modem-"):
+            entered.set()
+            assert well.wait(10)
+        return Counts(0, 0, 0, 0, LineErrors())
+
+    monkeypatch.setattr(ioctls, "get_signals", lambda fd: Signal.NONE)
+    monkeypatch.setattr(ioctls, "get_counts", counts)
+
+    async def scenario() -> None:
+        async with opened(pty) as (line, _recorder):
+            line.watch(signals=True, errors=False)
+            await asyncio.to_thread(entered.wait)
+            await closed(line)
+            assert line.hangs is not None
+            os.fstat(line.fileno())
+            gone = asyncio.Event()
+            line.hangs.then(gone.set)
+            well.set()
+            await gone.wait()
+            with pytest.raises(OSError, match="Bad file"):
+                os.fstat(line.fileno())
+
+    run(scenario)
+
+
+def test_what_a_driver_refuses_is_told_once_and_the_line_goes_on(
+    pty: Pty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(fd: int, state: termios2.Termios2) -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    async def scenario() -> None:
+        async with opened(pty) as (line, recorder):
+            with monkeypatch.context() as patch:
+                patch.setattr(termios2, "store", refuse)
+                for _ in range(3):
+                    line.configure(LineSettings(19200))
+            assert recorder.refused == [("setting the line", errno.ENOMEM)]
+            assert line.settings() == LineSettings()
+            line.configure(LineSettings(19200))
+            assert line.settings() == LineSettings(19200)
+            line.write(b"on")
+            assert await pty.read(2) == b"on"
+            assert recorder.lost == []
+
+    run(scenario)
+
+
 def test_an_ioctl_that_finds_the_device_gone_loses_the_line(pty: Pty) -> None:
     async def scenario() -> None:
         async with opened(pty) as (line, recorder):
@@ -224,7 +330,7 @@ def test_a_lost_device_can_be_opened_again_from_within_line_lost(pty: Pty) -> No
     async def scenario() -> None:
         recorder = Recorder()
         line = await open_line(pty.path, LineSettings(), SignalPolicies(), recorder)
-        line._failed(OSError(errno.EIO, "gone"))
+        line._failed("it", OSError(errno.EIO, "gone"))
         await recorder.until(lambda: bool(recorder.lost))
         async with opened(pty):
             pass

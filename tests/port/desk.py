@@ -219,11 +219,16 @@ class Desk:
         same_device: bool = True,
         capabilities: Capabilities | None = None,
         inputs: Signal = ASSUMED,
+        settings: LineSettings | None = None,
+        slow: bool = False,
     ) -> Watched:
-        """The device is open."""
-        settings = self.port.settling.wanted
+        """The device is open, as was wanted unless `settings` says otherwise; `slow` is a driver
+        that takes its time."""
+        settings = settings or self.port.settling.wanted
         self.line = Watched(self.clock, self.port, settings=settings, capabilities=capabilities)
         self.line.set_inputs(inputs, ASSUMED & ~inputs)
+        if slow:
+            self.line.sleep()
         self.port.move(Cue.OPENED)
         self.port.opened(self.line, same_device=same_device)
         self.passes(0)

@@ -29,11 +29,11 @@ class Rig:
         if line:
             self.plug()
 
-    def plug(self) -> None:
+    def plug(self, begun: Pending | None = None) -> None:
         self.line = SimLine(self.clock, settings=SETTINGS)
         self.line.events = self
         self.clock.advance(0)
-        self.outbox.attach(self.line)
+        self.outbox.attach(self.line, begun)
 
     def stop(self) -> None:
         self.line.set_inputs(Signal.NONE, Signal.CTS)
@@ -67,6 +67,9 @@ class Rig:
 
     def line_errors(self, errors: object) -> None:
         raise AssertionError(errors)
+
+    def line_refused(self, what: str, error: OSError) -> None:
+        raise AssertionError(what)
 
     def line_lost(self, cause: OSError | None) -> None:
         self.outbox.detach()
@@ -367,3 +370,29 @@ def test_a_line_that_goes_leaves_nothing_standing_and_its_end_moves_nobody() -> 
     assert len(rig.seen) == 1
     new.finish()
     assert len(rig.seen) == 2
+
+
+def test_a_line_takes_nothing_before_what_it_has_begun_is_done() -> None:
+    rig = Rig(line=False)
+    begun = Pending()
+    rig.plug(begun)
+    rig.outbox.write(b"first")
+    rig.act("after")
+    assert rig.seen == []
+    assert rig.line.unsent() == 0
+    begun.finish()
+    rig.clock.advance(1)
+    assert rig.line.sent == b"first"
+    assert rig.seen == [("after", 5)]
+
+
+def test_a_line_that_comes_while_the_outbox_stands_still_waits_for_both() -> None:
+    rig = Rig()
+    rig.act("hung up", 1.0)
+    rig.act("next")
+    begun = Pending()
+    rig.plug(begun)
+    rig.clock.advance(2)
+    assert [name for name, _ in rig.seen] == ["hung up"]
+    begun.finish()
+    assert [name for name, _ in rig.seen] == ["hung up", "next"]

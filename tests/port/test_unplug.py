@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 
 import pytest
 
 from gatewayd.comport.wire import Command
 from gatewayd.config.schema import OnUnplug
-from gatewayd.line.model import Capabilities, Signal, SignalPolicies, SignalPolicy
+from gatewayd.line.model import Capabilities, LineSettings, Signal, SignalPolicies, SignalPolicy
 from gatewayd.log import Happening
 from gatewayd.port.phase import Phase
 from tests.logged import happenings
-from tests.port.desk import Desk
+from tests.port.desk import FAST, Desk
 from tests.port.wire import (
     ASK_DATASIZE,
     IS_DATASIZE_8,
@@ -268,3 +269,53 @@ def test_what_a_line_lacks_is_logged_once(caplog: pytest.LogCaptureFixture) -> N
     limited = [r for r in caplog.records if vars(r)["happening"] is Happening.LINE_LIMITED]
     assert len(limited) == 1
     assert "modem lines" in limited[0].getMessage()
+
+
+def test_a_device_that_is_back_gets_no_byte_before_it_is_set_as_it_was() -> None:
+    desk = Desk()
+    client = desk.agreed()
+    client.sends(ask(Command.SET_CONTROL, DTR_OFF))
+    desk.unplug()
+    desk.tries()
+    desk.opens(settings=LineSettings(), slow=True)
+    client.sends(b"early")
+    desk.passes(1)
+    assert desk.line.sent == b""
+    desk.line.wake()
+    desk.passes(1)
+    assert desk.line.sent == b""
+    desk.line.wake()
+    desk.passes(1)
+    assert Signal.DTR not in desk.line.signals()
+    assert desk.line.settings() == FAST
+    assert desk.line.sent == b"early"
+
+
+def test_a_device_that_goes_before_it_is_set_as_it_was_is_set_so_the_next_time() -> None:
+    desk = Desk()
+    client = desk.agreed()
+    client.sends(ask(Command.SET_CONTROL, DTR_OFF))
+    client.sends(ask(Command.SET_BAUDRATE, 19200))
+    desk.passes(1)
+    wanted = desk.line.settings()
+    assert wanted.baudrate == 19200
+    desk.unplug()
+    desk.tries()
+    desk.opens(settings=LineSettings(), slow=True)
+    assert desk.line.begun == 1
+    desk.unplug()
+    desk.plug()
+    assert desk.line.settings() == wanted
+    assert Signal.DTR not in desk.line.signals()
+
+
+def test_a_device_that_does_not_answer_is_stuck_and_the_session_stays() -> None:
+    desk = Desk()
+    client = desk.agreed()
+    desk.line.unplug(TimeoutError(errno.ETIMEDOUT, "the driver does not come back"))
+    desk.passes(0)
+    assert desk.port.phase is Phase.STUCK
+    assert desk.port.cause == "the driver does not come back"
+    assert client.gets() == GONE
+    desk.plug()
+    assert client.gets() == BACK

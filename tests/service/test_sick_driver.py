@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import shutil
 import signal
 import termios
@@ -51,6 +52,9 @@ CALLS: dict[str, Provoke] = {
     "TIOCSERGETLSR": writing,
     "close": failing,
 }
+
+
+FAILING = {name: provoke for name, provoke in CALLS.items() if name != "close"}
 
 
 class Bench:
@@ -168,6 +172,53 @@ def test_a_call_that_comes_back_in_time_is_answered(
         assert client.ask(Command.SET_BAUDRATE) == 19200
         assert adapter.read(6) == b"behind"
         assert client.read(9) == b"meanwhile"
+
+
+@pytest.mark.parametrize(
+    ("number", "lost"),
+    [(errno.EIO, True), (errno.EINTR, False), (errno.ENOMEM, False)],
+    ids=["EIO", "EINTR", "ENOMEM"],
+)
+def test_each_call_of_a_device_may_fail(
+    number: int, lost: bool, make_bench: Callable[..., Bench], tmp_path: Path
+) -> None:
+    """The port says so, once, and goes on; or the device is lost and opened again."""
+    bench = make_bench(*FAILING)
+    with Running(tmp_path, bench.ports) as running:
+        for name, provoke in FAILING.items():
+            running.wait_for(opened(name))
+            bench.connect(name)
+            bench.adapters[name].fail(name, number)
+            provoke(bench.clients[name], bench.adapters[name])
+        reason = os.strerror(number)
+        for name, client in bench.clients.items():
+            if lost:
+                running.wait_for(f"{name}: device lost: {reason}")
+            else:
+                running.wait_for(f"{name}: .* failed: {reason}")
+                # Who asked has an answer.
+                client.ask(Command.SET_CONTROL, Control.FLOW_QUERY)
+                assert running.times(f"{name}: .* failed: {reason}") == 1
+            bench.adapters[name].heal(name)
+        for name in FAILING:
+            running.wait_for_more(opened(name), 2 if lost else 1)
+            bench.talk(name)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.ENOMEM])
+def test_a_write_that_fails_loses_the_device_until_it_is_opened_again(
+    number: int, make_bench: Callable[..., Bench], tmp_path: Path
+) -> None:
+    bench = make_bench("full")
+    with Running(tmp_path, bench.ports) as running:
+        running.wait_for(opened("full"))
+        bench.connect("full")
+        bench.adapters["full"].fail("write", number)
+        bench.clients["full"].send(b"lost")
+        running.wait_for(f"full: device lost: {os.strerror(number)}")
+        bench.adapters["full"].heal("write")
+        running.wait_for_more(opened("full"), 2)
+        bench.talk("full")
 
 
 def test_a_stop_waits_for_no_driver(make_bench: Callable[..., Bench], tmp_path: Path) -> None:

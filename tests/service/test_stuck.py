@@ -159,7 +159,7 @@ def test_a_close_that_hangs_ends_for_who_waits_and_leaves_the_port_stuck(
         # Its master stays, so that the node does.
         line = bench.port(0).line
         assert line is not None
-        line._failed(OSError(errno.EIO, "sick"))  # type: ignore[attr-defined]
+        line._failed("it", OSError(errno.EIO, "sick"))  # type: ignore[attr-defined]
         await bench.reach(Phase.STUCK, 0)
         await bench.round_trip(1)
         sick.cure()
