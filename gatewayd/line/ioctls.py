@@ -1,13 +1,20 @@
-"""The tty ioctls of a serial line, as typed calls. All raise OSError, none waits."""
+"""The tty ioctls of a serial line, as typed calls. All raise OSError.
+
+In all but `queued` a driver may sleep; see `gatewayd.line.calls`.
+"""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import struct
 import termios
 from typing import Final, NamedTuple
 
 from gatewayd.line.model import LineErrors, Purge, Signal
+
+GONE: Final = frozenset({errno.EIO, errno.ENODEV, errno.ENXIO, errno.EBADF, errno.ESHUTDOWN})
+"""What is answered for a device that has gone."""
 
 _TIOCGEXCL: Final = 0x80045440
 _TIOCSERGETLSR: Final = 0x5459

@@ -24,7 +24,8 @@ from gatewayd.line.api import LineEvents
 from gatewayd.line.gather import Gatherers
 from gatewayd.line.model import LineSettings, SignalPolicies
 from gatewayd.line.pending import Pending
-from gatewayd.line.serial_line import Found, SerialPortLine, probe
+from gatewayd.line.probing import Found, probe
+from gatewayd.line.serial_line import SerialPortLine
 from gatewayd.line.serial_port import SerialPort
 from gatewayd.line.worker import Worker
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import errno
 from collections.abc import Callable
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from gatewayd.line import ioctls, termios2
 from gatewayd.line.api import LineEvents
 from gatewayd.line.calls import Calls
 from gatewayd.line.gather import Gatherers
-from gatewayd.line.ioctls import Counts
 from gatewayd.line.model import (
     OUTPUT_SIGNALS,
     Capabilities,
@@ -22,71 +20,18 @@ from gatewayd.line.model import (
     LineSettings,
     Purge,
     Signal,
-    SignalPolicy,
     StopBits,
 )
-from gatewayd.line.modem import WATCHING, ModemWatch, wait_for_change
 from gatewayd.line.pending import Pending
+from gatewayd.line.probing import Found
+from gatewayd.line.seen import Seen
 from gatewayd.line.serial_port import SerialPort
 from gatewayd.line.transmit import Transmitter
 from gatewayd.line.transport import LineTransport
 
-_GONE: Final = frozenset({errno.EIO, errno.ENODEV, errno.ENXIO, errno.EBADF, errno.ESHUTDOWN})
-_ASSUMED: Final = Signal.CTS | Signal.DSR | Signal.CD
 _SETTING: Final = "setting the line"
-_MOVING: Final = "moving DTR and RTS"
-_COUNTING: Final = "counting errors"
 _PATIENCE_S: Final = 0.1
 """For a thread that waits for modem lines; one that the driver keeps is left behind."""
-
-
-class Found(NamedTuple):
-    """What is found out about an open tty before it is a line."""
-
-    capabilities: Capabilities
-    signals: Signal | None
-    """None where there are no modem lines."""
-    errors: LineErrors
-
-
-def probe(fd: int) -> Found:
-    """Find out what the driver of an open tty can do; may talk to a USB device.
-
-    Raises OSError EIO where no UART is behind the tty.
-    """
-    signals, errors = None, LineErrors()
-    counted = True
-    try:
-        signals = ioctls.get_signals(fd)
-    except OSError as error:
-        if error.errno in _GONE:
-            raise
-    try:
-        errors = ioctls.get_counts(fd).errors
-    except OSError:
-        counted = False
-    modem_lines = signals is not None
-    # TIOCMIWAIT cannot be tried without waiting. Drivers have it together with the counts; where
-    # one does not, the first watch finds out and polls.
-    capabilities = Capabilities(
-        modem_lines=modem_lines,
-        modem_events=modem_lines and counted,
-        error_counts=counted,
-        framing=not termios2.is_pty(fd),
-    )
-    return Found(capabilities, signals, errors)
-
-
-def adopt_port(fd: int, path: str) -> tuple[SerialPort, Found]:
-    """Take over an open tty that another process has set up; only the locks are taken. May wait
-    for the device.
-
-    Raises DeviceBusyError or OSError; `fd` stays the caller's then.
-    """
-    port = SerialPort(path, LineSettings())
-    found = probe(fd)
-    port.adopt(fd)
-    return port, found
 
 
 class SerialPortLine:
@@ -120,22 +65,9 @@ class SerialPortLine:
         self._released = False
         self._closed: list[Callable[[], None]] = []
         self._break = False
-        self._moving = 0
-        self._counting = self._count_due = False
         self._refused: set[tuple[str, int | None]] = set()
-        self._errors = self._told_errors = found.errors
-        policies = ((Signal.DTR, port.policies.dtr), (Signal.RTS, port.policies.rts))
-        self._signals = _ASSUMED
-        for signal, policy in policies:
-            if policy is not SignalPolicy.OFF:
-                self._signals |= signal
-        if found.signals is not None:
-            self._signals = found.signals
         self._calls = calls = Calls(loop, apart=termios2.may_sleep(fd))
-        wait = wait_for_change if capabilities.modem_events else None
-        self._watch = ModemWatch(
-            loop, calls, fd, self._signals_changed, partial(self._failed, WATCHING), wait
-        )
+        self._seen = Seen(loop, calls, fd, found, port.policies, events, self._failed)
         self._transport = LineTransport(loop, self, port, calls, self._before_close, gatherers)
         # Any backlog at all, and its end, is of interest to the transmitter.
         self._transport.set_write_buffer_limits(high=0, low=0)
@@ -171,7 +103,7 @@ class SerialPortLine:
     @property
     def capabilities(self) -> Capabilities:
         """See `api.Line`; `modem_events` may turn false when changes are first watched."""
-        if self._capabilities.modem_events and not self._watch.by_events:
+        if self._capabilities.modem_events and not self._seen.by_events:
             self._capabilities = dataclasses.replace(self._capabilities, modem_events=False)
         return self._capabilities
 
@@ -198,7 +130,7 @@ class SerialPortLine:
 
     def _is_not_set(self, wanted: LineSettings, error: OSError) -> None:
         self._failed(_SETTING, error)
-        if error.errno in _GONE:
+        if error.errno in ioctls.GONE:
             self._settings = wanted.possible(self._settings)
 
     def _read_back(self, nominal: LineSettings, found: LineSettings) -> LineSettings:
@@ -215,28 +147,11 @@ class SerialPortLine:
 
     def signals(self) -> Signal:
         """See `api.Line`."""
-        return self._signals
+        return self._seen.signals
 
     def set_signals(self, on: Signal, off: Signal) -> Pending | None:
         """See `api.Line`."""
-        on, off = on & OUTPUT_SIGNALS, off & OUTPUT_SIGNALS
-        self._signals = (self._signals | on) & ~off
-        if self._over or not self._capabilities.modem_lines:
-            return None
-        self._moving += 1
-        return self._calls.make(
-            _MOVING,
-            partial(ioctls.set_signals, self._fd, on, off),
-            self._moved,
-            self._not_moved,
-        )
-
-    def _moved(self, _done: None) -> None:
-        self._moving -= 1
-
-    def _not_moved(self, error: OSError) -> None:
-        self._moving -= 1
-        self._failed(_MOVING, error)
+        return self._seen.move(on & OUTPUT_SIGNALS, off & OUTPUT_SIGNALS)
 
     def set_break(self, on: bool) -> Pending | None:
         """See `api.Line`. A driver without break is no error."""
@@ -248,57 +163,21 @@ class SerialPortLine:
 
     def errors(self) -> LineErrors:
         """See `api.Line`."""
-        return self._errors
+        return self._seen.errors
 
     def refresh(self) -> Pending | None:
         """See `api.Line`."""
-        capabilities = self._capabilities
-        if self._over or not (capabilities.modem_lines or capabilities.error_counts):
-            return None
-        return self._calls.make(WATCHING, self._read, self._is, partial(self._failed, WATCHING))
-
-    def _read(self) -> tuple[Signal | None, LineErrors | None]:
-        # In the device's thread, if it has one.
-        signals, errors = None, None
-        if self._capabilities.modem_lines:
-            signals = ioctls.get_signals(self._fd)
-        if self._capabilities.error_counts:
-            errors = ioctls.get_counts(self._fd).errors
-        return signals, errors
-
-    def _is(self, found: tuple[Signal | None, LineErrors | None]) -> None:
-        signals, errors = found
-        if signals is not None:
-            # What is being moved was seen before, or is not yet where it will be.
-            ours = OUTPUT_SIGNALS if self._moving else Signal.NONE
-            self._signals = signals & ~ours | self._signals & ours
-        if errors is not None:
-            self._errors = errors
+        return self._seen.refresh()
 
     def watch(self, *, signals: bool, errors: bool) -> None:
         """See `api.Line`. Without modem lines or error counts nothing comes."""
         if self._over:
             return
-        if errors and self._capabilities.error_counts:
-            self._count(self._begin_counting)
+        if self._seen.count(errors):
             self._transport.deliver = self.data_received
         else:
             self._transport.deliver = self._events.line_data
-        if signals and self._capabilities.modem_lines:
-            self._watch.start(self._signals)
-        else:
-            self._watch.stop()
-
-    def _count(self, then: Callable[[Counts], None]) -> None:
-        work = partial(ioctls.get_counts, self._fd)
-        self._calls.make(_COUNTING, work, then, self._not_counted)
-
-    def _not_counted(self, error: OSError) -> None:
-        self._counting = False
-        self._failed(_COUNTING, error)
-
-    def _begin_counting(self, counts: Counts) -> None:
-        self._errors = self._told_errors = counts.errors
+        self._seen.watch(signals=signals)
 
     def write(self, data: bytes | memoryview) -> int:
         """See `api.Line`. 0 once the device has gone; `line_lost` follows then."""
@@ -366,7 +245,7 @@ class SerialPortLine:
         self._end()
         self._released = True
         self._calls.detach()
-        self._watch.join(_PATIENCE_S)
+        self._seen.join(_PATIENCE_S)
         return self._transport.detach()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -374,26 +253,9 @@ class SerialPortLine:
 
     def data_received(self, data: bytes) -> None:
         """Bytes came while errors are watched: an error comes with a character, so look now."""
-        if self._counting:
-            self._count_due = True
-        else:
-            self._counting = True
-            self._count(self._counted)
+        self._seen.look_at_errors()
         if not self._over:
             self._events.line_data(data)
-
-    def _counted(self, counts: Counts) -> None:
-        self._counting = False
-        if self._over or self._transport.deliver != self.data_received:
-            return
-        self._errors = counts.errors
-        if self._errors != self._told_errors:
-            self._told_errors = self._errors
-            self._events.line_errors(self._errors)
-        if self._count_due:
-            self._count_due = False
-            self._counting = True
-            self._count(self._counted)
 
     def pause_writing(self) -> None:
         """The driver took less than all."""
@@ -417,20 +279,15 @@ class SerialPortLine:
 
     def _end(self) -> Callable[[], None] | None:
         self._over = True
-        self._watch.stop()
+        self._seen.end()
         return self._transmitter.stop()
 
     def _before_close(self) -> None:
         # In the closing thread. A wait for a modem line would keep the tty open.
-        self._watch.join()
+        self._seen.join()
         if self._break:
             with contextlib.suppress(OSError):
                 ioctls.set_break(self._fd, False)
-
-    def _signals_changed(self, inputs: Signal) -> None:
-        if not self._over:
-            self._signals = self._signals & OUTPUT_SIGNALS | inputs
-            self._events.line_signals(inputs)
 
     def _room(self) -> None:
         if not self._over and not self._transport.is_closing():
@@ -446,7 +303,7 @@ class SerialPortLine:
         """What a driver refuses is no fault of the line; a device that has gone ends it."""
         if self._over:
             return
-        if error.errno in _GONE:
+        if error.errno in ioctls.GONE:
             self._transport.fail(error)
         elif (what, error.errno) not in self._refused:
             self._refused.add((what, error.errno))

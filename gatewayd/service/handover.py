@@ -28,7 +28,8 @@ from gatewayd.device.scan import SerialDevice, scan
 from gatewayd.errors import DeviceError, GatewayError
 from gatewayd.line import ioctls
 from gatewayd.line.model import LineSettings, Parity, StopBits
-from gatewayd.line.serial_line import Found, SerialPortLine, adopt_port
+from gatewayd.line.probing import Found, adopt_port
+from gatewayd.line.serial_line import SerialPortLine
 from gatewayd.line.serial_port import SerialPort
 from gatewayd.line.worker import Worker
 from gatewayd.log import Happening, note

@@ -25,7 +25,8 @@ from gatewayd.line.model import (
     StopBits,
 )
 from gatewayd.line.opening import open_line
-from gatewayd.line.serial_line import SerialPortLine, adopt_port, probe
+from gatewayd.line.probing import adopt_port, probe
+from gatewayd.line.serial_line import SerialPortLine
 from tests.line.pty import Pty
 from tests.line.recorder import Recorder
 
