@@ -55,7 +55,6 @@ PACKAGES: Final = {
         "export",
         "doctor",
         *("metrics.families", "metrics.text", "record.live", "record.reading"),
-        *("metrics.families", "metrics.text"),
         "web",
     },
     "__main__": {"cli"},

@@ -1,12 +1,19 @@
-"""`gatewayd demo`: a simulated instrument, served on both faces, and how to talk to it."""
+"""`gatewayd demo`: a simulated instrument, served on both faces and shown on the page, and how to
+talk to it."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shlex
 import socket
+import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
 
 from gatewayd.config.problem import ConfigError, Place, Problem
 from gatewayd.config.schema import Address, Config, Echo, PortConfig
@@ -20,6 +27,7 @@ from gatewayd.service import daemon
 HELP = "serve a simulated instrument, to try without hardware"
 
 RFC2217, RAW = Address("127.0.0.1", 7001), Address("127.0.0.1", 7101)
+PAGE = Address("127.0.0.1", 8323)
 TRIES = 50
 """Ports that are tried from the wanted one upwards."""
 
@@ -55,8 +63,9 @@ def main(args: argparse.Namespace) -> int:
         control = own_path("demo")
 
         async def instrument() -> None:
-            print(instructions(rfc2217, raw, control), flush=True)
-            await terminal.serve()
+            with page(control) as url:
+                print(instructions(rfc2217, raw, control, url), flush=True)
+                await terminal.serve()
 
         return daemon.run(
             Config(ports=(port,), control=control), verbose=args.verbose, also=instrument
@@ -84,7 +93,31 @@ def next_free(wanted: Address) -> Address:
     raise GatewayError(f"no free port from {wanted} on; name one with --rfc2217 and --raw")
 
 
-def instructions(rfc2217: Address, raw: Address, control: str | None = None) -> str:
+@contextlib.contextmanager
+def page(control: str | None) -> Iterator[str]:
+    """The page, for the length of a `with` block: where to open it, signed in. Empty without what
+    it needs."""
+    if control is None or find_spec("h11") is None or find_spec("wsproto") is None:
+        yield ""
+        return
+    from gatewayd.web.token import new_token
+
+    address = next_free(PAGE)
+    with tempfile.TemporaryDirectory(prefix="gatewayd-demo-") as directory:
+        file = Path(directory, "token")
+        token = new_token(file)
+        options = ("--listen", str(address), "--control", control, "--token", str(file))
+        isolated = ["-I"] if sys.flags.isolated else []
+        program = [sys.executable, *isolated, "-m", "gatewayd"]
+        process = subprocess.Popen([*program, "web", *options])
+        try:
+            yield f"http://{address}/#token={token}"
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def instructions(rfc2217: Address, raw: Address, control: str | None = None, url: str = "") -> str:
     """What to type to talk to the instrument, as a text."""
     python = shlex.quote(sys.executable or "python3")  # which has pyserial, as we use it
     script = (
@@ -93,6 +126,7 @@ def instructions(rfc2217: Address, raw: Address, control: str | None = None) -> 
     )
     program = "gatewayd" if os.path.basename(sys.argv[0]) == "gatewayd" else f"{python} -m gatewayd"
     status = f"  {program} status --control {shlex.quote(control)}\n" if control else ""
+    shown = f"\nIn a browser:\n\n  {url}\n" if url else ""
     return f"""
 A simulated bench supply is served now. Try, in another terminal:
 
@@ -100,7 +134,7 @@ A simulated bench supply is served now. Try, in another terminal:
       then type *IDN? and Enter; Ctrl-] and quit to leave
   {python} -c "{script}"
   printf '*IDN?\\n' | nc -N {raw.host} {raw.port}
-{status}
+{status}{shown}
 It knows *IDN? *RST *OPC? *ESR? SYST:ERR? MEAS:VOLT? VOLT 1.5 VOLT? CURV?
 One client at a time. Ctrl-C ends it.
 """

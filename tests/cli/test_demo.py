@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import json
 import os
 import re
 import select
@@ -23,11 +26,13 @@ from tests.watched import PATIENCE
 
 @pytest.fixture(scope="module")
 def commands() -> Iterator[list[str]]:
-    """The commands that a running demo has printed: telnet, pyserial, netcat, status."""
+    """The commands that a running demo has printed: telnet, pyserial, netcat, status; and the
+    address of its page."""
     rfc2217, raw = free_ports(2)
     with Program("demo", "--rfc2217", str(rfc2217), "--raw", str(raw)) as program:
         program.wait_for("Ctrl-C ends it")
         program.wait_for(r"demo: .* open, 9600 8N1")
+        program.wait_for("the page is at")
         yield re.findall(r"^  (\S.*)$", program.text, re.MULTILINE)
 
 
@@ -36,9 +41,18 @@ def needs(program: str) -> None:
         pytest.skip(f"{program} is not installed")
 
 
-def test_four_commands_are_printed(commands: list[str]) -> None:
+def test_four_commands_and_an_address_are_printed(commands: list[str]) -> None:
     assert [os.path.basename(command.split()[0]) for command in commands[:1]] == ["telnet"]
-    assert len(commands) == 4
+    assert len(commands) == 5
+
+
+def test_the_page(commands: list[str]) -> None:
+    url, _, token = commands[4].partition("/#token=")
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=PATIENCE)
+    with contextlib.closing(connection):
+        body = json.dumps({"token": token})
+        connection.request("POST", "/sign-in", body, {"Origin": url})
+        assert connection.getresponse().status == 200
 
 
 def test_pyserial(commands: list[str]) -> None:
