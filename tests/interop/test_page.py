@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from time import sleep
 
 import pytest
 
@@ -15,9 +16,11 @@ pytest.importorskip("wsproto")
 
 from selenium.webdriver.common.keys import Keys
 
+from tests.cli.program import Program
 from tests.service.client import connect
 from tests.web.browser import CHROMIUM, DRIVER, Browser, chromium
 from tests.web.rig import Rig, rig
+from tests.web.stage import Stage, bench, boot
 
 DOCS = Path(__file__).parents[2] / "docs" / "page"
 PSU1, DUT_A = "[aria-labelledby=port-psu1]", "[aria-labelledby=port-dut-a]"
@@ -280,27 +283,64 @@ def test_axe_finds_nothing(browser: Browser, page: Rig, width: int, dark: bool) 
     assert found == [], "\n".join(found)
 
 
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, str]]:
+    """A gateway on a stage, and where its page is."""
+    directory = tmp_path_factory.mktemp("stage")
+    played = Stage(directory, bench())
+    boot(played)
+    options = ("--control", str(played.control), "--token", str(directory / "token"))
+    with played.played(), Program("web", "--listen", "127.0.0.1:0", *options) as program:
+        yield played, program.wait_for(r"the page is at (\S+)")[1]
+
+
+def test_what_a_line_with_modem_lines_shows(one_browser: Browser, stage: tuple[Stage, str]) -> None:
+    played, url = stage
+    one_browser.open(url)
+    one_browser.until_shown("live", "alice from 10.0.4.17", "2 watching", "lease of alice")
+    one_browser.until_shown("3 framing errors", "unplugged", "carol", "4 ports · 2 held · 1 away")
+    said = "return [...document.querySelectorAll(arguments[0])].map(one => one.textContent)"
+
+    def lamps() -> list[str]:
+        return list(one_browser.run(said, f"{PSU1} .lamps li"))
+
+    assert lamps() == ["DTR on", "RTS on", "CTS on", "DSR on", "CD off", "RI off"]
+    played.show("psu1", signals=["RTS", "CD"])
+    dark = ["DTR off", "RTS on", "CTS off", "DSR off", "CD on", "RI off"]
+    one_browser.until(lambda: lamps() == dark)
+    played.show("psu1", signals=["DTR", "RTS", "CTS", "DSR"], breaks=1, session=None)
+    one_browser.until_shown("1 break")
+    played.show("psu1", breaks=0, session=bench()[0]["session"])
+    one_browser.until_shown("alice from 10.0.4.17")
+    assert one_browser.complaints() == []
+
+
 @pytest.mark.parametrize("name", VIEWS)
-def test_pictures(browser: Browser, page: Rig, tmp_path: Path, name: str) -> None:
+def test_pictures(
+    one_browser: Browser, stage: tuple[Stage, str], tmp_path: Path, name: str
+) -> None:
     """With GATEWAYD_PICTURES in the environment they go to docs/."""
+    played, url = stage
     width, dark = VIEWS[name]
     directory = DOCS if os.environ.get("GATEWAYD_PICTURES") else tmp_path
-    with connect(page.raw):
-        browser.open(page.signing_url, width=width, dark=dark)
-        browser.until_shown("Signed in", "held", "away")
-        browser.find(f"{DUT_A} .take").click()
-        browser.until_shown("You type.")
-        boot = b"U-Boot SPL 2026.04\r\nDRAM: 512 MiB\r\nHit any key to stop autoboot:  0\r\n=> "
-        page.board.write(boot)
-        browser.until_on_screen(DUT_A, "=>")
-        browser.type("run bootcmd_test\n")
-        assert page.board.read_until(b"\r")
-        page.board.write(b"run bootcmd_test\r\nLoading Image.gz ... 8.1 MiB/s\r\n")
-        page.device.write(b"MEAS 1.234\r\n" * 20)
-        browser.until_on_screen(DUT_A, "Loading")
-        browser.press(f"{DUT_A} .term", "Times")
-        browser.until_on_screen(DUT_A, "Loading")
+    with one_browser.hurried():
+        one_browser.open(url, width=width, dark=dark)
+        one_browser.until_shown("live", "ci-runner-3")
+        one_browser.press("#port-dut-a ~ .acts", "Watch")
+        one_browser.until_on_screen(DUT_A, "Linux version")
+        one_browser.press(f"{DUT_A} .term", "Times")
+        board, supply = 0, 0
+        for number in range(150):
+            board += 500 + 400 * (number // 20 % 3) + 90 * (number % 7)
+            played.show("dut-a", received=board)
+            if number % 9 < 2:
+                supply += 100 + 30 * (number % 2)
+                played.show("psu1", received=supply, sent=supply // 4)
+            sleep(0.02)
+        if directory == DOCS:
+            one_browser.run("document.querySelector('#host').textContent = 'pi-lab3'")
         directory.mkdir(exist_ok=True)
-        browser.picture(directory / f"{name}.png")
+        one_browser.run("scrollTo(0, 0)")
+        one_browser.picture(directory / f"{name}.png")
     assert (directory / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert (DOCS / f"{name}.png").exists()

@@ -88,7 +88,7 @@ export class Terminal {
     this.root.setAttribute("aria-label", `terminal of ${this.card.name}`);
     this.card.root.append(this.root);
 
-    this.screen = new Screen({convertEol: true, disableStdin: true, screenReaderMode: true, scrollback: 5000, fontSize: 13, fontFamily: getComputedStyle(document.documentElement).getPropertyValue("--mono"), theme: {background: "#0b0e12", foreground: "#d7dde3"}});
+    this.screen = new Screen({convertEol: true, disableStdin: true, screenReaderMode: true, scrollback: 5000, fontSize: 13, fontFamily: getComputedStyle(document.documentElement).getPropertyValue("--mono"), theme: {background: "#0b0e12", foreground: "#d7dde3", brightBlack: "#7d8894", yellow: "#e3b341", green: "#4cc99a"}});
     const fit = new FitAddon();
     this.screen.loadAddon(fit);
     this.screen.open(this.place);
