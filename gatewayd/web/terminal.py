@@ -156,12 +156,12 @@ async def _perform(typist: Typist, message: dict[str, Any]) -> None:
             with contextlib.suppress(ValueError):
                 await typist.type(base64.b64decode(data, validate=True))
         case {"do": "break"}:
-            await typist.send_break()
+            typist.send_break()
         case {"do": "DTR" | "RTS" as signal, "on": bool(on)}:
-            await typist.control(SIGNALS[signal, on])
+            typist.control(SIGNALS[signal, on])
         case {"do": "line", **wanted}:
             with contextlib.suppress(KeyError, ValueError, TypeError):
-                await typist.set(*requests(wanted))
+                typist.set(*requests(wanted))
         case _:
             pass
 

@@ -22,6 +22,10 @@ READ_BYTES: Final = 65536
 TAIL_BYTES: Final = 512
 """The last words of the gateway are looked for in so much."""
 AGREEMENT_S: Final = 5.0
+LEAVING_S: Final = 1.0
+"""How long what was typed last has to be taken."""
+UNSENT_BYTES: Final = 65536
+"""So much may wait for the gateway before the browser is not read any more."""
 
 
 class NotTaken(Exception):
@@ -29,24 +33,29 @@ class NotTaken(Exception):
 
 
 class Typist:
-    """Types at a port. `ready` first; `ended` returns when the gateway has closed."""
+    """Types at a port. `ready` first; `ended` returns when the gateway has closed.
+
+    Straight on the socket: a stream of asyncio forgets what was received when a write fails, and
+    that would be the last words.
+    """
 
     def __init__(self, port: str, sock: socket.socket) -> None:
-        self._words = re.compile(rf"\[?{re.escape(port)}: (.*)")
+        self._words = re.compile(rf"\[?{re.escape(port)}(?: \(.*\))?: (.*)")
         self._sock = sock
         self._engine = TelnetEngine(
             local=(Option.BINARY, Option.SUPPRESS_GO_AHEAD, Option.COM_PORT),
             remote=(Option.BINARY, Option.SUPPRESS_GO_AHEAD, Option.ECHO),
         )
         self._tail = b""
-        self._agreed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._reading: asyncio.Task[None] | None = None
-        self._writer: asyncio.StreamWriter | None = None
+        loop = asyncio.get_running_loop()
+        self._agreed: asyncio.Future[None] = loop.create_future()
+        self._unsent = bytearray()
+        self._more, self._room = asyncio.Event(), asyncio.Event()
+        self._reading = loop.create_task(self._read())
+        self._writing = loop.create_task(self._write())
 
     async def ready(self) -> None:
         """Be let in, with Com Port Control. Raises NotTaken."""
-        reader, self._writer = await asyncio.open_unix_connection(sock=self._sock)
-        self._reading = asyncio.get_running_loop().create_task(self._read(reader))
         try:
             async with asyncio.timeout(AGREEMENT_S):
                 await asyncio.wait(
@@ -56,7 +65,6 @@ class Typist:
             raise NotTaken(self.last_words or "the gateway does not answer") from None
         if not self._agreed.done():
             raise NotTaken(self.last_words or "the gateway has closed")
-        self._agreed.result()
 
     @property
     def echoed(self) -> bool:
@@ -72,50 +80,59 @@ class Typist:
 
     async def ended(self) -> str:
         """Wait for the end; why it was."""
-        assert self._reading is not None
         await asyncio.wait((self._reading,))
         return self.last_words
 
     async def type(self, data: bytes) -> None:
         """Bytes for the device; it waits until most of those before are taken."""
-        await self._send(self._engine.encode(data))
+        self._put(self._engine.encode(data))
+        await self._sent(UNSENT_BYTES)
 
-    async def send_break(self) -> None:
+    def send_break(self) -> None:
         """A break, as long as the gateway makes one."""
         self._engine.send_command(Command.BRK)
-        await self._send()
+        self._put()
 
-    async def control(self, control: Control) -> None:
+    def control(self, control: Control) -> None:
         """A modem line on or off."""
-        await self.set(Request(ComPort.SET_CONTROL, control))
+        self.set(Request(ComPort.SET_CONTROL, control))
 
-    async def set(self, *requests: Request) -> None:
+    def set(self, *requests: Request) -> None:
         """Change the line."""
         for request in requests:
             self._engine.send_subnegotiation(Option.COM_PORT, encode_request(request))
-        await self._send()
+        self._put()
 
     async def close(self) -> None:
         """Leave the port; what was typed is still sent."""
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.wait((self._reading,))
-        if self._writer is not None:
-            self._writer.close()
-            with contextlib.suppress(OSError):
-                await self._writer.wait_closed()
-        else:
-            self._sock.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVING_S):
+                await self._sent(0)
+        for task in (self._reading, self._writing):
+            task.cancel()
+        await asyncio.wait((self._reading, self._writing))
+        self._sock.close()
 
-    async def _read(self, reader: asyncio.StreamReader) -> None:
-        try:
-            while data := await reader.read(READ_BYTES):
+    async def _sent(self, size: int) -> None:
+        """Wait until no more than `size` bytes are unsent, or nothing can be sent any more."""
+        while len(self._unsent) > size and not self._reading.done() and not self._writing.done():
+            self._room.clear()
+            await self._room.wait()
+
+    def _put(self, data: bytes = b"") -> None:
+        self._unsent += self._engine.data_to_send() + data
+        if self._unsent:
+            self._more.set()
+
+    async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(OSError):
+            while data := await loop.sock_recv(self._sock, READ_BYTES):
                 for event in self._engine.receive_data(data):
                     self._event(event)
                 # Never wait here: a session that is not read holds back its line.
-                self._write()
-        except OSError:
-            return
+                self._put()
+        self._room.set()
 
     def _event(self, event: object) -> None:
         match event:
@@ -127,14 +144,15 @@ class Typist:
             case _:
                 pass
 
-    def _write(self, data: bytes = b"") -> None:
-        data = self._engine.data_to_send() + data
-        if data and self._writer is not None:
-            self._writer.write(data)
-
-    async def _send(self, data: bytes = b"") -> None:
-        self._write(data)
-        if self._writer is not None:
-            # Whoever waits here finds out by the end of the session, not by an error.
-            with contextlib.suppress(OSError):
-                await self._writer.drain()
+    async def _write(self) -> None:
+        loop = asyncio.get_running_loop()
+        # Whoever waits finds out by the end of what is read.
+        with contextlib.suppress(OSError):
+            while True:
+                await self._more.wait()
+                self._more.clear()
+                while data := bytes(self._unsent):
+                    await loop.sock_sendall(self._sock, data)
+                    del self._unsent[: len(data)]
+                self._room.set()
+        self._room.set()

@@ -97,8 +97,8 @@ def test_it_shows_the_ports_and_may_do_no_more(gateway: Gateway, adapter: FtdiDe
     assert (rights["look"], rights["signed_in"], rights["able"]) == (True, True, False)
     assert '"psu1"' in browse(gateway, "talk", "/live", '"state": "ready"')
     # It begins in a unit without a network: all that it has is the socket that was passed.
-    who = gateway.vm.run("ps -o user= -C gatewayd --sort=pid").stdout.split()
-    assert sorted(who) == ["gatewayd", "gatewayd-web"] or "gatewayd-+" in who
+    pid = gateway.vm.run("systemctl show --value --property=MainPID gatewayd-web.service").stdout
+    assert gateway.vm.run(f"stat --format=%U /proc/{pid.strip()}").stdout.strip() == "gatewayd-web"
     owner = "stat --format=%U:%G:%a"
     assert gateway.vm.run(f"{owner} /var/lib/gatewayd-web/token").stdout.strip() == (
         "gatewayd-web:gatewayd-web:600"

@@ -128,9 +128,18 @@ class Rig:
 
     def cookie(self) -> str:
         """A Cookie header of somebody who has signed in."""
-        answer = self.ask("POST", "/sign-in", {"token": self.token})
+        return signed_in(self.port, self.token)["Cookie"]
+
+
+def signed_in(port: int, token: str) -> dict[str, str]:
+    """The headers of a browser that has signed in to the page at `port`."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    with contextlib.closing(connection):
+        origin = {"Origin": f"http://127.0.0.1:{port}"}
+        connection.request("POST", "/sign-in", json.dumps({"token": token}), origin)
+        answer = connection.getresponse()
         assert answer.status == 200
-        return str(answer.headers["Set-Cookie"]).partition(";")[0]
+        return {"Cookie": str(answer.headers["Set-Cookie"]).partition(";")[0]}
 
 
 @contextlib.contextmanager
