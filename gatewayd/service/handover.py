@@ -11,30 +11,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import fcntl
 import json
 import logging
 import os
 import socket
 import stat
-import threading
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable
 from typing import Any, Final
 
 from gatewayd.config.schema import Face, PortConfig
-from gatewayd.device.match import find
-from gatewayd.device.scan import SerialDevice, scan
-from gatewayd.errors import DeviceError, GatewayError
-from gatewayd.line import ioctls
 from gatewayd.line.model import LineSettings, Parity, StopBits
-from gatewayd.line.probing import Found, adopt_port
 from gatewayd.line.serial_line import SerialPortLine
-from gatewayd.line.serial_port import SerialPort
-from gatewayd.line.worker import Worker
 from gatewayd.log import Happening, note
 from gatewayd.net.connection import Connection
 from gatewayd.net.entrance import Entrance
+from gatewayd.service.adoption import Adoption
 from gatewayd.service.gateway import Gateway, Served, settled
 from gatewayd.service.passed import PassedSockets, taken_socket
 from gatewayd.service.store import DEVICE, SESSION, STATE, Store
@@ -42,8 +33,6 @@ from gatewayd.service.store import DEVICE, SESSION, STATE, Store
 VERSION: Final = 1
 SETTLE_S: Final = 1.0
 """How long lines may take for what clients sent before the state is written down."""
-ADOPT_S: Final = 1.0
-"""How long all wait for the devices that were left open; one that takes longer is stuck."""
 _MALFORMED: Final = (
     *(KeyError, ValueError, TypeError, IndexError),
     *(AttributeError, OverflowError, RecursionError),
@@ -136,24 +125,20 @@ def _connection(served: Served) -> tuple[Face, Connection] | None:
     )
 
 
-Adopting = Worker[tuple[SerialPort, Found]]
-
-
 class Inheritance:
     """What the process before left. What nobody takes is closed by `close`."""
 
     def __init__(self, passed: dict[str, list[int]]) -> None:
         """`passed` is what `systemd.listen_fds` returns."""
-        self._devices: dict[str, int] = {}
+        self._devices = Adoption()
         self._connections: dict[str, socket.socket] = {}
         self._ports: dict[str, dict[str, Any]] = {}
-        self._taken: dict[str, tuple[str, Adopting]] = {}
         listening: dict[str, list[int]] = {}
         for name, fds in passed.items():
             if name == STATE:
                 self._ports = _read_state(fds)
             elif name.startswith(DEVICE):
-                self._devices[name.removeprefix(DEVICE)] = _last(fds)
+                self._devices.add(name.removeprefix(DEVICE), _last(fds))
             elif name.startswith(SESSION):
                 connection = taken_socket(name, _last(fds))
                 if connection is not None:
@@ -164,28 +149,9 @@ class Inheritance:
         """The listening ones."""
 
     async def take(self, ports: Iterable[PortConfig]) -> None:
-        """Take over the devices that the ports still have, each in a thread of its own: before
-        anybody listens, so that nothing is between a port and its session."""
-        loop = asyncio.get_running_loop()
-        devices: Sequence[SerialDevice] = ()
-        if self._devices:
-            # Without room to look, they are opened anew.
-            with contextlib.suppress(OSError):
-                devices = scan()
-        for port in ports:
-            path = _path(port, devices)
-            fd = self._devices.get(port.name)
-            if fd is None or not self._is_still(port) or not _same(path, fd):
-                continue
-            try:
-                taking = Worker(loop, partial(_adopt, fd, path), _give_up)
-            except RuntimeError as error:
-                _not_taken(port.name, error)
-                continue
-            del self._devices[port.name]
-            self._taken[port.name] = path, taking
-        if self._taken:
-            await asyncio.wait([one.done for _, one in self._taken.values()], timeout=ADOPT_S)
+        """Take over the devices that the ports still have: before anybody listens, so that nothing
+        is between a port and its session."""
+        await self._devices.take({port.name: port for port in ports if self._is_still(port)})
 
     def _is_still(self, port: PortConfig) -> bool:
         device = str(port.device)
@@ -193,7 +159,7 @@ class Inheritance:
 
     def restore(self, gateway: Gateway, store: Store) -> None:
         """Give devices and sessions to a gateway whose ports listen already."""
-        if (self._devices or self._taken) and not self._ports:
+        if self._devices and not self._ports:
             note(
                 Happening.SESSION_CLOSED,
                 "the process before ended without handing over: its sessions are closed",
@@ -224,7 +190,7 @@ class Inheritance:
         except _MALFORMED as error:
             self._cannot(served, error)
             state = {}
-        self._restore_device(served, settings, store)
+        self._devices.give(served.keeper, settings, store)
         try:
             going_on = self._restore_session(gateway, served, state)
         except _MALFORMED as error:
@@ -234,24 +200,6 @@ class Inheritance:
             port.abandon(keep=bool(state))
         if waiting:
             port.outbox.resume(waiting, known)
-
-    def _restore_device(self, served: Served, settings: LineSettings | None, store: Store) -> None:
-        name, keeper = served.port.name, served.keeper
-        path, taking = self._taken.pop(name, ("", None))
-        if taking is None:
-            return
-        if not taking.done.done():
-            taking.done.cancel()
-            store.device(name, None)
-            keeper.leave(path, taking.back)
-            return
-        try:
-            port, found = taking.done.result()
-        except (OSError, GatewayError) as error:
-            # The keeper opens it anew.
-            _not_taken(name, error)
-            return
-        keeper.adopt(SerialPortLine(port, served.port, found, settings, keeper.gatherers))
 
     def _restore_session(self, gateway: Gateway, served: Served, state: dict[str, Any]) -> bool:
         session = state.get("session")
@@ -290,59 +238,13 @@ class Inheritance:
 
     def close(self, store: Store) -> None:
         """Close what nobody took."""
-        for port, fd in self._devices.items():
-            store.device(port, None)
-            _close_apart(fd)
-        self._devices.clear()
+        self._devices.close(store)
         for name in self.sockets.close():
             note(Happening.FAULT, "the socket unit %s is for no port here", name)
         for port, sock in self._connections.items():
             note(Happening.SESSION_CLOSED, "a session of the process before ends", port=port)
             sock.close()
         self._connections.clear()
-
-
-def _path(port: PortConfig, devices: Sequence[SerialDevice]) -> str:
-    """Where the device of a port is; "" where it is nowhere, or might be several."""
-    try:
-        found = find(port.device, devices)
-    except DeviceError:
-        return ""
-    return found.path if isinstance(found, SerialDevice) else found
-
-
-def _adopt(fd: int, path: str) -> tuple[SerialPort, Found]:
-    try:
-        return adopt_port(fd, path)
-    except BaseException:
-        _close(fd)
-        raise
-
-
-def _not_taken(port: str, error: Exception) -> None:
-    note(Happening.FAULT, "cannot take its device over: %s", error, port=port)
-
-
-def _give_up(adopted: tuple[SerialPort, Found]) -> None:
-    adopted[0].close()
-
-
-def _close(fd: int) -> None:
-    """Close a tty, and let others open it: the manager may have its copy."""
-    with contextlib.suppress(OSError):
-        ioctls.set_exclusive(fd, False)
-        fcntl.flock(fd, fcntl.LOCK_UN)
-    with contextlib.suppress(OSError):
-        os.close(fd)
-
-
-def _close_apart(fd: int) -> None:
-    # The driver may take its time, and the end of the program does not wait for it.
-    thread = threading.Thread(target=_close, args=(fd,), daemon=True)
-    try:
-        thread.start()
-    except RuntimeError:
-        _close(fd)
 
 
 def _last(fds: list[int]) -> int:
@@ -371,15 +273,6 @@ def _rewound(fd: int) -> bool:
         return False
     os.lseek(fd, 0, os.SEEK_SET)
     return True
-
-
-def _same(path: str, fd: int) -> bool:
-    """Whether both are one device. Not by the name of the descriptor: that is of the mount
-    namespace in which it was opened, which may be gone."""
-    try:
-        return os.stat(path).st_rdev == os.fstat(fd).st_rdev
-    except OSError:
-        return False
 
 
 def _plain(settings: LineSettings) -> dict[str, Any]:
