@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from gatewayd.config.problem import ConfigError, Place, Problem
-from gatewayd.config.schema import Address, Config, Echo, PortConfig
+from gatewayd.config.schema import Address, Config, Echo, PortConfig, RecordConfig, RecordMode
 from gatewayd.config.values import parse_address
 from gatewayd.control.own import own_path
 from gatewayd.demo.instrument import Instrument
@@ -28,6 +28,9 @@ HELP = "serve a simulated instrument, to try without hardware"
 
 RFC2217, RAW = Address("127.0.0.1", 7001), Address("127.0.0.1", 7101)
 PAGE = Address("127.0.0.1", 8323)
+METRICS = Address("127.0.0.1", 9317)
+LEFT_FREE = 64 << 20
+"""Bytes of the disk that the record leaves to others."""
 TRIES = 50
 """Ports that are tried from the wanted one upwards."""
 
@@ -50,7 +53,8 @@ def main(args: argparse.Namespace) -> int:
         terminal = InstrumentTerminal(Instrument())
     except OSError as error:
         raise GatewayError(f"no pseudo terminal for the instrument: {error.strerror}") from None
-    with terminal:
+    metrics = next_free(METRICS)
+    with terminal, tempfile.TemporaryDirectory(prefix="gatewayd-demo-") as records:
         port = PortConfig(
             name="demo",
             description="simulated instrument",
@@ -58,18 +62,25 @@ def main(args: argparse.Namespace) -> int:
             rfc2217=(rfc2217,),
             raw=(raw,),
             echo=Echo.CLIENT,  # an instrument sends back nothing that is typed
+            record=RecordMode.BOTH,
+            pcapng=True,
+            replay=65536,
         )
 
         control = own_path("demo")
 
         async def instrument() -> None:
             with page(control) as url:
-                print(instructions(rfc2217, raw, control, url), flush=True)
+                print(instructions(rfc2217, raw, metrics, records, control, url), flush=True)
                 await terminal.serve()
 
-        return daemon.run(
-            Config(ports=(port,), control=control), verbose=args.verbose, also=instrument
+        config = Config(
+            ports=(port,),
+            control=control,
+            record=RecordConfig(records, free=LEFT_FREE),
+            metrics=(metrics,),
         )
+        return daemon.run(config, verbose=args.verbose, also=instrument)
 
 
 def _chosen(option: str, text: str | None) -> Address | None:
@@ -117,15 +128,26 @@ def page(control: str | None) -> Iterator[str]:
             process.wait()
 
 
-def instructions(rfc2217: Address, raw: Address, control: str | None = None, url: str = "") -> str:
-    """What to type to talk to the instrument, as a text."""
+def instructions(
+    rfc2217: Address,
+    raw: Address,
+    metrics: Address,
+    records: str,
+    control: str | None = None,
+    url: str = "",
+) -> str:
+    """What to type to talk to the instrument and to look on, as a text."""
     python = shlex.quote(sys.executable or "python3")  # which has pyserial, as we use it
     script = (
         f"import serial; s = serial.serial_for_url('rfc2217://{rfc2217}', timeout=3); "
         "s.write(b'*IDN?\\n'); print(s.readline())"
     )
     program = "gatewayd" if os.path.basename(sys.argv[0]) == "gatewayd" else f"{python} -m gatewayd"
-    status = f"  {program} status --control {shlex.quote(control)}\n" if control else ""
+    look = ""
+    if control:
+        commands = ("status", "watch demo --replay", "log demo -f")
+        at = f"--control {shlex.quote(control)}"
+        look = "".join(f"  {program} {command} {at}\n" for command in commands)
     shown = f"\nIn a browser:\n\n  {url}\n" if url else ""
     return f"""
 A simulated bench supply is served now. Try, in another terminal:
@@ -134,7 +156,9 @@ A simulated bench supply is served now. Try, in another terminal:
       then type *IDN? and Enter; Ctrl-] and quit to leave
   {python} -c "{script}"
   printf '*IDN?\\n' | nc -N {raw.host} {raw.port}
-{status}{shown}
+{look}  curl http://{metrics}/metrics
+{shown}
 It knows *IDN? *RST *OPC? *ESR? SYST:ERR? MEAS:VOLT? VOLT 1.5 VOLT? CURV?
-One client at a time. Ctrl-C ends it.
+What passes is recorded in {records}/demo, as text and as packets for
+Wireshark, until it ends. One client at a time. Ctrl-C ends it.
 """

@@ -8,26 +8,29 @@ import json
 import os
 import re
 import select
+import shlex
 import shutil
 import signal
 import socket
 import subprocess
+import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from gatewayd.cli.demo import instructions, next_free
 from gatewayd.config.schema import Address
 from gatewayd.demo.instrument import IDENTITY
-from tests.cli.program import Program, gatewayd
+from tests.cli.program import Program, ask, gatewayd
 from tests.interop.gateway import free_ports
-from tests.watched import PATIENCE
+from tests.watched import PATIENCE, Watched
 
 
 @pytest.fixture(scope="module")
 def commands() -> Iterator[list[str]]:
-    """The commands that a running demo has printed: telnet, pyserial, netcat, status; and the
-    address of its page."""
+    """The commands that a running demo has printed: telnet, pyserial, netcat; status, watch, log,
+    and curl for the metrics; and the address of its page."""
     rfc2217, raw = free_ports(2)
     with Program("demo", "--rfc2217", str(rfc2217), "--raw", str(raw)) as program:
         program.wait_for("Ctrl-C ends it")
@@ -41,13 +44,15 @@ def needs(program: str) -> None:
         pytest.skip(f"{program} is not installed")
 
 
-def test_four_commands_and_an_address_are_printed(commands: list[str]) -> None:
-    assert [os.path.basename(command.split()[0]) for command in commands[:1]] == ["telnet"]
-    assert len(commands) == 5
+def test_what_is_printed(commands: list[str]) -> None:
+    words = ("telnet", "rfc2217://", "nc -N", "status", "watch demo", "log demo -f", "/metrics")
+    assert len(commands) == len(words) + 1
+    for command, word in zip(commands, (*words, "/#token="), strict=True):
+        assert word in command
 
 
 def test_the_page(commands: list[str]) -> None:
-    url, _, token = commands[4].partition("/#token=")
+    url, _, token = commands[7].partition("/#token=")
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=PATIENCE)
     with contextlib.closing(connection):
         body = json.dumps({"token": token})
@@ -100,6 +105,25 @@ def test_status(commands: list[str]) -> None:
     assert re.search(r"^demo +ready +9600 8N1", done.stdout, re.MULTILINE)
 
 
+def test_who_looks_on_sees_what_passes_and_what_has_passed(commands: list[str]) -> None:
+    raw = int(shlex.split(commands[2])[-1])
+    for command in commands[4:6]:
+        # Once for what is replayed and recorded by then, once more for what comes.
+        assert ask(raw, b"*IDN?\n").decode() == f"{IDENTITY}\n"
+        with Watched(["sh", "-c", f"exec {command}"]) as watching:
+            watching.wait_for(f"< {re.escape(IDENTITY)}\n")
+            if "watch" in command:
+                watching.wait_for("! what it says now\n")
+            seen = len(watching.text)
+            ask(raw, b"*IDN?\n")
+            watching.wait_for(rf"> \*IDN\?\n(.*\n)*\S+ < {re.escape(IDENTITY)}\n", seen)
+
+
+def test_metrics(commands: list[str]) -> None:
+    with urllib.request.urlopen(commands[6].split()[-1], timeout=PATIENCE) as answer:
+        assert b'gatewayd_port_held{port="demo"}' in answer.read()
+
+
 def read_until(fd: int, wanted: bytes) -> None:
     """Read from `fd` until `wanted` has come."""
     seen = b""
@@ -114,6 +138,9 @@ def test_ctrl_c_ends_it_cleanly() -> None:
     with Program(*arguments, stop=signal.SIGINT) as program:
         program.wait_for("Ctrl-C ends it")
         program.wait_for(r"demo: .* open, 9600 8N1")
+        records = Path(program.wait_for(r"recorded in (\S+)/demo,")[1])
+        assert records.is_dir()
+    assert not records.exists()
 
 
 def test_the_next_free_port_is_taken() -> None:
@@ -131,7 +158,9 @@ def test_a_wrong_address() -> None:
 
 
 def test_an_ipv6_address_is_printed_as_each_program_takes_it() -> None:
-    text = instructions(Address("::1", 7001), Address("::1", 7101))
+    rfc2217, raw, metrics = (Address("::1", number) for number in (7001, 7101, 9317))
+    text = instructions(rfc2217, raw, metrics, "/tmp/records")
     assert "telnet ::1 7001\n" in text
     assert "rfc2217://[::1]:7001'" in text
     assert "nc -N ::1 7101\n" in text
+    assert "curl http://[::1]:9317/metrics\n" in text
