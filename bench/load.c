@@ -8,7 +8,7 @@
  *   disconnect
  *   rtt BYTES ROUNDS SECONDS       client to line and back, one after the other, on the first port
  *   bulk up|down|both text|random|ff BYTES   as fast as it goes, on the first port; up is line to client
- *   paced PIECE BAUD up|both SECONDS         each connected port as a UART of BAUD delivers it, PIECE bytes at a time
+ *   paced PIECE BAUD up|both SECONDS [text]  each connected port as a UART of BAUD delivers it, PIECE bytes at a time
  *   churn TCPPORT SECONDS          connect, agree COM-PORT, SET-BAUDRATE, close
  *
  * Every byte is checked against its position. Times are CLOCK_MONOTONIC; CPU is user and system time of the
@@ -556,9 +556,11 @@ static void obey(char *line)
         kind = *what == 't' ? TEXT : *what == 'r' ? RANDOM : ALL_FF;
         command_bulk(strcmp(way, "down") != 0, strcmp(way, "up") != 0, a);
         kind = RANDOM;
-    } else if (sscanf(line, "paced %lu %lf %7s %lf", &a, &baud, way, &seconds) == 4 && a && a <= CHUNK && connected)
+    } else if (sscanf(line, "paced %lu %lf %7s %lf", &a, &baud, way, &seconds) == 4 && a && a <= CHUNK && connected) {
+        kind = strstr(line, " text") ? TEXT : RANDOM;
         command_paced(a, baud, !strcmp(way, "both"), seconds);
-    else if (sscanf(line, "churn %lu %lf", &a, &seconds) == 2)
+        kind = RANDOM;
+    } else if (sscanf(line, "churn %lu %lf", &a, &seconds) == 2)
         command_churn((int)a, seconds);
     else
         fail("not understood: %.*s", (int)strcspn(line, "\n"), line);

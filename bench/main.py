@@ -70,7 +70,13 @@ def _raise_descriptor_limit() -> None:
 
 
 def _subjects(options: argparse.Namespace, tools: Tools) -> list[Subject]:
-    every = [gatewayd(options.python), ser2net(tuned=False), ser2net(tuned=True), relay(tools)]
+    every = [
+        gatewayd(options.python),
+        ser2net(tuned=False),
+        ser2net(tuned=True),
+        relay(tools),
+        gatewayd(options.python, seeing=True),
+    ]
     names = [name for name in options.subjects.split(",") if name]
     unknown = set(names) - {subject.name for subject in every}
     if unknown:
@@ -91,8 +97,8 @@ def _compare(options: argparse.Namespace, chosen: Sequence[Work], tools: Tools) 
     texts = publish.tables(chosen, run.results, subjects, about)
     drawings = publish.plots(run.results, subjects)
     path = publish.keep(texts, drawings, run.results, about, run.failures)
-    print(texts["all"])
-    print(texts["must"])
+    for text in texts.values():
+        print(text)
     if options.publish:
         for changed in publish.put_into_docs(texts, drawings):
             print(f"wrote {changed}", file=sys.stderr)

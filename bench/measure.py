@@ -9,7 +9,7 @@ from bench.rig import Rig, idle_together
 from bench.subjects import Subject
 from bench.table import Results
 from bench.toolchain import BenchError, Tools
-from bench.work import IDLE_SECONDS, Work, figures_of
+from bench.work import IDLE_SECONDS, SCRAPES, Work, figures_of
 
 Note = Callable[[str], None]
 
@@ -29,11 +29,11 @@ class Run:
 
     def measure(self, catalogue: Sequence[Work], repetitions: int) -> None:
         """Do all the work, as often as told; A B C D, A B C D, ... within each group of rigs."""
-        groups: dict[tuple[str, int], list[Work]] = {}
+        groups: dict[tuple[str, int, tuple[str, ...]], list[Work]] = {}
         for work in catalogue:
-            groups.setdefault((work.kind, work.ports), []).append(work)
+            groups.setdefault((work.kind, work.ports, work.subjects), []).append(work)
             self.results[work.key] = {subject.name: [] for subject in self._subjects}
-        for (kind, ports), works in groups.items():
+        for (kind, ports, _), works in groups.items():
             self._note(f"{kind}, {ports} ports: {len(works)} rows")
             if kind == "start":
                 self._starts(works[0], repetitions)
@@ -48,7 +48,7 @@ class Run:
         with ExitStack() as stack:
             for repetition in range(repetitions):
                 for work in works:
-                    for subject in self._subjects:
+                    for subject in self._who(work):
                         if work.needs_telnet() and not subject.telnet:
                             continue
                         try:
@@ -64,14 +64,19 @@ class Run:
                         self.results[work.key][subject.name].append(figures_of(work, raw))
                 self._note(f"  repetition {repetition + 1} of {repetitions}")
 
+    def _who(self, work: Work) -> list[Subject]:
+        return [subject for subject in self._subjects if subject.name in work.subjects]
+
     def _rig(self, stack: ExitStack, subject: Subject, work: Work) -> Rig:
         rig = stack.enter_context(Rig(subject, self._tools, work.ports))
-        if work.kind in ("session", "idle"):
+        if work.kind in ("session", "idle", "scrape"):
             rig.connect()
         return rig
 
     @staticmethod
     def _do(rig: Rig, work: Work) -> dict[str, float]:
+        if work.kind == "scrape":
+            return rig.scrape(SCRAPES)
         return rig.do(work.command.format(tcp_port=rig.lines[0].tcp_port))
 
     def _failed(self, work: Work, error: BenchError) -> None:
@@ -84,7 +89,7 @@ class Run:
         for _ in range(repetitions):
             rigs = []
             with ExitStack() as stack:
-                for subject in self._subjects:
+                for subject in self._who(work):
                     try:
                         rigs.append(self._rig(stack, subject, work))
                     except BenchError as error:
@@ -95,7 +100,7 @@ class Run:
 
     def _starts(self, work: Work, repetitions: int) -> None:
         for _ in range(repetitions):
-            for subject in self._subjects:
+            for subject in self._who(work):
                 try:
                     with Rig(subject, self._tools, work.ports) as rig:
                         figures = {"start_ms": rig.start_ms}

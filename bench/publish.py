@@ -12,14 +12,15 @@ from pathlib import Path
 
 from bench.plot import Series, line_plot
 from bench.subjects import Subject
-from bench.table import Results, generator_limits, markdown, medians, rows, verdict
+from bench.table import Results, generator_limits, markdown, medians, rows, seeing, verdict
 from bench.toolchain import BUILD, PROJECT, SER2NET
-from bench.work import PIECES, Work
+from bench.work import COMPARED, PIECES, Work
 
 PLOTS = PROJECT / "docs" / "performance"
 TABLES = {
     PROJECT / "README.md": "must",
     PROJECT / "docs" / "performance.md": "all",
+    PROJECT / "docs" / "recording.md": "seeing",
 }
 """Documents with a table of the benchmark, between `<!-- bench -->` and `<!-- /bench -->`."""
 
@@ -45,13 +46,23 @@ def machine(python: str) -> str:
 def tables(
     catalogue: Sequence[Work], results: Results, subjects: Sequence[Subject], about: str
 ) -> dict[str, str]:
-    """The Markdown to print and to put into documents: "must" is short, "all" has every figure."""
-    lines = rows(catalogue, results)
-    end = f"\n{verdict(lines)} {generator_limits(catalogue, results)}{about}\n"
-    return {
-        "must": markdown(lines, subjects, only_musts=True) + end,
-        "all": markdown(lines, subjects) + end,
+    """The Markdown to print and to put into documents: "must" is short, "all" has every figure, and
+    "seeing" what a record and metrics cost. A table without rows is left out."""
+    compared = [work for work in catalogue if work.subjects == COMPARED]
+    lines = rows(compared, results)
+    others = [subject for subject in subjects if subject.name in COMPARED]
+    end = f"\n{verdict(lines)} {generator_limits(compared, results)}{about}\n"
+    texts = {
+        "must": markdown(lines, others, only_musts=True) + end,
+        "all": markdown(lines, others) + end,
     }
+    more = [work for work in catalogue if work.subjects != COMPARED]
+    found = rows(more, results)
+    about = about.rpartition(", ser2net ")[0] + "."
+    texts["seeing"] = (
+        f"{seeing(found)}\n{verdict(found)} {generator_limits(more, results)}{about}\n"
+    )
+    return {name: texts[name] for name in texts if (found if name == "seeing" else lines)}
 
 
 def plots(results: Results, subjects: Sequence[Subject]) -> dict[str, str]:
@@ -135,7 +146,8 @@ def put_into_docs(texts: dict[str, str], drawings: dict[str, str]) -> list[Path]
         before = document.read_text()
         after = before
         for found in _MARKED.finditer(before):
-            after = after.replace(found[0], f"{found[1]}{texts[which]}{found[2]}")
+            if which in texts:
+                after = after.replace(found[0], f"{found[1]}{texts[which]}{found[2]}")
         if after != before:
             document.write_text(after)
             changed.append(document)

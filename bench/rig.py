@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import select
 import shutil
 import socket
@@ -18,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from bench import process
-from bench.subjects import Line, Subject, environment
+from bench.subjects import METRICS, Line, Subject, environment, free_ports
 from bench.toolchain import BUILD, BenchError, Tools
 
 PATIENCE = 120.0
@@ -72,6 +71,21 @@ class Rig:
         """The gateway's process."""
         assert self._gateway is not None
         return self._gateway.pid
+
+    def scrape(self, times: int) -> dict[str, float]:
+        """Ask for the metrics so often; what that took."""
+        port = int((self._directory / METRICS).read_text())
+        before, started = process.cpu_seconds(self.pid), time.monotonic()
+        for _ in range(times):
+            with socket.create_connection(("127.0.0.1", port), 5) as client:
+                client.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                while client.recv(1 << 20):
+                    pass
+        return {
+            "rounds": times,
+            "wall_s": time.monotonic() - started,
+            "cpu_s": process.cpu_seconds(self.pid) - before,
+        }
 
     def _start(self) -> None:
         argv = self.subject.command(self.lines, self._directory)
@@ -163,17 +177,3 @@ def idle_together(rigs: Sequence[Rig], seconds: float) -> list[dict[str, float]]
         }
         for rig, (woken, cpu) in zip(rigs, before, strict=True)
     ]
-
-
-def free_ports(count: int) -> list[int]:
-    """TCP ports that nobody listens on, below those that the kernel gives to clients."""
-    found: list[int] = []
-    first = random.randrange(10000, 28000)
-    for port in range(first, 32700):
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            found.append(port)
-        if len(found) == count:
-            return found
-    raise BenchError(f"no {count} free TCP ports")

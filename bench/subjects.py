@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.toolchain import PROJECT, SER2NET, Tools
+from bench.toolchain import PROJECT, SER2NET, BenchError, Tools
 
 BAUDRATE = 115200
+METRICS = "metrics"
+"""The file in a subject's directory that has the TCP port of its metrics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +41,34 @@ def system_python() -> str:
     return "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
 
 
-def gatewayd(python: str) -> Subject:
-    """gatewayd from this checkout, under the given interpreter."""
+def gatewayd(python: str, *, seeing: bool = False) -> Subject:
+    """gatewayd from this checkout, under the given interpreter; `seeing` with a record of every
+    port, in both forms, and metrics."""
 
     def command(lines: Sequence[Line], directory: Path) -> list[str]:
         config = directory / "gatewayd.yaml"
-        text = ["version: 1", f"control: {directory / 'control'}", "ports:"]
+        text = ["version: 1", f"control: {directory / 'control'}"]
+        more = []
+        if seeing:
+            (metrics,) = free_ports(1)
+            (directory / METRICS).write_text(str(metrics))
+            (directory / "records").mkdir()
+            text += [f"metrics: {metrics}", f"record: {{directory: {directory}/records, free: 0}}"]
+            more = ["    record: both", "    pcapng: true"]
+        text.append("ports:")
         for number, line in enumerate(lines):
             text += [
                 f"  port{number}:",
                 f"    device: {line.device}",
                 f"    line: {BAUDRATE} 8N1",
                 f"    rfc2217: 127.0.0.1:{line.tcp_port}",
+                *more,
             ]
         config.write_text("\n".join(text) + "\n")
         return [python, "-m", "gatewayd", "run", "-c", str(config)]
 
+    if seeing:
+        return Subject("seeing", "recording", True, command)
     return Subject("gatewayd", "gatewayd", True, command)
 
 
@@ -102,3 +119,17 @@ def relay(tools: Tools) -> Subject:
 def environment() -> dict[str, str]:
     """The environment of every subject: gatewayd is taken from this checkout."""
     return {**os.environ, "PYTHONPATH": str(PROJECT)}
+
+
+def free_ports(count: int) -> list[int]:
+    """TCP ports that nobody listens on, below those that the kernel gives to clients."""
+    found: list[int] = []
+    first = random.randrange(10000, 28000)
+    for port in range(first, 32700):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise BenchError(f"no {count} free TCP ports")

@@ -33,7 +33,7 @@ class Row:
         must = self.figure.must
         if must is None:
             return None
-        value = self.ratio(must.to) if must.to else self.medians.get("gatewayd")
+        value = self.ratio(must.to, must.of) if must.to else self.medians.get(must.of)
         return None if value is None else must.holds(value)
 
     def tells(self) -> bool:
@@ -85,6 +85,27 @@ def markdown(table: Sequence[Row], subjects: Sequence[Subject], only_musts: bool
                 {True: "yes", False: "**no**", None: ""}[row.holds()],
             ]
         )
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+
+
+def seeing(table: Sequence[Row]) -> str:
+    """The table of what a record and metrics cost."""
+    lines = [
+        ["work", "figure", "without", "with", "ratio", "must", "holds"],
+        ["---", "---", "---:", "---:", "---:", "---", "---"],
+    ]
+    lines += [
+        [
+            row.work.title,
+            row.figure.title,
+            number(row.medians.get("gatewayd")),
+            number(row.medians.get("seeing")),
+            number(row.ratio("gatewayd", "seeing"), 2),
+            str(row.figure.must or ""),
+            {True: "yes", False: "**no**", None: ""}[row.holds()],
+        ]
+        for row in table
+    ]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
 
 

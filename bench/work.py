@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bench.subjects import BAUDRATE
 
 MIB = 1 << 20
+COMPARED = ("gatewayd", "ser2net", "tuned", "relay")
+SEEING = ("gatewayd", "seeing")
+"""gatewayd without and with a record and metrics."""
+SCRAPES = 50
 IDLE_SECONDS = 10.0
 PIECES = {14: "1.2 ms", 29: "2.5 ms", 58: "5 ms", 115: "10 ms", 230: "20 ms"}
 """Bytes of a piece, and how long 115200 baud takes for them."""
@@ -19,8 +23,10 @@ class Must:
     """A bound on a figure of gatewayd: on its ratio to another subject's, or on itself."""
 
     limit: float
-    to: Literal["tuned", "ser2net"] | None = None
+    to: Literal["tuned", "ser2net", "gatewayd"] | None = None
     at_least: bool = False
+    of: Literal["gatewayd", "seeing"] = "gatewayd"
+    """Whose figure it is."""
 
     def holds(self, value: float) -> bool:
         """Whether a ratio (or, without `to`, a figure) is within the bound."""
@@ -33,6 +39,7 @@ class Must:
         other = {
             "tuned": " \N{MULTIPLICATION SIGN} tuned",
             "ser2net": " \N{MULTIPLICATION SIGN} ser2net",
+            "gatewayd": " \N{MULTIPLICATION SIGN} without",
             None: "",
         }[self.to]
         return f"{sign} {self.limit:g}{other}"
@@ -56,7 +63,9 @@ class Work:
     ports: int
     figures: tuple[Figure, ...]
     command: str = ""
-    kind: Literal["session", "churn", "idle", "start"] = "session"
+    kind: Literal["session", "churn", "idle", "start", "scrape"] = "session"
+    subjects: tuple[str, ...] = COMPARED
+    """Who does it."""
 
     def needs_telnet(self) -> bool:
         """Whether a gateway without Telnet cannot do it."""
@@ -97,7 +106,53 @@ def catalogue(effort: Effort) -> list[Work]:
         _IDLE,
         _churn(effort),
         *(_start(ports) for ports in (1, 64)),
+        *_seeing(effort),
     ]
+
+
+def _seeing(effort: Effort) -> list[Work]:
+    """What a record and metrics cost."""
+    recorded = [
+        _recorded(_paced(effort, ports, piece, "up"), "cpu_percent", must, " text")
+        for ports, piece, must in ((1, 14, 1.5), (16, 14, None), (64, 14, None), (64, 115, None))
+    ]
+    recorded[2:2] = [
+        replace(
+            _recorded(_paced(effort, 16, 14, "up"), "cpu_percent", None),
+            key="record-random-16-14-up",
+            title=f"{recorded[1].title}, random bytes",
+        )
+    ]
+    bulk = _recorded(_bulk(effort, "up", "text"), "cpu_ms_per_mib", None)
+    wakeups = Figure("wakeups", f"wake-ups in {IDLE_SECONDS:.0f} s", Must(0, of="seeing"))
+    idle = Work(
+        "record-idle-64",
+        _IDLE.title,
+        64,
+        (wakeups, Figure("pss_mb", "PSS, MB")),
+        kind="idle",
+        subjects=SEEING,
+    )
+    figures = (
+        Figure("cpu_ms_each", "CPU of one, ms", Must(5, of="seeing")),
+        Figure("ms_each", "time of one, ms"),
+    )
+    scrape = Work("scrape-64", "metrics of 64 ports", 64, figures, kind="scrape")
+    return [*recorded, bulk, idle, replace(scrape, subjects=SEEING[1:])]
+
+
+def _recorded(work: Work, figure: str, must: float | None, content: str = "") -> Work:
+    """The same with a record; `must` bounds what it costs against what it costs without. `content`
+    is added to the command."""
+    bound = None if must is None else Must(must, "gatewayd", of="seeing")
+    figures = tuple(replace(one, must=bound if one.key == figure else None) for one in work.figures)
+    return replace(
+        work,
+        key=f"record-{work.key}",
+        command=work.command + content,
+        figures=figures,
+        subjects=SEEING,
+    )
 
 
 def _round_trip(effort: Effort, size: int) -> Work:
@@ -201,7 +256,10 @@ def figures_of(work: Work, raw: Mapping[str, float]) -> dict[str, float]:
         figures["cpu_percent"] = cpu / wall * 100
         figures["load_percent"] = raw.get("load_cpu_s", 0.0) / wall * 100
         figures["per_s"] = raw.get("rounds", 0.0) / wall
-    if work.key.startswith("bulk"):
+    if work.kind == "scrape":
+        figures["cpu_ms_each"] = cpu * 1e3 / raw["rounds"]
+        figures["ms_each"] = wall * 1e3 / raw["rounds"]
+    if work.command.startswith("bulk"):
         mib = raw["bytes"] / MIB
         figures["mib_s"] = mib / wall
         figures["cpu_ms_per_mib"] = cpu * 1e3 / mib

@@ -30,19 +30,34 @@ _ESCAPES: Final = {
     **{code: f"\\xc2\\x{code:02x}" for code in range(0x80, 0xA0)},
     **{0xDC00 + byte: f"\\x{byte:02x}" for byte in range(0x80, 0x100)},
 }
+_BYTES: Final = tuple(bytes((byte,)) if byte in _SAFE else b"\\x%02x" % byte for byte in range(256))
+"""Each byte as it is written where nothing is text."""
+_BINARY: Final = 4
+"""A line is no text when it is no UTF-8 and has one byte in so many that is not printable ASCII."""
 _BACKSLASH: Final = re.compile(r"\\(?=x[0-9a-f]{2}|\Z)")
 _ESCAPED: Final = re.compile(rb"\\x([0-9a-f]{2})")
 
 
 def escaped(data: bytes) -> bytes:
     """One line's bytes as they are written."""
-    if not data.translate(None, _SAFE):
+    strange = len(data.translate(None, _SAFE))
+    if not strange:
         return data
+    if strange * _BINARY > len(data) and not _is_utf8(data):
+        return b"".join(map(_BYTES.__getitem__, data))
     text = _BACKSLASH.sub(r"\\x5c", data.decode("utf-8", "surrogateescape"))
     text = text.translate(_ESCAPES)
     if not text.replace("\t", "").isprintable():
         text = "".join(one if one.isprintable() or one == "\t" else _hex(one) for one in text)
     return text.encode()
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _hex(character: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bench.publish import tables
 from bench.subjects import Subject
 from bench.table import Results, markdown, number, rows, verdict
-from bench.work import Figure, Must, Work
+from bench.work import SEEING, Figure, Must, Work
 
 RATIO = Figure("cpu", "CPU, ms", Must(0.7, "tuned"))
 AT_LEAST = Figure("rate", "per second", Must(10, "ser2net", at_least=True))
@@ -71,3 +72,13 @@ def test_numbers_have_three_digits_and_no_exponent() -> None:
         "100",
         "1234",
     ]
+
+
+def test_what_is_compared_with_gatewayd_itself_has_a_table_of_its_own() -> None:
+    bound = Figure("cpu", "CPU, ms", Must(1.5, "gatewayd", of="seeing"))
+    work = Work("record", "recorded", 1, (bound,), subjects=SEEING)
+    found: Results = {"record": {"gatewayd": [{"cpu": 2.0}], "seeing": [{"cpu": 3.1}]}}
+    texts = tables([WORK, work], {**results(7, 1000, 0), **found}, SUBJECTS, "m, ser2net 4")
+    assert f"| recorded | CPU, ms | 2 | 3.1 | 1.6 | {bound.must} | **no** |" in texts["seeing"]
+    assert "recorded" not in texts["all"]
+    assert tables([work], found, SUBJECTS, "m, ser2net 4").keys() == {"seeing"}
