@@ -27,13 +27,14 @@ PACKAGES: Final = {
     "port": {"log", "telnet", "line.api", "line.model", "line.pending", "comport", "config.schema"},
     "net": {"errors", "log", "telnet", "line.api", "config.schema", "port"},
     "tls": {"errors", "log", "config.schema", "net", "port.proof"},
+    "desk": {"telnet", "line.api", "line.model", "port", "net"},
     "control": {"errors", "log"},
     "record": {"log", "line.model", "device.inotify", "config.schema", "config.sizes", "port"},
     "advertise": {"log", "device.scan", "config.schema"},
-    "metrics": {"log", "config.schema", "net.listener"},
+    "metrics": {"log", "config.schema", "net.address"},
     "service": {
         *("errors", "log", "line", "device", "config", "port", "net", "control", "record"),
-        *("advertise", "metrics", "tls"),
+        *("advertise", "metrics", "tls", "desk"),
     },
     "web": {
         *("errors", "log", "telnet", "line.model", "comport.wire", "net.tcp", "control"),
@@ -80,7 +81,7 @@ PURE: Final = (
     *("config.schema", "config.model", "config.settings", "config.setting", "config.kinds"),
     *("config.values", "config.problem", "config.tree", "config.document", "config.diff"),
     *("record.side", "record.stamps", "record.text", "record.pcapng"),
-    *("record.telling", "record.ring", "record.live", "export", "advertise.services"),
+    *("record.telling", "record.ring", "record.live", "export", "advertise.services", "desk"),
     *("metrics.text", "metrics.families", "metrics.http"),
 )
 """No I/O and no time of their own: bytes and clocks are given to them."""

@@ -46,6 +46,7 @@ from gatewayd.config.values import (
     BusyKind,
     ControlPath,
     DevicePath,
+    EscapeKind,
     LineKind,
     OnUnplugKind,
     Seconds,
@@ -292,6 +293,19 @@ class Config:
         example="{certificate: tls/gatewayd.crt, key: tls/gatewayd.key}",
         default="none",
         fallback=TlsFiles(),
+    )
+    desk: tuple[Address, ...] = key(
+        OneOrList(AddressKind()),
+        "Where people and scripts choose a port by Telnet; without a host on loopback only.",
+        example="2323",
+        default="none",
+        fallback=(),
+    )
+    escape: bytes = key(
+        EscapeKind(),
+        "The keys that come before a command at the desk, or none.",
+        example="^]",
+        default="^Ec",
     )
     advertise: bool = key(
         Switch(),

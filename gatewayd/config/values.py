@@ -318,6 +318,29 @@ class KeyFile(ScalarKind[str]):
         return path
 
 
+class EscapeKind(ScalarKind[bytes]):
+    """One or two keys, the first a control key: `^Ec`, `^]`; empty for `none`."""
+
+    syntax = "^X | ^Xy | none"
+
+    @property
+    def schema(self) -> Json:
+        return {"type": "string", "pattern": r"^(\^[A-Z\[\]\\^_][!-~]?|none)$"}
+
+    def parse(self, scalar: Scalar) -> bytes:
+        text = scalar.text
+        if text == "none":
+            return b""
+        if not re.fullmatch(r"\^[A-Z\[\]\\^_][!-~]?", text):
+            raise ValueError(
+                f"found {quoted(text)}; write a control key and perhaps one more, as in ^Ec or ^], "
+                "or none"
+            )
+        if text[1] in "MJ":
+            raise ValueError(f"{quoted(text[:2])} is Enter; take another control key")
+        return bytes((ord(text[1]) - 64,)) + text[2:].encode()
+
+
 class NoDsrDtr(ScalarKind[bool]):
     """pyserial's `dsrdtr`, which may be said but not be true."""
 

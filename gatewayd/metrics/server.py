@@ -13,7 +13,7 @@ from gatewayd.log import Happening, note
 from gatewayd.metrics import http
 from gatewayd.metrics.http import BadRequest
 from gatewayd.metrics.text import Form
-from gatewayd.net.listener import bind, exposed
+from gatewayd.net.address import bind, exposed
 
 REQUEST_S: Final = 2.0
 """A request is there within so long, or the connection ends."""

@@ -38,6 +38,10 @@ class Newcomer:
     """It takes the port over."""
     proof: Proof = field(default_factory=Proof)
     """What it has proved on its way."""
+    name: str = ""
+    """What it says of itself, for people: it is never believed."""
+    wish: str = ""
+    """The port that it has asked for before it came."""
 
     @property
     def host(self) -> str:
@@ -125,16 +129,17 @@ class Arrival:
 
     # ---- from the steps
 
-    def passed(self, rest: bytes = b"") -> None:
-        """The step is over: go on with the next one, or with the session.
+    def passed(self, rest: bytes = b"", *, seat: Callable[[Arrival], Stage] | None = None) -> None:
+        """The step is over: go on with the next one, or with the session; `seat` makes another
+        one than this way leads to.
 
         `rest` is what of the data it got is not its own; of Telnet there is never any.
         """
         self._end_step()
         self._unread = rest + self._unread
-        make = next(self._way, None)
+        make = next(self._way, None) if seat is None else None
         if make is None:
-            self._session = self._seat(self)
+            self._session = (seat or self._seat)(self)
         else:
             step = self._step = make(self)
             step.start()

@@ -61,8 +61,7 @@ class Far(enum.IntEnum):
 class Connection:
     """One connected, non-blocking socket; it belongs to this object from now on.
 
-    Call `enter` with its first stage. `closed` is called once, when the socket is. A stage sees it
-    as `gatewayd.port.peer.Peer`.
+    Call `enter` with its first stage. A stage sees it as `gatewayd.port.peer.Peer`.
     """
 
     def __init__(
@@ -76,7 +75,8 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._sock = sock
         self._watch = watch
-        self._closed = closed
+        self.closed = closed
+        """Called once, when the socket is closed or given away."""
         self._near = Near.SERVING
         self._far = Far.TALKING
         self._has_dm = False
@@ -96,6 +96,11 @@ class Connection:
         self.layer(carrier)
 
     # ---- stages and layers
+
+    @property
+    def local(self) -> bool:
+        """Whether the client is on this machine, at a local socket."""
+        return self._sock.family == socket.AF_UNIX
 
     @property
     def session(self) -> Session | None:
@@ -219,7 +224,7 @@ class Connection:
     def sent(self) -> None:
         """Something went out. An idle connection, that got no more than the opening, needs no
         vigil, nor one within this machine: its end is always told."""
-        if self.vigil is None and self._sock.family != socket.AF_UNIX and self.stage is not None:
+        if self.vigil is None and not self.local and self.stage is not None:
             timeout = self.stage.vigilance
             if timeout:
                 over, gone = self._vigil_over, self.abort
@@ -314,7 +319,7 @@ class Connection:
         stage, self.stage = self.stage, None
         if stage is not None:
             stage.peer_gone()
-        self._closed(self)
+        self.closed(self)
         return unsent
 
     # ---- hand-over to another process

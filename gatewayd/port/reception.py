@@ -56,7 +56,7 @@ class Reception:
         """Sessions whose bytes are still before their `_restore` in the outbox."""
 
     @property
-    def _title(self) -> str:
+    def title(self) -> str:
         """What people call the port."""
         about = self._config.description
         return f"{self._config.name} ({about})" if about else self._config.name
@@ -174,7 +174,7 @@ class Reception:
                 case Act.REFUSE:
                     self._counters.refused += 1
                     self._chronicle.refused(client, text)
-                    client.refuse(f"{self._title}: {text}")
+                    client.refuse(f"{self.title}: {text}")
                 case Act.SEAT:
                     self._seat(client, decision.other)
                 case Act.VACATE:

@@ -88,6 +88,10 @@ class TelnetFace:
         """Whether `option` is in force on `side`."""
         return self._engine.is_enabled(side, option)
 
+    def is_asked(self, side: Side, option: int) -> bool:
+        """Whether the client has yet to answer that `option` be on."""
+        return self._engine.is_asked(side, option)
+
     def begin_anew(self) -> None:
         """Forget all that was agreed and read, as behind a layer that begins (START_TLS)."""
         self.settle()
@@ -146,6 +150,10 @@ class TelnetFace:
             self.settle()
         return events
 
+    def unread(self, data: bytes) -> bytes:
+        """Data that was received, as it may be received once more."""
+        return self._engine.undecode(data)
+
     # ---- to the client
 
     def send_data(self, data: bytes) -> None:
@@ -176,6 +184,11 @@ class TelnetFace:
         """Send a line of text for a person, among the data."""
         self.flush()
         self._write(self._engine.encode(f"\r\n{text}\r\n".encode()))
+
+    def say(self, data: bytes) -> None:
+        """Send bytes of our own, among the data."""
+        self.flush()
+        self._write(self._engine.encode(data))
 
     def send_subnegotiation(self, option: Option, payload: bytes) -> None:
         """Queue a subnegotiation for the next `flush`."""

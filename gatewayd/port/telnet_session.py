@@ -164,13 +164,7 @@ class TelnetSession(Session):
         for event in self._telnet.receive(data):
             if type(event) is bytes:
                 self._com_port.queue_requests()
-                if not self.seat.held:
-                    self._typed()
-                    continue
-                self.owed = True
-                self.seat.write(event)
-                if self._echo is not None:
-                    self._echo.sent(event)
+                self._data(event)
             else:
                 self._event(event)
                 if not self.seat.used:
@@ -179,6 +173,15 @@ class TelnetSession(Session):
         if self.seat.load > LOOK_AHEAD_BYTES:
             self._client_gate.hold(Hold.LINE_FULL)
         self._telnet.flush()
+
+    def _data(self, data: bytes) -> None:
+        if not self.seat.held:
+            self._typed()
+            return
+        self.owed = True
+        self.seat.write(data)
+        if self._echo is not None:
+            self._echo.sent(data)
 
     def peer_eof(self) -> None:
         """The client sends no more, no RESUME either."""

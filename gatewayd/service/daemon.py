@@ -98,6 +98,7 @@ class Daemon:
         store = Store()
         gateway = self._gateway = Gateway(store)
         doors = gateway.doors
+        gateway.escape = self._config.escape
         recording = self._recording = Recording(gateway, self._config.record)
         inherited = Inheritance(systemd.listen_fds())
         given = False
@@ -110,6 +111,7 @@ class Daemon:
             self._control = await self._controlled(self._config.control)
             self._advertise()
             self._measure(self._config)
+            self._open_desk(self._config)
             note(
                 Happening.SERVICE_READY,
                 "gatewayd %s serves %s%s",
@@ -166,9 +168,11 @@ class Daemon:
             try:
                 new = await aside(partial(load, self._config_path), JUDGING_S)
                 identity = await self._gateway.doors.read(new)
+                # A port may have the address from now on.
                 if self._measuring is not None:
-                    # A port may have the address from now on.
                     self._measuring.leave(new.metrics)
+                if self._gateway.desk is not None:
+                    self._gateway.desk.leave(new.desk)
                 with self._gateway.doors.trying(identity):
                     text = await reload.apply(self._gateway, self._config, new)
                 before, self._config = self._config.control, new
@@ -184,6 +188,7 @@ class Daemon:
                 raise
             finally:
                 self._measure(self._config)
+                self._open_desk(self._config)
                 self._reload = None
                 if not self._stopping.is_set():
                     systemd.notify(READY=1, STATUS=status.summary(self._gateway))
@@ -251,6 +256,13 @@ class Daemon:
             self._measuring = Measuring(partial(status.answer, self._gateway))
         if self._measuring is not None:
             self._measuring.follow(config.metrics)
+
+    def _open_desk(self, config: Config) -> None:
+        self._gateway.escape = config.escape
+        if config.desk or self._gateway.desk is not None:
+            from gatewayd.service.fronting import desk_of
+
+            desk_of(self._gateway).follow(config.desk)
 
     def _hang_up(self) -> None:
         if self._config_path is None:

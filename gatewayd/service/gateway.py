@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gatewayd.config.schema import Address, Config, Face, PortConfig
 from gatewayd.device.watch import DeviceWatch
 from gatewayd.line.gather import Gatherers
+from gatewayd.net.address import bind
 from gatewayd.net.channel import LocalChannel
 from gatewayd.net.connection import Connection
 from gatewayd.net.entrance import Entrance
-from gatewayd.net.listener import Listener, bind
+from gatewayd.net.listener import Listener
 from gatewayd.net.lobby import Lobby
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.phase import Phase
@@ -54,6 +55,8 @@ class Served:
     """Those that accept no more, and whose clients may still be there."""
     attached: dict[Face, Entrance] = field(default_factory=dict)
     """Where clients come in that are handed their connection, see `Gateway.attach`."""
+    desk: Entrance | None = None
+    """Where those come in who have chosen the port at the desk."""
     state_since: datetime = field(default_factory=now)
     lost_at: datetime | None = None
     """When the device went away, the last time."""
@@ -79,7 +82,8 @@ class Served:
 
     def entrances(self) -> tuple[Entrance, ...]:
         """Where clients are, and came in."""
-        return (*self.listeners, *self.retired, *self.attached.values())
+        desk = (self.desk,) if self.desk is not None else ()
+        return (*self.listeners, *self.retired, *self.attached.values(), *desk)
 
     def connections(self) -> list[tuple[Face, Connection]]:
         """All clients, by what they speak."""
@@ -91,6 +95,19 @@ class Served:
         """Close those that have connected and have no session yet, with a word."""
         for one in self.entrances():
             one.send_away(text)
+
+
+class Desk(Protocol):
+    """The front desk, see `gatewayd.service.fronting`."""
+
+    def leave(self, addresses: tuple[Address, ...]) -> None:
+        """Serve at no others than these."""
+
+    def send_away(self, text: str) -> None:
+        """Close those at the menu, with a word."""
+
+    def stop(self) -> None:
+        """Serve nowhere, and nobody."""
 
 
 class Gateway:
@@ -107,10 +124,13 @@ class Gateway:
         self.doors = Doors()
         self._store = store
         self._watch = DeviceWatch(self.loop)
-        self._sockets = SocketWatch(self.loop)
+        self.sockets = SocketWatch(self.loop)
         self._gatherers = Gatherers(self.loop)
-        self._numbers = count(1)
+        self.next_number = count(1).__next__
         self._lobby = Lobby()
+        self.escape = b""
+        """The keys that come before a command at the desk."""
+        self.desk: Desk | None = None
 
     def listen(self, config: Config, passed: PassedSockets) -> None:
         """Listen for all ports of `config`, on sockets that were passed where they have an address
@@ -162,8 +182,8 @@ class Gateway:
             served.port,
             face,
             sock,
-            next_number=self._numbers.__next__,
-            watch=self._sockets,
+            next_number=self.next_number,
+            watch=self.sockets,
             lobby=self._lobby,
             way_of=self.doors.way,
         )
@@ -177,8 +197,8 @@ class Gateway:
             found = served.attached[face] = Entrance(
                 served.port,
                 face,
-                next_number=self._numbers.__next__,
-                watch=self._sockets,
+                next_number=self.next_number,
+                watch=self.sockets,
                 carrier=LocalChannel,
             )
         return found
@@ -193,7 +213,10 @@ class Gateway:
         """
         ours, theirs = socket.socketpair()
         try:
-            self.entrance(served, face).admit(ours, peername, insists=insists)
+            entrance = self.entrance(served, face)
+            newcomer = entrance.newcomer(peername)
+            newcomer.insists = insists
+            entrance.admit(ours, newcomer)
         except BaseException:
             ours.close()
             theirs.close()
@@ -241,8 +264,12 @@ class Gateway:
 
     async def stop(self) -> None:
         """End everything; bytes that lines still take go to them, within `STOP_S`."""
+        if self.desk is not None:
+            self.desk.send_away("the gateway stops")
         await asyncio.gather(*(self.remove(name) for name in tuple(self.served)))
-        self._sockets.close()
+        if self.desk is not None:
+            self.desk.stop()
+        self.sockets.close()
         self._watch.close()
 
 

@@ -39,12 +39,17 @@ _MALFORMED: Final = (
 )
 
 
+RESTARTED: Final = "the gateway is restarted, come again"
+
+
 async def give(gateway: Gateway, store: Store) -> None:
     """Leave everything to the next process. The gateway is not usable afterwards."""
+    if gateway.desk is not None:
+        gateway.desk.send_away(RESTARTED)
     for served in gateway.served.values():
         for listener in served.listeners:
             listener.pause()
-        served.send_away("the gateway is restarted, come again")
+        served.send_away(RESTARTED)
         for _, connection in served.connections():
             connection.stop_reading()
     await asyncio.gather(*(settled(one.port, SETTLE_S) for one in gateway.served.values()))
@@ -209,7 +214,11 @@ class Inheritance:
         unsent = bytes.fromhex(session["unsent"])
         sock = self._connections[served.port.name]
         listener: Entrance | None
-        if sock.family == socket.AF_UNIX:
+        if "desk" in session:
+            from gatewayd.service.fronting import desk_of
+
+            listener = desk_of(gateway).entrance(served)
+        elif sock.family == socket.AF_UNIX:
             listener = gateway.entrance(served, face)
         else:
             listener = next((one for one in served.listeners if one.face is face), None)

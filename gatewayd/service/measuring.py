@@ -15,7 +15,7 @@ from gatewayd.log import Happening, note
 from gatewayd.metrics.families import families
 from gatewayd.metrics.server import MetricsServer
 from gatewayd.metrics.text import Form, render
-from gatewayd.net.listener import BindError
+from gatewayd.net.address import BindError
 
 RETRY_S: Final = 5.0
 """An address that cannot be had is tried again after so long: the ports do not wait for it."""

@@ -9,7 +9,8 @@ import socket
 from gatewayd.config.diff import Change, Plan, plan
 from gatewayd.config.schema import Address, Config
 from gatewayd.log import Happening, note
-from gatewayd.net.listener import Listener, bind
+from gatewayd.net.address import bind
+from gatewayd.net.listener import Listener
 from gatewayd.service.gateway import Gateway, Listening, Served
 
 

@@ -298,6 +298,12 @@ class TelnetEngine:
                 payload += bytes((_SAY_YES[side], option))
         self.send_subnegotiation(Option.STATUS, bytes(payload))
 
+    def undecode(self, data: bytes) -> bytes:
+        """The bytes that a peer sends for this data, as things are now."""
+        if not self._receives_binary:
+            data = data.replace(b"\r", b"\r\0").replace(b"\r\0\n", b"\r\n")
+        return double_iac(data)
+
     # ---- sending
 
     def encode(self, data: bytes) -> bytes:

@@ -16,6 +16,7 @@ from gatewayd.config.tree import Scalar
 from gatewayd.config.values import (
     ControlPath,
     DevicePath,
+    EscapeKind,
     HexId,
     NoDsrDtr,
     OnUnplugKind,
@@ -238,3 +239,17 @@ def test_the_version() -> None:
     for wrong in (scalar("2"), scalar("1.0"), scalar("1", plain=False)):
         with pytest.raises(ValueError, match="write 1"):
             Version().parse(wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [("^Ec", b"\x05c"), ("^]", b"\x1d"), ("^Ax", b"\x01x"), ("none", b""), ("^\\~", b"\x1c~")],
+)
+def test_the_keys_of_the_desk(text: str, keys: bytes) -> None:
+    assert EscapeKind().parse(scalar(text)) == keys
+
+
+@pytest.mark.parametrize("text", ["", "E", "^e", "^", "^Ecc", "^1", "^M", "^J", "^E\n", "^ c"])
+def test_what_cannot_be_keys_of_the_desk(text: str) -> None:
+    with pytest.raises(ValueError, match="control key"):
+        EscapeKind().parse(scalar(text))

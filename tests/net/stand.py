@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from gatewayd.config.schema import Address, Face, PortConfig
 from gatewayd.line.model import LineSettings
+from gatewayd.net.address import bind
 from gatewayd.net.connection import Connection
-from gatewayd.net.listener import Listener, bind
+from gatewayd.net.listener import Listener
 from gatewayd.net.lobby import Lobby
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.phase import Cue

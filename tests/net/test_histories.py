@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatewayd.config.schema import Address, Face, OnUnplug, WhileAbsent
-from gatewayd.net.listener import Listener, bind
+from gatewayd.net.address import bind
+from gatewayd.net.listener import Listener
 from gatewayd.port import arbiter, farewell, leftover
 from gatewayd.port.holder import Holder
 from tests.net.stand import Client, Stand, run, standing, until

@@ -14,8 +14,8 @@ import pytest
 
 from gatewayd.config.schema import Address, Face
 from gatewayd.log import Happening
-from gatewayd.net import listener as module
-from gatewayd.net.listener import BACKLOG, BindError, bind, exposed
+from gatewayd.net import acceptor, address
+from gatewayd.net.address import BACKLOG, BindError, bind, exposed
 from tests.net.stand import run, standing, until
 from tests.port.wire import OPENING
 
@@ -59,7 +59,7 @@ def test_a_v6_address_is_named_in_brackets() -> None:
 
 def test_a_reserved_port_is_explained() -> None:
     error = PermissionError(13, "Permission denied")
-    assert "below 1024" in module._why(error, Address("127.0.0.1", 23))
+    assert "below 1024" in address._why(error, Address("127.0.0.1", 23))
 
 
 @no_ipv6
@@ -75,7 +75,7 @@ def test_without_a_socket_to_be_had_the_address_is_named_too() -> None:
 
 def test_a_machine_without_ipv6_is_explained() -> None:
     error = OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
-    assert module._why(error, Address("::1", 7001)) == "this machine has no IPv6"
+    assert address._why(error, Address("::1", 7001)) == "this machine has no IPv6"
 
 
 def test_another_cause_is_given_in_the_systems_words() -> None:
@@ -231,7 +231,7 @@ def test_while_paused_clients_wait_in_the_backlog() -> None:
 def test_without_descriptors_clients_wait_and_are_served_when_there_are_some(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "RETRY_S", 0.05)
+    monkeypatch.setattr(acceptor, "RETRY_S", 0.05)
     caplog.set_level(logging.INFO, "gatewayd")
 
     def complaints() -> int:

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 from gatewayd.config.schema import Address, Face
-from gatewayd.net.listener import bind
+from gatewayd.net.address import bind
 from gatewayd.net.vigil import LOOK
 from tests.net.hosts import GATEWAY, Hosts
 from tests.net.stand import Stand, run, standing, until

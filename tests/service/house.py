@@ -270,7 +270,7 @@ class House:
     def _end_process(
         self, runner: asyncio.Runner, gateway: Gateway, sockets: list[socket.socket]
     ) -> None:
-        gateway._sockets.close()
+        gateway.sockets.close()
         gateway._watch.close()
         runner.close()
         # As the end of a process does; the manager has its copies.

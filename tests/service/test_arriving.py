@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from gatewayd.config.schema import Address, Config, Face, PortConfig
+from gatewayd.net.address import bind
 from gatewayd.net.arrival import Step
-from gatewayd.net.listener import bind
 from gatewayd.service import reload
 from gatewayd.service.gateway import Gateway
 from gatewayd.service.handover import give

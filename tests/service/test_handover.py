@@ -37,14 +37,15 @@ class Rig:
         tty.setraw(slave)
         self.device = os.ttyname(slave)
         os.close(slave)
-        self.telnet, self.raw = free_port(), free_port()
+        self.telnet, self.raw, self.desk = free_port(), free_port(), free_port()
         self.config = directory / "gatewayd.yaml"
         self.write("")
         self.manager = Manager(directory)
 
     def write(self, more: str) -> None:
         self.config.write_text(
-            f"version: 1\ncontrol: none\nports:\n  psu1:\n    device: {self.device}\n"
+            f"version: 1\ncontrol: none\ndesk: {self.desk}\n"
+            f"ports:\n  psu1:\n    device: {self.device}\n"
             f"    line: 9600 8N1\n    rfc2217: {self.telnet}\n    raw: {self.raw}\n{more}"
         )
 
@@ -202,6 +203,23 @@ def test_unfinished_output_for_a_slow_client_is_not_lost(rig: Rig) -> None:
             got += client.recv(65536)
         writer.join()
     same(got, payload)
+
+
+def test_a_session_of_the_desk_goes_on_with_its_keys_and_who_is_at_the_menu_is_told(
+    rig: Rig,
+) -> None:
+    rig.start()
+    with rig.connect(rig.desk) as owner, rig.connect(rig.desk) as other:
+        owner.sendall(b"\xff\xfd\x01name alice\rpsu1\r")
+        read_until(owner, b"it is yours")
+        read_until(other, b"port> ")
+        rig.restart()
+        read_until(other, b"desk: the gateway is restarted, come again")
+        owner.sendall(b"on\x05cw")
+        read_until(owner, b"has it   alice 127.0.0.1")
+        assert read_exactly(rig.master, 2) == b"on"
+        owner.sendall(b"\x05cm")
+        read_until(owner, b"port> ")
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -1,0 +1,57 @@
+"""Addresses to listen on."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+from typing import Final
+
+from gatewayd.config.schema import Address
+from gatewayd.errors import GatewayError
+
+BACKLOG: Final = 64
+_IP_FREEBIND: Final = 15
+
+
+class BindError(GatewayError):
+    """An address cannot be listened on; the text names it and the cause."""
+
+
+def bind(address: Address) -> socket.socket:
+    """A listening socket; an address that the machine does not have yet is no error.
+
+    Raises BindError.
+    """
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    sock = None
+    try:
+        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            # `[::]` is every address, IPv4 too.
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address.host != "::"))
+        sock.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+        sock.bind((address.host, address.port))
+        sock.listen(BACKLOG)
+    except OSError as error:
+        if sock is not None:
+            sock.close()
+        raise BindError(f"cannot listen on {address}: {_why(error, address)}") from error
+    return sock
+
+
+def _why(error: OSError, address: Address) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"the address is in use; who has it is told by: ss -ltnp sport = :{address.port}"
+    if error.errno == errno.EACCES:
+        return "ports below 1024 are reserved; use a higher one, or socket activation"
+    if error.errno == errno.EAFNOSUPPORT:
+        return "this machine has no IPv6" if ":" in address.host else "this machine has no IPv4"
+    # A link-local address of an interface that is not there has a code of another kind.
+    return error.strerror or str(error)
+
+
+def exposed(host: str) -> bool:
+    """Whether other machines can reach a listener on this numeric address."""
+    return not ipaddress.ip_address(host).is_loopback
