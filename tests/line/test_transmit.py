@@ -17,12 +17,42 @@ import pytest
 from gatewayd.line import ioctls
 from gatewayd.line.calls import Calls
 from gatewayd.line.model import LineSettings, Purge
+from gatewayd.line.pending import Pending
 from gatewayd.line.transmit import Transmitter
 from tests.sim.clock import FakeClock
 
 S115200 = LineSettings(baudrate=115200)
 LIMIT = S115200.unsent_limit
 SPEED = S115200.bytes_per_second
+
+
+class SlowCalls:
+    """Calls that are made when the test says so, as the thread of a device makes them."""
+
+    def __init__(self) -> None:
+        self.begun: list[Callable[[], None]] = []
+
+    def make(
+        self,
+        what: str,
+        work: Callable[[], object],
+        then: Callable[[object], None],
+        failed: Callable[[OSError], None],
+        *,
+        still: bool = False,
+    ) -> Pending:
+        pending = Pending()
+
+        def made() -> None:
+            then(work())
+            pending.finish()
+
+        self.begun.append(made)
+        return pending
+
+    def come_back(self) -> None:
+        """The call that was begun first is made."""
+        self.begun.pop(0)()
 
 
 class Uart:
@@ -36,6 +66,7 @@ class Uart:
         tells_empty: bool = True,
         fifo_seconds: float = 0.0,
         has_wire: bool = True,
+        calls: SlowCalls | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.speed = speed
@@ -59,7 +90,7 @@ class Uart:
             self,
             self._writable,
             self.failures.append,
-            Calls(cast("asyncio.AbstractEventLoop", None), apart=False),
+            cast("Calls", calls or Calls(cast("asyncio.AbstractEventLoop", None), apart=False)),
             has_wire=has_wire,
         )
         self.transmitter.set_speed(S115200)
@@ -262,6 +293,42 @@ def test_purge_completes_the_drain_and_frees_the_room(monkeypatch: pytest.Monkey
     assert called() == 0.0
     assert uart.writable == 1
     assert uart.transmitter.unsent() == 0
+
+
+def test_an_answer_that_was_true_before_a_write_ends_no_drain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = SlowCalls()
+    uart = Uart(monkeypatch, speed=1e9, calls=calls)
+    uart.transmitter.write(b"x")
+    uart.clock.advance(0.001)
+    called = uart.drain_time()
+    assert len(calls.begun) == 1
+    uart.transmitter.write(b"y")
+    uart.clock.advance(1)
+    # However long it takes, it is asked once.
+    assert len(calls.begun) == 1
+    calls.come_back()
+    assert called() is None
+    calls.come_back()
+    assert called() is not None
+    assert calls.begun == []
+
+
+def test_a_purge_that_takes_its_time_holds_up_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = SlowCalls()
+    uart = Uart(monkeypatch, calls=calls)
+    uart.stop()
+    uart.transmitter.write(bytes(10_000))
+    called = uart.drain_time()
+    assert uart.transmitter.purge() is not None
+    uart.clock.advance(60)
+    assert called() is None
+    assert uart.writable == 0
+    calls.come_back()
+    uart.clock.advance(0)
+    assert called() is not None
+    assert uart.writable == 1
 
 
 def test_a_device_that_goes_fails_once_asked_and_drains(monkeypatch: pytest.MonkeyPatch) -> None:

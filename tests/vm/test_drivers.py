@@ -105,8 +105,8 @@ def ftdi(gateway: Gateway, adapter: FtdiDevice) -> Iterator[tuple[Client, FtdiWi
 
 
 @pytest.fixture(params=["uart", "ftdi"])
-def line(request: pytest.FixtureRequest) -> tuple[Client, UartWire | FtdiWire]:
-    """Each of the two in turn."""
+def line(request: pytest.FixtureRequest, suite: str) -> tuple[Client, UartWire | FtdiWire]:
+    """Each of the two in turn; `suite` is named since what they stand on is there once for each."""
     pair: tuple[Client, UartWire | FtdiWire] = request.getfixturevalue(request.param)
     return pair
 
