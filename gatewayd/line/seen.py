@@ -51,6 +51,7 @@ class Seen:
                 self.signals |= signal
         if found.signals is not None:
             self.signals = found.signals
+        self._loop = loop
         self._calls = calls
         self._fd = fd
         self._events = events
@@ -119,10 +120,11 @@ class Seen:
             self._events.line_signals(inputs)
 
     def count(self, on: bool) -> bool:
-        """Tell of errors from now on, or no more; whether `look_at_errors` is to be called for each
-        read, since an error comes with a character."""
+        """Tell of errors since they were last seen, or no more; whether `look_at_errors` is to be
+        called for each read, since an error comes with a character."""
         self._counts = on and self._has_errors
         if self._counts:
+            self._told_errors = self.errors
             self._ask(self._begin_counting)
         return self._counts
 
@@ -143,18 +145,25 @@ class Seen:
         self._failed(_COUNTING, error)
 
     def _begin_counting(self, counts: Counts) -> None:
-        self.errors = self._told_errors = counts.errors
+        if self._calls.apart:
+            self._tell(counts.errors)
+        else:
+            # Not from within the call that began it.
+            self._loop.call_soon(self._tell, counts.errors)
+
+    def _tell(self, errors: LineErrors) -> None:
+        if self._over or not self._counts:
+            return
+        self.errors = errors
+        if errors != self._told_errors:
+            self._told_errors = errors
+            self._events.line_errors(errors)
 
     def _counted(self, counts: Counts) -> None:
         self._counting = False
-        if self._over or not self._counts:
-            return
-        self.errors = counts.errors
-        if self.errors != self._told_errors:
-            self._told_errors = self.errors
-            self._events.line_errors(self.errors)
-        if self._count_due:
-            self._count_due = False
+        self._tell(counts.errors)
+        due, self._count_due = self._count_due, False
+        if due and self._counts:
             self.look_at_errors()
 
     def end(self) -> None:

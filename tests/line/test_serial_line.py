@@ -180,6 +180,26 @@ def test_error_counts_are_compared_at_each_read_and_never_otherwise(
     run(scenario)
 
 
+@pytest.mark.parametrize("apart", [True, False])
+def test_errors_between_the_last_look_and_the_watch_are_told(
+    apart: bool, pty: Pty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client was answered by what was seen; what comes right after must not be taken for old."""
+    monkeypatch.setattr(termios2, "may_sleep", lambda fd: apart)
+    found = [LineErrors()]
+    monkeypatch.setattr(ioctls, "get_counts", lambda fd: Counts(0, 0, 0, 0, found[0]))
+
+    async def scenario() -> None:
+        async with opened(pty) as (line, recorder):
+            found[0] = LineErrors(break_=1)
+            recorder.inside = True
+            line.watch(signals=False, errors=True)
+            recorder.inside = False
+            await recorder.until(lambda: recorder.errors == [LineErrors(break_=1)])
+
+    run(scenario)
+
+
 def test_outputs_are_those_of_the_device_also_when_an_input_has_changed(
     pty: Pty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
