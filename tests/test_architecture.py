@@ -46,6 +46,7 @@ PACKAGES: Final = {
     "cli": {
         "errors",
         "log",
+        "telnet",
         "line.model",
         "device",
         "config",

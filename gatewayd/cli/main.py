@@ -28,6 +28,7 @@ COMMANDS = {
     "metrics": "print what the running daemon has counted, as Prometheus reads it",
     "watch": "look on at what passes over the line of a port, without disturbing anybody",
     "reload": "put the configuration file in force in the running daemon",
+    "attach": "go to a port, or choose one, in this terminal",
     "kick": "end the session that holds a port",
     "web": "serve the page that shows the ports of the running daemon to browsers",
     "web-token": "print the address that lets a browser type on the page",

@@ -12,6 +12,7 @@ from typing import Any, Final
 from gatewayd.control import interface
 from gatewayd.errors import GatewayError
 
+MOST_FDS: Final = 4
 ANSWER_S: Final = 30.0
 _TEXTS: Final = {
     "NoSuchPort": "there is no port {port}",
@@ -67,6 +68,7 @@ class Conversation:
         if more:
             self._request["more"] = True
         self._received = bytearray()
+        self._fds: list[int] = []
 
     def __enter__(self) -> Conversation:
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -86,6 +88,16 @@ class Conversation:
         trace: TracebackType | None,
     ) -> None:
         self._sock.close()
+        for fd in self._fds:
+            os.close(fd)
+        self._fds.clear()
+
+    def handed(self, index: int) -> socket.socket:
+        """The connection that came as the descriptor `index` beside the answers; it is the
+        caller's. Raises ControlClientError when there is none."""
+        if not 0 <= index < len(self._fds):
+            raise ControlClientError("gatewayd answered without the connection")
+        return socket.socket(fileno=self._fds.pop(index))
 
     def answer(self, patience: float | None) -> dict[str, Any] | None:
         """The parameters of the next answer; None when there is none in `patience` seconds.
@@ -95,7 +107,8 @@ class Conversation:
         try:
             self._sock.settimeout(patience)
             while b"\0" not in self._received:
-                data = self._sock.recv(65536)
+                data, fds, _, _ = socket.recv_fds(self._sock, 65536, MOST_FDS)
+                self._fds += fds
                 if not data:
                     raise ControlClientError("gatewayd closed without an answer")
                 self._received += data

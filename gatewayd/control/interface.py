@@ -133,9 +133,10 @@ method Reload() -> (summary: string)
 method Kick(port: string) -> (peer: string)
 
 # A connection to a port, handed over beside the answer as the descriptor (SCM_RIGHTS) of that
-# index. It enters as any client does; mode is the face: rfc2217, raw, watch or watch_raw. peer is
-# whom it is for, in the words of the caller. With takeover it gets the port, whoever holds it
-method Attach(port: string, mode: ?string, peer: ?string, takeover: ?bool) -> (fd: int)
+# index. It enters as any client does; mode is the face: rfc2217, raw, watch or watch_raw; or desk,
+# the front desk, where the port may be left to choose. peer is whom it is for, in the words of the
+# caller. With takeover it gets the port, whoever holds it
+method Attach(port: ?string, mode: ?string, peer: ?string, takeover: ?bool) -> (fd: int)
 
 error NoSuchPort(port: string)
 error NotHeld(port: string)

@@ -71,7 +71,11 @@ class Menu(Step):
 
     def event(self, event: Event) -> None:
         """Ask for the name when it may be told, and for nothing else."""
-        if event == OptionChanged(Side.REMOTE, Option.NEW_ENVIRON, enabled=True):
+        if self.arrival.newcomer.wish and event == OptionChanged(
+            Side.LOCAL, Option.ECHO, enabled=True
+        ):
+            self._begin()
+        elif event == OptionChanged(Side.REMOTE, Option.NEW_ENVIRON, enabled=True):
             self._telnet.send_subnegotiation(Option.NEW_ENVIRON, environ.ask("USER"))
 
     def _environment(self, payload: bytes) -> str:

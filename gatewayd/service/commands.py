@@ -18,6 +18,8 @@ from gatewayd.service.gateway import Gateway
 from gatewayd.service.watching import Changes, Following, Watcher
 
 PEER_LENGTH: Final = 64
+DESK: Final = "desk"
+"""What `Attach` is told for the front desk in place of a face."""
 
 
 class Commands:
@@ -102,22 +104,42 @@ class Commands:
 
     async def attach(self, call: Call) -> Handed:
         """Hand over a connection to a port."""
+        if argument(call, "mode", str, "") == DESK:
+            return self._attach_to_desk(call)
         name = argument(call, "port", str)
         try:
             face = Face(argument(call, "mode", str, Face.RFC2217.value))
         except ValueError:
             raise CallError(f"{SERVICE}.InvalidParameter", {"parameter": "mode"}) from None
-        peer = _printable(argument(call, "peer", str, ""))
         takeover = argument(call, "takeover", bool, False)
         served = self._gateway.served.get(name)
         if served is None:
             raise CallError(interface.NO_SUCH_PORT, {"port": name})
-        peername = f"{peer} through {call.caller}" if peer else call.caller
+        peername = _peername(call)
         try:
             sock = self._gateway.attach(served, face, peername, insists=takeover)
         except OSError as error:
             raise CallError(interface.CANNOT_ATTACH, {"reason": str(error)}) from error
         return Handed({"fd": 0}, (sock.detach(),))
+
+    def _attach_to_desk(self, call: Call) -> Handed:
+        # Not in memory before somebody asks for it.
+        from gatewayd.service.fronting import desk_of
+
+        port = argument(call, "port", str, "")
+        if port and port not in self._gateway.served:
+            raise CallError(interface.NO_SUCH_PORT, {"port": port})
+        try:
+            sock = desk_of(self._gateway).attach(_peername(call), port)
+        except OSError as error:
+            raise CallError(interface.CANNOT_ATTACH, {"reason": str(error)}) from error
+        return Handed({"fd": 0}, (sock.detach(),))
+
+
+def _peername(call: Call) -> str:
+    """What somebody is called who comes by the control socket."""
+    peer = _printable(argument(call, "peer", str, ""))
+    return f"{peer} through {call.caller}" if peer else call.caller
 
 
 def _end_session(port: Port, why: str) -> str | None:

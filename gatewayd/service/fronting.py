@@ -135,12 +135,12 @@ class FrontDesk:
         """How many are at the menu, or on their way there."""
         return len(self._lobby)
 
-    def attach(self, peername: str, name: str, port: str) -> socket.socket:
+    def attach(self, peername: str, port: str) -> socket.socket:
         """The other end of a connection that enters as any client does; to `port` at once if one
         is named. Raises OSError when there is no socket to be had."""
         ours, theirs = socket.socketpair()
         newcomer = self._inside.newcomer(peername)
-        newcomer.name, newcomer.wish = name, port
+        newcomer.wish = port
         try:
             self._inside.admit(ours, newcomer)
         except BaseException:

@@ -6,6 +6,7 @@ import os
 import re
 import selectors
 import subprocess
+import termios
 from collections.abc import Sequence
 from time import monotonic
 from types import TracebackType
@@ -61,6 +62,10 @@ class Terminal:
                 raise AssertionError(f"{self._name} never printed {pattern!r}: {self.screen!r}")
         del self.screen[: match.end()]
         return match
+
+    def echoes(self) -> bool:
+        """Whether the terminal shows what is typed by itself."""
+        return bool(termios.tcgetattr(self._master)[3] & termios.ECHO)
 
     def wait(self) -> int:
         """Wait for the end of the program; its exit status."""
