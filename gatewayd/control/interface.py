@@ -45,6 +45,8 @@ type Port (
   session: ?Session,
   sessions: int,
   refused: int,
+  # how often a client lost the port to another one
+  takeovers: int,
   # bytes from the device, and to it
   received: int,
   sent: int,
@@ -53,6 +55,8 @@ type Port (
   # bytes that nobody was there for, and that the device did not take
   received_discarded: int,
   sent_discarded: int,
+  # bytes that those who watch did not take
+  missed: int,
   # how often the device went away
   losses: int,
   # when it did so last

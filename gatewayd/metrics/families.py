@@ -29,10 +29,12 @@ _BYTES: Final = {
     "sent": "Bytes that the device's line has taken.",
     "received_discarded": "Bytes from the device while nobody held the port.",
     "sent_discarded": "Bytes for the device that it did not take.",
+    "missed": "Bytes that clients who watch did not take.",
 }
 _EVENTS: Final = {
     "sessions": "Clients that came to hold the port.",
     "refused": "Clients that were turned away.",
+    "takeovers": "How often a client lost the port to another one.",
     "losses": "How often the device went away.",
 }
 

@@ -14,5 +14,9 @@ class Counters:
     """Came while nobody was there to take them."""
     sessions: int = 0
     refused: int = 0
+    takeovers: int = 0
+    """How often a client lost the port to another one."""
+    missed: int = 0
+    """Bytes that those who watched, and do so no more, did not get."""
     losses: int = 0
     """How often the device went away."""

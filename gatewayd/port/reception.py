@@ -185,6 +185,7 @@ class Reception:
                     client.watches(text)
                 case Act.UNWATCH:
                     missed = f", {client.missed} bytes missed" if client.missed else ""
+                    self._counters.missed += client.missed
                     client.seat.revoke()
                     self._chronicle.session(EventKind.WATCHER_LEFT, client, missed)
                 case Act.CLOSE:
@@ -198,6 +199,8 @@ class Reception:
 
     def _seat(self, session: Holder, before: Holder | None) -> None:
         self._hub.serve(session.line_data)
+        # It may have watched until now.
+        self._counters.missed += session.missed
         session.seat.grant()
         self._settling.held = True
         if self._settling.hangs_up:
@@ -211,6 +214,7 @@ class Reception:
 
     def _vacate(self, session: Holder, reason: str, after: Holder | None) -> None:
         if after is not None:
+            self._counters.takeovers += 1
             self._chronicle.session(EventKind.TAKEN_OVER, session)
         self._hub.serve(None)
         session.seat.revoke()

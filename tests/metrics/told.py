@@ -23,7 +23,7 @@ def port(name: str, **others: Any) -> dict[str, Any]:
         "record": None,
         "last_received": None,
         **dict.fromkeys(("sessions", "refused", "losses", "received", "sent"), 0),
-        **dict.fromkeys(("received_discarded", "sent_discarded"), 0),
+        **dict.fromkeys(("received_discarded", "sent_discarded", "missed", "takeovers"), 0),
         **dict.fromkeys(("breaks", "framing_errors", "parity_errors"), 0),
         **dict.fromkeys(("overruns", "buffer_overruns"), 0),
     }
