@@ -57,7 +57,7 @@ PACKAGES: Final = {
         "export",
         "doctor",
         *("metrics.families", "metrics.text", "record.live", "record.reading"),
-        "web",
+        *("web", "tls.identity"),
     },
     "__main__": {"cli"},
 }
@@ -71,7 +71,7 @@ LIBRARIES: Final = {
     "h11": {"web.http"},
     "wsproto": {"web.websocket"},
     "jeepney": {"advertise.bus", "advertise.avahi"},
-    "ssl": {"tls.identity", "tls.channel", "tls.securing", "tls.words"},
+    "ssl": {"tls.identity", "tls.channel", "tls.securing", "tls.words", "web.server", "cli.web"},
     "ctypes": {"device.inotify", "line.modem"},
 }
 """What is not Python's own, or is not Python, and the modules that may import it."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import socket
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gatewayd.control.own import find_path
 from gatewayd.errors import GatewayError
+
+if TYPE_CHECKING:
+    import ssl
 
 HELP = "serve the page that shows the ports of the running daemon to browsers"
 ADDRESS: Final = "127.0.0.1:8323"
@@ -41,12 +43,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="end when nobody was connected for so long (default: 60 with a socket unit, else "
         "never)",
     )
+    add("--certificate", metavar="PATH", help="serve TLS with this certificate, in PEM")
+    add("--key", metavar="PATH", help="the key of the certificate")
     add("--control", metavar="PATH", help="the daemon's control socket")
     add("--token", metavar="PATH", help="the file of the token, see web-token")
 
 
 def main(args: argparse.Namespace) -> int:
     """Serve until SIGTERM, SIGINT or nobody is there. Raises GatewayError."""
+    # Before anything that imports asyncio, which has no ssl otherwise.
+    tls = _context(args.certificate, args.key)
     from gatewayd.service import handlers
 
     handlers.install(args.verbose)
@@ -59,6 +65,7 @@ def main(args: argparse.Namespace) -> int:
         token=Path(args.token) if args.token else None,
         names=args.name,
         idle=idle,
+        tls=tls,
     )
     return 0
 
@@ -70,8 +77,11 @@ def serve(
     token: Path | None,
     names: list[str],
     idle: float | None,
+    tls: ssl.SSLContext | None,
 ) -> None:
     """Serve the page. Raises GatewayError when what it needs is not installed."""
+    import asyncio
+
     try:
         from gatewayd.web.daemon import Daemon
         from gatewayd.web.server import Server
@@ -86,9 +96,20 @@ def serve(
 
     async def run() -> None:
         site = Site(Daemon(control), token or token_path(), hosts)
-        await Server(site, sockets, idle=idle).serve()
+        await Server(site, sockets, idle=idle, tls=tls).serve()
 
     asyncio.run(run())
+
+
+def _context(certificate: str | None, key: str | None) -> ssl.SSLContext | None:
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise GatewayError("--certificate and --key belong together")
+    from gatewayd.config.schema import TlsFiles
+    from gatewayd.tls.identity import load
+
+    return load(TlsFiles(certificate, key)).context()
 
 
 def _passed() -> list[socket.socket]:

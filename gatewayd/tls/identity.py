@@ -48,12 +48,16 @@ class Identity:
     """Whether a handshake takes so long that the loop must not wait for it."""
     _contexts: dict[ClientCertificate, ssl.SSLContext]
 
+    def context(self, asks: ClientCertificate = ClientCertificate.NONE) -> ssl.SSLContext:
+        """The server's side of all connections."""
+        return self._contexts[asks]
+
     def server_side(
         self, asks: ClientCertificate
     ) -> tuple[ssl.SSLObject, ssl.MemoryBIO, ssl.MemoryBIO]:
         """The server's side of a connection to come, what comes in for it and what goes out."""
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        context = self._contexts[asks]
+        context = self.context(asks)
         return context.wrap_bio(incoming, outgoing, server_side=True), incoming, outgoing
 
     def validity(self, now: float | None = None) -> str:

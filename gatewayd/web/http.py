@@ -33,8 +33,9 @@ class Served(Exception):
 async def serve(site: Site, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Serve a connection to its end. It raises nothing that a browser could bring about."""
     ends = Ends(_host(writer, "sockname"), _host(writer, "peername"))
+    secure = writer.get_extra_info("sslcontext") is not None
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
-    http = _Http(site, reader, writer, connection, ends)
+    http = _Http(site, reader, writer, connection, ends, secure)
     with contextlib.suppress(Served, OSError, TimeoutError, WebSocketError, h11.LocalProtocolError):
         while True:
             await http.exchange()
@@ -53,12 +54,14 @@ class _Http:
         writer: asyncio.StreamWriter,
         connection: h11.Connection,
         ends: Ends,
+        secure: bool,
     ) -> None:
         self._site = site
         self._reader = reader
         self._writer = writer
         self._connection = connection
         self._ends = ends
+        self._secure = secure
 
     async def exchange(self) -> None:
         """One request and its answer. Raises Served when nothing follows, OSError, TimeoutError."""
@@ -70,10 +73,10 @@ class _Http:
             raise Served from error
         refusal = self._site.refusal(request)
         if request.upgrades and refusal is None:
-            if self._site.has_socket(request):
+            refusal = self._site.no_socket(request)
+            if refusal is None:
                 await self._talk(asked, request)
                 raise Served
-            refusal = text(404, "there is nothing here")
         if refusal is not None:
             await self._refuse(refusal)
             raise Served
@@ -92,7 +95,7 @@ class _Http:
         body = b""
         if headers.get("upgrade", "").lower() != "websocket":
             body = b"".join([piece async for piece in self._body()])
-        return asked, Request(method, path, headers, self._ends, body)
+        return asked, Request(method, path, headers, self._ends, body, self._secure)
 
     async def _body(self) -> AsyncIterator[bytes]:
         size = 0

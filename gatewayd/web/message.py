@@ -30,6 +30,8 @@ class Request:
     headers: Mapping[str, str]
     ends: Ends
     body: bytes = b""
+    secure: bool = False
+    """Whether it came over TLS."""
 
     @property
     def host(self) -> str:

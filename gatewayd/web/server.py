@@ -8,7 +8,7 @@ import logging
 import signal
 import socket
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gatewayd.log import Happening, note
 from gatewayd.net.tcp import expect_peer, peer_name
@@ -16,21 +16,33 @@ from gatewayd.web import http
 from gatewayd.web.access import is_loopback
 from gatewayd.web.site import Site
 
-CONNECTIONS: Final = 128
+if TYPE_CHECKING:
+    import ssl
+
+CONNECTIONS: Final = 192
 """At once; a browser has a few of them. One more is closed."""
 PEER_S: Final = 60.0
 """A browser that is gone without a word is noticed within so long."""
 STOP_S: Final = 1.0
+HANDSHAKE_S: Final = 10.0
 
 
 class Server:
     """Serves `site` on listening sockets. `idle` is after how many seconds without a connection it
-    ends by itself, None for never."""
+    ends by itself, None for never; `tls` is for all of them."""
 
-    def __init__(self, site: Site, sockets: Sequence[socket.socket], *, idle: float | None) -> None:
+    def __init__(
+        self,
+        site: Site,
+        sockets: Sequence[socket.socket],
+        *,
+        idle: float | None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._site = site
         self._sockets = sockets
         self._idle = idle
+        self._tls = tls
         self._ending: asyncio.TimerHandle | None = None
         self._stopping = asyncio.Event()
         self._connections: set[asyncio.Task[None]] = set()
@@ -43,8 +55,10 @@ class Server:
         servers = []
         for sock in self._sockets:
             expect_peer(sock, PEER_S)
-            servers.append(await asyncio.start_server(self._serve, sock=sock))
-            _tell(sock)
+            limits = {"ssl_handshake_timeout": HANDSHAKE_S, "ssl_shutdown_timeout": STOP_S}
+            more: dict[str, Any] = {"ssl": self._tls, **limits} if self._tls is not None else {}
+            servers.append(await asyncio.start_server(self._serve, sock=sock, **more))
+            _tell(sock, secure=self._tls is not None)
         self._nobody()
         await self._stopping.wait()
         for server in servers:
@@ -85,9 +99,11 @@ class Server:
             self._ending = loop.call_later(self._idle, self._stopping.set)
 
 
-def _tell(sock: socket.socket) -> None:
+def _tell(sock: socket.socket, *, secure: bool) -> None:
     name = sock.getsockname()
-    if is_loopback(str(name[0])):
+    if secure:
+        note(Happening.PAGE, "the page is at https://%s/", peer_name(name))
+    elif is_loopback(str(name[0])):
         note(Happening.PAGE, "the page is at http://%s/", peer_name(name))
     else:
         text = "the page is at http://%s/ in clear text: whoever is on the way can read along"

@@ -25,6 +25,8 @@ from gatewayd.web.websocket import WebSocket, WebSocketError
 
 WRONG_S: Final = 1.0
 """A wrong token is answered so late."""
+TERMINALS: Final = 32
+"""So many may be open at once: the daemon answers 64 callers that only look, and not only us."""
 _PORT: Final = re.compile(r"/port/([^/]+)")
 _RECORD: Final = re.compile(r"/record/([^/]+)(?:/([^/]+))?")
 
@@ -45,6 +47,7 @@ class Site:
         self._token = token
         self._names = names
         self._board = Board(daemon)
+        self._terminals = 0
 
     def refusal(self, request: Request) -> Response | None:
         """Why a request is not ours to answer, whatever it asks for."""
@@ -109,7 +112,7 @@ class Site:
             return text(403, "that is not the token; gatewayd web-token prints it")
         _note("%s", "signed in", request)
         name, value = access.cookie_name(request.host), access.ticket(token, time.time())
-        return plain({}, {"Set-Cookie": _cookie(name, value, access.SIGNED_IN_S)})
+        return plain({}, _cookie(request, name, value, access.SIGNED_IN_S))
 
     async def _record(self, request: Request) -> Response:
         if not self._signed_in(request):
@@ -131,9 +134,12 @@ class Site:
 
     # ---- WebSockets
 
-    def has_socket(self, request: Request) -> bool:
-        """Whether a WebSocket is to be had there."""
-        return request.path == "/live" or _PORT.fullmatch(request.path) is not None
+    def no_socket(self, request: Request) -> Response | None:
+        """Why no WebSocket is to be had there."""
+        if _PORT.fullmatch(request.path):
+            full = self._terminals >= TERMINALS
+            return text(503, "too many terminals are open") if full else None
+        return None if request.path == "/live" else text(404, "there is nothing here")
 
     async def talk(self, request: Request, web_socket: WebSocket) -> None:
         """Serve a WebSocket until the browser has gone. Raises WebSocketError."""
@@ -147,7 +153,11 @@ class Site:
                 may_type=lambda: self._signed_in(request),
                 peer=request.ends.theirs,
             )
-            await terminal.serve()
+            self._terminals += 1
+            try:
+                await terminal.serve()
+            finally:
+                self._terminals -= 1
 
     async def _live(self, web_socket: WebSocket) -> None:
         viewer = self._board.join()
@@ -177,11 +187,13 @@ def _given(body: bytes) -> str:
 
 
 def _forget(request: Request) -> Response:
-    return plain({}, {"Set-Cookie": _cookie(access.cookie_name(request.host), "", 0)})
+    return plain({}, _cookie(request, access.cookie_name(request.host), "", 0))
 
 
-def _cookie(name: str, value: str, seconds: int) -> str:
-    return f"{name}={value}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Strict"
+def _cookie(request: Request, name: str, value: str, seconds: int) -> dict[str, str]:
+    secure = "; Secure" if request.secure else ""
+    limits = f"Max-Age={seconds}; Path=/; HttpOnly; SameSite=Strict{secure}"
+    return {"Set-Cookie": f"{name}={value}; {limits}"}
 
 
 def _note(message: str, what: str, request: Request, level: int = logging.INFO) -> None:

@@ -158,6 +158,20 @@ def test_typing_reaches_the_device_and_the_answer_the_screen(browser: Browser, p
     assert re.search(r"\d\d:\d\d:\d\d\.\d{3} ACME,PSU,0,1", rows)
 
 
+def test_what_is_shown_again_asks_nothing_again(browser: Browser, page: Rig) -> None:
+    page.device.write(b"where are you?\x1b[6n\r\n")
+    type_at_psu1(browser, page)
+    browser.until_on_screen(PSU1, "where are you?")
+    browser.press(f"{PSU1} .term", "Times")
+    browser.until_on_screen(PSU1, "where are you?")
+    browser.find(f"{PSU1} .screen").click()
+    browser.type("x")
+    assert page.device.read(1) == b"x"
+    # But what is asked now is answered.
+    page.device.write(b"\x1b[6n")
+    assert page.device.read_until(b"R").startswith(b"\x1b[")
+
+
 def test_the_line_is_set_and_set_back(browser: Browser, page: Rig) -> None:
     type_at_psu1(browser, page)
     browser.press(f"{PSU1} .term", "Line")
@@ -183,6 +197,19 @@ def test_a_paste_goes_line_by_line(browser: Browser, page: Rig) -> None:
     browser.paste(f"{PSU1} .xterm-helper-textarea", "one\ntwo\r\nthree")
     assert page.device.read(13) == b"one\rtwo\rthree"
     browser.until_shown("pasted")
+
+
+def test_the_record_is_there_to_take_away(browser: Browser, page: Rig) -> None:
+    type_at_psu1(browser, page)
+    page.device.write(b"kept for ever\r\n")
+    page.until_recorded("psu1", "< kept for ever")
+    browser.press(f"{PSU1} .term", "Record")
+    link = browser.find(f"{PSU1} .files a")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d\.log", link.text)
+    got = browser.run(
+        "const [link] = arguments; return fetch(link.href).then(answer => answer.text())", link
+    )
+    assert "< kept for ever" in got
 
 
 def test_two_tabs(browser: Browser, page: Rig) -> None:

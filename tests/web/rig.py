@@ -112,6 +112,11 @@ class Rig:
             assert monotonic() < deadline, f"{text!r} is not recorded"
             sleep(0.05)
 
+    def memory(self) -> int:
+        """What the page has of its own, in bytes."""
+        lines = Path(f"/proc/{self.page.process.pid}/smaps_rollup").read_text().splitlines()
+        return sum(int(line.split()[1]) << 10 for line in lines if "Private_Dirty" in line)
+
     def looking(self) -> int:
         """How many connections the daemon has on the socket of those who only look."""
         path = f"{self.daemon.control}-look"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import re
 import socket
@@ -11,6 +12,7 @@ from time import monotonic
 
 import pytest
 
+from gatewayd.web.site import TERMINALS
 from gatewayd.web.token import new_token
 from tests.service.client import connect
 from tests.watched import PATIENCE
@@ -251,6 +253,38 @@ def test_one_stream_of_changes_serves_all_browsers(page: Rig) -> None:
         assert page.looking() == 1
         page.board.write(b"x")
         assert one.hear_of("ports")[0]["name"] == two.hear_of("ports")[0]["name"] == "dut-a"
+
+
+def test_a_browser_that_does_not_read_misses_bytes_and_costs_no_memory(page: Rig) -> None:
+    total, chunk = 32 << 20, bytes(range(256)) * 256
+    with Talk(page.port, "/port/dut-a", own(page)) as slow, Talk(page.port, "/live", own(page)):
+        begun = slow.hear_of("watch")["received"]
+        before = page.memory()
+        for _ in range(total // len(chunk)):
+            page.board.write(chunk)
+        page.until("dut-a", lambda port: port["received"] == begun + total)
+        assert page.memory() - before < 8 << 20
+        page.board.write(b"the end")
+        seen = missed = 0
+        while seen + missed < total + 7:
+            told = slow.hear_of("watch")
+            seen += len(base64.b64decode(told.get("from_line", "")))
+            missed += told.get("missed", 0)
+        assert seen + missed == total + 7
+        assert missed
+
+
+def test_terminals_are_bounded(page: Rig) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(TERMINALS):
+            talk = stack.enter_context(Talk(page.port, "/port/psu1", own(page)))
+            assert talk.status == 101
+        with Talk(page.port, "/port/psu1", own(page)) as one_more:
+            assert one_more.status == 503
+        assert page.ask("GET", "/").status == 200
+    # The first that leaves makes room; that it has left is known a little later.
+    statuses = iter(lambda: Talk.status_of(page.port, "/port/psu1", own(page)), 101)
+    assert set(statuses) <= {503}
 
 
 def test_replay_is_what_was_said_before(page: Rig) -> None:

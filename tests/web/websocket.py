@@ -34,6 +34,12 @@ class Talk:
         while not self.status and not self.closed:
             self._take()
 
+    @classmethod
+    def status_of(cls, port: int, path: str, headers: Mapping[str, str]) -> int:
+        """What is answered to one that is closed at once."""
+        with cls(port, path, headers) as talk:
+            return talk.status
+
     def _take(self) -> None:
         data = self.socket.recv(65536)
         self.connection.receive_data(data or None)

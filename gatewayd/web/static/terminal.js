@@ -29,6 +29,7 @@ export class Terminal {
     this.total = null; // bytes that the device has said since the gateway was started, as far as we know
     this.errors = null;
     this.hold = "none";
+    this.hushed = 0;
     this.wants = take; // to type, also after the connection was lost
     this.over = Boolean(card.port.session);
     this.wait = 500;
@@ -88,7 +89,7 @@ export class Terminal {
     this.root.setAttribute("aria-label", `terminal of ${this.card.name}`);
     this.card.root.append(this.root);
 
-    this.screen = new Screen({convertEol: true, disableStdin: true, screenReaderMode: true, scrollback: 5000, fontSize: 13, fontFamily: getComputedStyle(document.documentElement).getPropertyValue("--mono"), theme: {background: "#0b0e12", foreground: "#d7dde3", brightBlack: "#7d8894", yellow: "#e3b341", green: "#4cc99a"}});
+    this.screen = new Screen({convertEol: true, disableStdin: true, screenReaderMode: true, linkHandler: {activate: () => {}}, scrollback: 5000, fontSize: 13, fontFamily: getComputedStyle(document.documentElement).getPropertyValue("--mono"), theme: {background: "#0b0e12", foreground: "#d7dde3", brightBlack: "#7d8894", yellow: "#e3b341", green: "#4cc99a"}});
     const fit = new FitAddon();
     this.screen.loadAddon(fit);
     this.screen.open(this.place);
@@ -273,7 +274,7 @@ export class Terminal {
     if (lost) this.keep({at, kind: "!", text: `${lost} bytes missed`});
     if (wanted.length) {
       if (before === null) this.keep({at, kind: "!", text: `the last ${size(wanted.length)} from before`});
-      this.keep({at, kind: "<", data: wanted, old: true});
+      this.hush(() => this.keep({at, kind: "<", data: wanted, old: true}));
       if (before === null) this.keep({at, kind: "!", text: "from now on"});
     }
     if (before === null) this.tell(wanted.length ? `replayed ${size(wanted.length)}` : "");
@@ -302,7 +303,19 @@ export class Terminal {
     this.draw(entry);
   }
 
+  // What is drawn again may ask the terminal something, as escape sequences can: the device has had
+  // its answer long ago.
+  hush(draw) {
+    this.hushed++;
+    draw();
+    this.screen.write("", () => this.hushed--);
+  }
+
   redraw() {
+    this.hush(() => this.drawAll());
+  }
+
+  drawAll() {
     this.screen.write("\x1bc"); // in its turn: what was written before may not be drawn yet
     this.middle = false;
     for (const entry of this.kept) this.draw(entry);
@@ -357,7 +370,7 @@ export class Terminal {
   // ---- typing
 
   key(data) {
-    if (this.hold === "yours") this.type(data.replaceAll("\r", this.enter.value));
+    if (this.hold === "yours" && !this.hushed) this.type(data.replaceAll("\r", this.enter.value));
   }
 
   type(text) {
