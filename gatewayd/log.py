@@ -70,7 +70,7 @@ class Happening(enum.Enum):
     ADVERTISING_FAILED = "21c5cbf706e74b0b9d8e46a7836b157c"
     """Ports cannot be told of on the network, or not all."""
     PAGE = "8d6a4c21f0b94e5eb1c7a35d90f2e814"
-    """The page listens, or let somebody in, or refused somebody."""
+    """The page listens, let somebody in or type, or refused somebody."""
     HANDSHAKE_FAILED = "7dfc7d8ad00445a288ae7a2cb14b4b19"
     """A client could not be agreed with on TLS."""
     LET_IN = "a47e96a6a4ee41da964d50d36ba61d10"

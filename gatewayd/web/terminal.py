@@ -11,6 +11,7 @@ from typing import Any, Final
 from gatewayd.comport.wire import PARITY_CODES, STOPSIZE_CODES, Control, Request
 from gatewayd.comport.wire import Command as ComPort
 from gatewayd.line.model import FASTEST, Parity, StopBits
+from gatewayd.log import Happening, note
 from gatewayd.web.board import RETRIES_S
 from gatewayd.web.daemon import Daemon, DaemonError
 from gatewayd.web.typist import NotTaken, Typist
@@ -108,10 +109,10 @@ class Terminal:
             await self._tell("none", "sign in first: gatewayd web-token")
             return
         await self._tell("asking")
-        name = name.strip()[:NAME_LENGTH]
-        peer = f"{name} {self._peer}" if name else self._peer
+        # By the name alone a lease knows its holder.
+        who = name.strip()[:NAME_LENGTH] or self._peer
         try:
-            sock = await self._daemon.attach(port=self._port, peer=peer, takeover=over)
+            sock = await self._daemon.attach(port=self._port, peer=who, takeover=over)
         except DaemonError as error:
             await self._tell("none", str(error))
             return
@@ -126,6 +127,7 @@ class Terminal:
             await typist.close()
             raise
         self._typist = typist
+        note(Happening.PAGE, "%s types", who, port=self._port, peer=self._peer)
         self._ending = asyncio.get_running_loop().create_task(self._end(typist))
         await self._tell("yours", echoed=typist.echoed)
 

@@ -104,7 +104,7 @@ class Card {
     const {session, watchers, lease, state, cause, state_since, losses, lost_at} = this.port;
     const small = text => element("small", {}, text), lines = [];
     const first = element("span", {}, element("strong", {}, session ? session.name || session.peer : "nobody"));
-    if (session?.name) first.append(` from ${session.peer}`);
+    if (session?.name) first.append(session.peer.startsWith(session.name) ? session.peer.slice(session.name.length) : ` from ${session.peer}`);
     lines.push(first);
     if (session) lines.push(small(`since ${moment(session.since)} by ${session.face}${session.leaving ? ", leaving" : ""}`));
     if (watchers?.length) {
