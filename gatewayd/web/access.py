@@ -94,7 +94,8 @@ def is_ticket(given: str, token: str, now: float) -> bool:
 
 def is_token(given: str, token: str) -> bool:
     """Whether a token is the right one, in a time that does not depend on it."""
-    return hmac.compare_digest(given.encode(), token.encode())
+    # JSON may say half of a surrogate pair, UTF-8 may not.
+    return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
 
 
 def cookie(headers: Mapping[str, str], name: str) -> str:

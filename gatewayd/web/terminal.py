@@ -110,7 +110,8 @@ class Terminal:
             return
         await self._tell("asking")
         # By the name alone a lease knows its holder.
-        who = name.strip()[:NAME_LENGTH] or self._peer
+        name = "".join(one for one in name if one.isprintable()).strip()[:NAME_LENGTH]
+        who = name or self._peer
         try:
             sock = await self._daemon.attach(port=self._port, peer=who, takeover=over)
         except DaemonError as error:

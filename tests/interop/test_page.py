@@ -117,6 +117,8 @@ def test_who_may_only_look_has_nothing_to_type_with(browser: Browser, page: Rig)
 def test_a_person_signs_in_by_hand_and_out(browser: Browser, page: Rig) -> None:
     browser.open(page.url)
     browser.until_shown("You may look on")
+    browser.find(f"{PSU1} .open").click()
+    browser.until_shown("You watch.")
     browser.find("#sign").click()
     browser.find("#signing [name=name]").send_keys("alice")
     browser.find("#signing [name=token]").send_keys("wrong\n")
@@ -125,9 +127,12 @@ def test_a_person_signs_in_by_hand_and_out(browser: Browser, page: Rig) -> None:
     assert all(" 403 " in complaint for complaint in browser.complaints())
     browser.find("#signing [name=token]").clear()
     browser.find("#signing [name=token]").send_keys(f"{page.token}\n")
-    browser.until_shown("Signed in as alice.")
-    browser.find(f"{PSU1} .take").click()
-    browser.until_shown("alice through ")
+    browser.until_shown("Signed in as alice.", "connected again, nothing missed")
+    browser.press(f"{PSU1} .term", "Type")
+    browser.until_shown("alice through ", "You type.")
+    browser.type("hello\n")
+    assert page.device.read(6) == b"hello\r"
+    browser.until_on_screen(PSU1, "hello")
     browser.find("#sign").click()
     browser.until_shown("You may look on; sign in to type.")
 
@@ -261,6 +266,18 @@ def test_a_lost_connection_comes_back_and_says_what_it_missed(browser: Browser, 
     browser.until_shown("connected again, 2904 bytes missed")
     browser.until_on_screen(PSU1, "unseen")
     # The console tells that nobody was there.
+    assert all("WebSocket connection" in complaint for complaint in browser.complaints())
+
+
+def test_who_typed_types_again_once_the_connection_is_back(browser: Browser, page: Rig) -> None:
+    type_at_psu1(browser, page)
+    page.page.__exit__(None, None, None)
+    browser.until_shown("not connected")
+    page.until_free()
+    page.page = page.again()
+    browser.until_shown("You type.")
+    browser.type("y")
+    assert page.device.read(1) == b"y"
     assert all("WebSocket connection" in complaint for complaint in browser.complaints())
 
 

@@ -76,7 +76,7 @@ def test_a_token_becomes_a_cookie_that_scripts_and_others_do_not_get(page: Rig) 
     assert b'"signed_in": false' in page.ask("GET", "/rights").body
 
 
-@pytest.mark.parametrize("body", [None, {}, {"token": 1}, {"token": ""}])
+@pytest.mark.parametrize("body", [None, {}, {"token": 1}, {"token": ""}, {"token": "\ud800"}])
 def test_no_token_is_a_wrong_one(page: Rig, body: dict[str, object] | None) -> None:
     assert page.ask("POST", "/sign-in", body).status == 403
 
@@ -193,7 +193,7 @@ def test_who_has_no_token_looks_and_does_not_type(page: Rig) -> None:
 def test_what_was_typed_reaches_the_device_and_those_who_signed_in(page: Rig) -> None:
     headers = {**own(page), "Cookie": page.cookie()}
     with Talk(page.port, "/port/psu1", headers) as typing:
-        typing.say(do="take", name="alice")
+        typing.say(do="take", name="\x1b\ud800alice\n")
         assert typing.hear_of("hold") == "asking"
         assert typing.hear_of("hold") == "yours"
         assert page.daemon.status("psu1")["session"]["peer"].startswith("alice through ")

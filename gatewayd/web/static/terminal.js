@@ -174,8 +174,10 @@ export class Terminal {
     this.screen.options.cursorBlink = mine;
   }
 
+  // Somebody has signed in: who may see more connects anew.
   allowed() {
     this.show();
+    this.suspend();
   }
 
   tell(text) {
