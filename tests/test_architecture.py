@@ -14,6 +14,10 @@ from typing import Final
 
 import pytest
 
+from gatewayd.config.schema import Config, PortConfig
+from gatewayd.config.setting import settings_of
+from tests.service import keys
+
 ROOT: Final = Path(__file__).parent.parent / "gatewayd"
 
 PACKAGES: Final = {
@@ -243,3 +247,9 @@ def test_every_rig_is_in_the_index() -> None:
     listed = re.findall(r"^\| `([\w/]+\.py)` \|", index, re.MULTILINE)
     rigs = [path for path in TESTS.rglob("*.py") if is_rig(path) and "examples" not in path.parts]
     assert sorted(listed) == sorted(str(path.relative_to(TESTS)) for path in rigs)
+
+
+def test_every_key_of_the_file_is_tried_at_a_reload_and_a_restart() -> None:
+    """Who adds a key says in tests/service/keys.py how one sees that it is in force."""
+    assert {setting.key for setting in settings_of(PortConfig)} == {row.key for row in keys.PORT}
+    assert {setting.key for setting in settings_of(Config)} == {row.key for row in keys.GATEWAY}

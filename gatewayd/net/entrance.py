@@ -74,6 +74,16 @@ class Entrance(Doorway):
         self.port = port
         self.face = face
 
+    def readmit(self, sock: socket.socket, peername: str, since: datetime) -> None:
+        """Serve a client that was admitted in another process, and waited there."""
+        connection = self.connection(sock)
+        connection.expect(self.port.config.peer_timeout)
+        try:
+            connection.enter(self.seat(connection, self.newcomer(peername, since)))
+        except BaseException:
+            connection.abort()
+            raise
+
     def inherit(self, sock: socket.socket, snapshot: dict[str, Any], unsent: bytes) -> None:
         """Go on with a session that another process accepted, see `Session.snapshot`.
 
@@ -86,7 +96,7 @@ class Entrance(Doorway):
         connection.expect(self.port.config.peer_timeout)
         try:
             connection.go_on(self.seat(connection, newcomer), snapshot, unsent)
-        except (KeyError, ValueError, TypeError):
+        except BaseException:
             connection.abort()
             raise
 

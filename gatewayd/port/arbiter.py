@@ -50,6 +50,11 @@ class Arbiter(Generic[C]):
         return client in self._heirs
 
     @property
+    def waiting(self) -> list[C]:
+        """Those who wait, in their order."""
+        return list(self._order)
+
+    @property
     def awaited(self) -> bool:
         """Whether anybody waits."""
         return bool(self._order)

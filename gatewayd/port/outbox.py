@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -197,12 +197,23 @@ class Outbox:
             self._room()
         return dropped
 
-    def give_away(self) -> bytes | None:
-        """The bytes that wait, for a successor in another process; None when actions wait too,
-        which only this process can perform."""
-        if self._weight or self._hold is not None or self._awaited is not None:
-            return None
-        return b"".join(bytes(item) for item in self._queue if not isinstance(item, _Waiting))
+    def give_away(self, known: Mapping[Action, str]) -> tuple[list[bytes | str], bool]:
+        """What waits, for a successor in another process, and whether that is all.
+
+        `known` are the names of actions that it can perform too; the first other one ends what is
+        given away.
+        """
+        given: list[bytes | str] = []
+        if self._hold is not None or self._awaited is not None:
+            return given, False
+        for item in self._queue:
+            if not isinstance(item, _Waiting):
+                given.append(bytes(item))
+            elif item.action in known:
+                given.append(known[item.action])
+            else:
+                return given, False
+        return given, True
 
     def _pump(self) -> None:
         # A drain may end within the call, and an action may queue more: one loop serves them all.

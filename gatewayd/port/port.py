@@ -14,7 +14,7 @@ from typing import Any
 
 from gatewayd.config.schema import PortConfig
 from gatewayd.line.api import Clock, Line
-from gatewayd.line.model import LineErrors, LineSettings, Signal
+from gatewayd.line.model import OUTPUT_SIGNALS, LineErrors, LineSettings, Signal
 from gatewayd.log import Happening, note
 from gatewayd.port.chronicle import Chronicle
 from gatewayd.port.counters import Counters
@@ -217,6 +217,7 @@ class Port:
     def snapshot(self) -> dict[str, Any]:
         """What a successor needs beside the session's own: values that JSON can hold."""
         return {
+            "outputs": (self.settling.signals() & OUTPUT_SIGNALS).value,
             "counters": asdict(self.counters),
             "heard_at": self.heard_at,
             "taken": self.outbox.taken,
@@ -231,7 +232,8 @@ class Port:
 
         Raises KeyError, ValueError or TypeError.
         """
-        self.settling.restore(settings, held=held)
+        outputs = Signal(snapshot.get("outputs", OUTPUT_SIGNALS.value))
+        self.settling.restore(settings, outputs, held=held)
         counters = Counters(**{k: int(v) for k, v in snapshot["counters"].items()})
         for name, value in asdict(counters).items():
             setattr(self.counters, name, value)

@@ -72,6 +72,11 @@ class Reception:
         return self._arbiter.watchers
 
     @property
+    def waiting(self) -> list[Holder]:
+        """Those who wait, in their order."""
+        return self._arbiter.waiting
+
+    @property
     def awaited(self) -> bool:
         """Whether a client waits for the line to be free."""
         return self._arbiter.awaited
@@ -227,9 +232,48 @@ class Reception:
         self._restores += 1
         self._outbox.then(self._restore)
         if self._settling.hangs_up:
-            self._outbox.then(lambda: HANG_UP_S)
+            self._outbox.then(self._hang_up)
         self._leftover.watch()
 
     def _restore(self) -> Pending | None:
         self._restores -= 1
         return self._settling.left()
+
+    def _hang_up(self) -> float:
+        return HANG_UP_S
+
+    # ---- hand-over to another process
+
+    @property
+    def _actions(self) -> dict[str, Action]:
+        """What may wait in the outbox and is not a session's, by name."""
+        return {
+            "restore": self._restore,
+            "hang_up": self._hang_up,
+            "taken": self._settling.taken,
+            "apply_file": self._settling.apply_file,
+        }
+
+    def give_away(self) -> tuple[list[dict[str, str]], bool]:
+        """What waits for the line, as values that JSON can hold, and whether that is all."""
+        known = {action: name for name, action in self._actions.items()}
+        given, complete = self._outbox.give_away(known)
+        return [
+            {"do": one} if isinstance(one, str) else {"bytes": one.hex()} for one in given
+        ], complete
+
+    def understood(self, given: list[dict[str, str]]) -> list[bytes | Action]:
+        """What was given away by another process. Raises KeyError, ValueError or TypeError."""
+        actions = self._actions
+        return [actions[one["do"]] if "do" in one else bytes.fromhex(one["bytes"]) for one in given]
+
+    def put_back(self, items: list[bytes | Action]) -> None:
+        """Have that wait again."""
+        for item in items:
+            if isinstance(item, bytes):
+                self._outbox.write(item)
+                continue
+            if item == self._restore:
+                self._restores += 1
+            self._outbox.then(item)
+        self._leftover.watch()

@@ -298,5 +298,11 @@ class Session:
         self.port.clients.inherit(self, place, heir=bool(snapshot.get("heir", False)))
         if self.seat.onlooker is not None:
             self.seat.onlooker.missed = int(snapshot["missed"])
+        if self._ahead():
+            self._client_gate.hold(Hold.LINE_FULL)
         if self.port.line is None:
             self.line_lost()
+
+    def _ahead(self) -> bool:
+        """Whether the client is as far ahead of the line as it may be."""
+        return bool(self.seat.waiting)

@@ -13,6 +13,7 @@ from typing import Protocol
 from gatewayd.config.schema import BetweenSessions, PortConfig
 from gatewayd.line.api import Line
 from gatewayd.line.model import (
+    OUTPUT_SIGNALS,
     LineErrors,
     LineSettings,
     Purge,
@@ -239,10 +240,11 @@ class Settling:
 
     # ---- hand-over to another process
 
-    def restore(self, settings: LineSettings, *, held: bool) -> None:
-        """Go on with what the line was set to in another process, where a client had it."""
+    def restore(self, settings: LineSettings, outputs: Signal, *, held: bool) -> None:
+        """Go on with what the line, and DTR and RTS, were set to in another process, where a client
+        had it."""
         self.held = held
-        self._absent = AbsentLine(settings)
+        self._absent = AbsentLine(settings, outputs & OUTPUT_SIGNALS)
         if not held:
             self._forget()
 

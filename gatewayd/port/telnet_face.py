@@ -248,19 +248,28 @@ class TelnetFace:
 
     def snapshot(self) -> dict[str, Any]:
         """What a successor needs to go on, as values that JSON can hold."""
-        undecided = self._engine.encode(bytes(self._undecided))
-        held = b"".join(self._held) + undecided
-        return {"engine": self._engine.snapshot(), "held": held.hex()}
+        return {
+            "engine": self._engine.snapshot(),
+            "held": b"".join(self._held).hex(),
+            "undecided": self._undecided.hex(),
+            "agreeing": self._agreeing is not None,
+        }
 
     def restore(self, snapshot: dict[str, Any], *, suspended: bool) -> None:
         """Go on where another face was. Raises KeyError, ValueError, TypeError."""
         self._engine.restore(snapshot["engine"])
         held = bytes.fromhex(snapshot["held"])
+        undecided = bytes.fromhex(snapshot.get("undecided", ""))
         self.suspended = suspended
         if held and suspended:
             self._held, self._held_bytes = [held], len(held)
         elif held:
             self._write(held)
+        self._undecided += undecided
+        if snapshot.get("agreeing", False):
+            self._agreeing = self._clock.call_later(AGREEMENT_S, self.settle)
+        else:
+            self.settle()
 
 
 def _engine() -> TelnetEngine:

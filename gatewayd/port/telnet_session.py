@@ -170,7 +170,7 @@ class TelnetSession(Session):
                 if not self.seat.used:
                     return
         self._com_port.queue_requests()
-        if self.seat.load > LOOK_AHEAD_BYTES:
+        if self._ahead():
             self._client_gate.hold(Hold.LINE_FULL)
         self._telnet.flush()
 
@@ -360,3 +360,7 @@ class TelnetSession(Session):
         if snapshot.get("echo_judged"):
             self._judge_echo()
         self.reconfigured()
+
+    def _ahead(self) -> bool:
+        """Whether the client is as far ahead of the line as it may be."""
+        return self.seat.load > LOOK_AHEAD_BYTES

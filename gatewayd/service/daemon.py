@@ -108,6 +108,7 @@ class Daemon:
                 gateway.listen(self._config, inherited.sockets)
             inherited.restore(gateway, store)
             gateway.start()
+            inherited.readmit()
             self._control = await self._controlled(self._config.control)
             self._advertise()
             self._measure(self._config)

@@ -16,7 +16,8 @@ import logging
 import os
 import socket
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 from gatewayd.config.schema import Face, PortConfig
@@ -25,10 +26,12 @@ from gatewayd.line.serial_line import SerialPortLine
 from gatewayd.log import Happening, note
 from gatewayd.net.connection import Connection
 from gatewayd.net.entrance import Entrance
+from gatewayd.port.outbox import Action
+from gatewayd.service import guests
 from gatewayd.service.adoption import Adoption
 from gatewayd.service.gateway import Gateway, Served, settled
 from gatewayd.service.passed import PassedSockets, taken_socket
-from gatewayd.service.store import DEVICE, SESSION, STATE, Store
+from gatewayd.service.store import DEVICE, GUEST, SESSION, STATE, Store
 
 VERSION: Final = 1
 SETTLE_S: Final = 1.0
@@ -89,8 +92,8 @@ async def _end_what_cannot_be_given(gateway: Gateway) -> None:
 def _give_port(served: Served, store: Store) -> dict[str, Any]:
     port = served.port
     state: dict[str, Any] = {"device": str(port.config.device), **port.snapshot()}
-    waiting = port.outbox.give_away()
-    if waiting is None:
+    state["queue"], complete = port.clients.give_away()
+    if not complete:
         note(
             Happening.SESSION_CLOSED,
             "the line did not take in time what the client sent: its session ends",
@@ -106,11 +109,12 @@ def _give_port(served: Served, store: Store) -> dict[str, Any]:
             **port.owner.snapshot(),
         }
         store.session(port.name, fd)
+    state["guests"] = guests.give(served, store)
     line = port.line
     if isinstance(line, SerialPortLine):
         line.pause_reading()
         pending = line.pending()
-        state["waiting"], state["known"] = (pending + (waiting or b"")).hex(), len(pending)
+        state["waiting"], state["known"] = pending.hex(), len(pending)
         state["settings"] = _plain(line.settings())
         line.detach()
     else:
@@ -138,16 +142,17 @@ class Inheritance:
         self._devices = Adoption()
         self._connections: dict[str, socket.socket] = {}
         self._ports: dict[str, dict[str, Any]] = {}
+        self._waiting: list[Callable[[], None]] = []
         listening: dict[str, list[int]] = {}
         for name, fds in passed.items():
             if name == STATE:
                 self._ports = _read_state(fds)
             elif name.startswith(DEVICE):
                 self._devices.add(name.removeprefix(DEVICE), _last(fds))
-            elif name.startswith(SESSION):
+            elif name.startswith((SESSION, GUEST)):
                 connection = taken_socket(name, _last(fds))
                 if connection is not None:
-                    self._connections[name.removeprefix(SESSION)] = connection
+                    self._connections[name] = connection
             else:
                 listening[name] = fds
         self.sockets = PassedSockets(listening)
@@ -185,17 +190,22 @@ class Inheritance:
     ) -> None:
         port = served.port
         waiting, known = b"", 0
+        queue: list[bytes | Action] = []
         settings = None
         try:
             if state:
                 waiting = bytes.fromhex(state.get("waiting", ""))
                 known = int(state.get("known", 0))
+                queue = port.clients.understood(state.get("queue", []))
                 settings = _settings(state["settings"])
                 port.restore(state, settings, held="session" in state)
         except _MALFORMED as error:
             self._cannot(served, error)
             state = {}
         self._devices.give(served.keeper, settings, store)
+        if waiting:
+            port.outbox.resume(waiting, known)
+        port.clients.put_back(queue)
         try:
             going_on = self._restore_session(gateway, served, state)
         except _MALFORMED as error:
@@ -203,8 +213,7 @@ class Inheritance:
             going_on, state = False, {}
         if not going_on:
             port.abandon(keep=bool(state))
-        if waiting:
-            port.outbox.resume(waiting, known)
+        self._restore_guests(gateway, served, state.get("guests", ()))
 
     def _restore_session(self, gateway: Gateway, served: Served, state: dict[str, Any]) -> bool:
         session = state.get("session")
@@ -212,27 +221,45 @@ class Inheritance:
             return False
         face = Face(session["face"])
         unsent = bytes.fromhex(session["unsent"])
-        sock = self._connections[served.port.name]
-        listener: Entrance | None
-        if "desk" in session:
-            from gatewayd.service.fronting import desk_of
-
-            listener = desk_of(gateway).entrance(served)
-        elif sock.family == socket.AF_UNIX:
-            listener = gateway.entrance(served, face)
-        else:
-            listener = next((one for one in served.listeners if one.face is face), None)
-        if listener is None:
-            raise ValueError(f"{served.port.name} is not served as {face.value} any more")
-        del self._connections[served.port.name]
+        name = SESSION + served.port.name
+        sock = self._connections[name]
+        listener = _entrance(gateway, served, sock, session, face)
+        del self._connections[name]
         try:
             listener.inherit(sock, session, unsent)
         except _MALFORMED:
             # Nobody else can have come: the loop has not run since it listens.
             for connection in tuple(listener.connections):
                 connection.abort()
+            sock.close()
             raise
         return True
+
+    def _restore_guests(self, gateway: Gateway, served: Served, told: object) -> None:
+        for number, guest in enumerate(told if isinstance(told, list) else ()):
+            sock = self._connections.pop(f"{GUEST}{number}.{served.port.name}", None)
+            if sock is None:
+                continue
+            try:
+                waits = guests.restore(
+                    guest, sock, partial(_entrance, gateway, served, sock, guest)
+                )
+                if waits is not None:
+                    self._waiting.append(waits)
+            except _MALFORMED as error:
+                text, name = "cannot go on with a client that was handed over: %r", served.port.name
+                note(Happening.SESSION_CLOSED, text, error, level=logging.WARNING, port=name)
+                sock.close()
+
+    def readmit(self) -> None:
+        """Let those in who waited for a device, or for their turn: devices are looked for now."""
+        waiting, self._waiting = self._waiting, []
+        for arrives in waiting:
+            try:
+                arrives()
+            except Exception as error:  # noqa: BLE001 - it costs this client, and nobody else
+                text = "a client that waited cannot be served"
+                note(Happening.FAULT, text, level=logging.ERROR, exc_info=error)
 
     def _cannot(self, served: Served, error: Exception) -> None:
         port = served.port
@@ -250,10 +277,27 @@ class Inheritance:
         self._devices.close(store)
         for name in self.sockets.close():
             note(Happening.FAULT, "the socket unit %s is for no port here", name)
-        for port, sock in self._connections.items():
+        for name, sock in self._connections.items():
+            port = name.removeprefix(SESSION)
             note(Happening.SESSION_CLOSED, "a session of the process before ends", port=port)
             sock.close()
         self._connections.clear()
+
+
+def _entrance(
+    gateway: Gateway, served: Served, sock: socket.socket, session: dict[str, Any], face: Face
+) -> Entrance:
+    """Where such a connection comes in. Raises ValueError where that is nowhere."""
+    if "desk" in session:
+        from gatewayd.service.fronting import desk_of
+
+        return desk_of(gateway).entrance(served)
+    if sock.family == socket.AF_UNIX:
+        return gateway.entrance(served, face)
+    for listener in served.listeners:
+        if listener.face is face:
+            return listener
+    raise ValueError(f"{served.port.name} is not served as {face.value} any more")
 
 
 def _last(fds: list[int]) -> int:
@@ -295,6 +339,8 @@ def _plain(settings: LineSettings) -> dict[str, Any]:
 def _settings(plain: dict[str, Any]) -> LineSettings:
     if not 0 < plain["baudrate"] < 1 << 32:
         raise ValueError(f"no baud rate: {plain['baudrate']!r}")
+    if plain["bytesize"] not in (5, 6, 7, 8):
+        raise ValueError(f"no data bits: {plain['bytesize']!r}")
     return LineSettings(
         **{
             **plain,

@@ -11,6 +11,7 @@ from gatewayd.service import systemd
 DEVICE: Final = "tty."
 LISTENER: Final = "listener."
 SESSION: Final = "session."
+GUEST: Final = "guest."
 STATE: Final = "state"
 """Names of stored descriptors; the port stands behind the dot. Others are those of socket units."""
 
@@ -42,6 +43,10 @@ class Store:
         """The connection of the session that holds a port."""
         systemd.store(SESSION + port, fd)
 
+    def guest(self, port: str, number: int, fd: int) -> None:
+        """The connection of one who watches a port or waits for it."""
+        systemd.store(f"{GUEST}{number}.{port}", fd)
+
     def state(self, text: bytes) -> None:
         """The description of all state, in a memory file. Raises OSError when there is none."""
         fd = os.memfd_create("gatewayd-state", os.MFD_CLOEXEC)
@@ -52,9 +57,9 @@ class Store:
             file.seek(0)
             systemd.store(STATE, fd)
 
-    def taken(self, ports: Iterable[str]) -> None:
-        """State and connections of these ports are in this process now."""
+    def taken(self, names: Iterable[str]) -> None:
+        """The state, and the connections of these names, are in this process now."""
         if self.active:
             systemd.unstore(STATE)
-            for port in ports:
-                systemd.unstore(SESSION + port)
+            for name in names:
+                systemd.unstore(name)

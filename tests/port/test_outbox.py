@@ -295,15 +295,27 @@ def test_waiting_bytes_can_be_given_away_unless_actions_wait() -> None:
     rig.stop()
     rig.outbox.write(b"x" * (WINDOW + 3))
     rig.outbox.write(b"yz")
-    assert rig.outbox.give_away() == b"xxxyz"
+    assert rig.outbox.give_away({}) == ([b"xxx", b"yz"], True)
     rig.act("only here")
-    assert rig.outbox.give_away() is None
+    assert rig.outbox.give_away({}) == ([b"xxx", b"yz"], False)
+
+
+def test_actions_that_a_successor_knows_are_given_away_by_name() -> None:
+    def known() -> None:
+        """Nothing."""
+
+    rig = Rig()
+    rig.stop()
+    rig.outbox.write(b"x" * (WINDOW + 3))
+    rig.outbox.then(known)
+    rig.outbox.write(b"yz")
+    assert rig.outbox.give_away({known: "known"}) == ([b"xxx", "known", b"yz"], True)
 
 
 def test_nothing_is_given_away_in_a_pause() -> None:
     rig = Rig()
     rig.act("pause", 0.25)
-    assert rig.outbox.give_away() is None
+    assert rig.outbox.give_away({}) == ([], False)
     assert not rig.outbox.empty
 
 
@@ -326,7 +338,7 @@ def test_the_queue_stands_still_until_what_an_action_began_is_done() -> None:
     rig.outbox.then(lambda: begun)
     rig.outbox.write(b"after")
     rig.act("last")
-    assert rig.outbox.give_away() is None
+    assert rig.outbox.give_away({}) == ([], False)
     rig.clock.advance(1)
     assert rig.line.sent == b""
     assert rig.seen == []

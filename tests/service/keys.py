@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ from gatewayd.service import status
 from gatewayd.telnet.constants import Option, Side
 from tests.service.caller import Caller
 from tests.service.house import House
+from tests.tls import pki
 
 Judge = Callable[[House, Caller], Coroutine[Any, Any, None]]
 
@@ -47,6 +49,8 @@ class Row:
     first: Judge = nothing
     ends_session: frozenset[Phase] = frozenset()
     """In which phases the change itself ends a session."""
+    prepare: Callable[[Path], None] = lambda directory: None
+    """Makes the files that it names."""
     held: bool = False
     """It matters to a client alone that was there before."""
 
@@ -297,6 +301,30 @@ async def is_scraped_there(house: House, caller: Caller) -> None:
         socket.create_connection(("127.0.0.1", int(house.names["one"]))).close()
 
 
+async def is_told_at_the_desk(house: House, caller: Caller) -> None:
+    desk = Caller(house.connect("desk", int(house.names["other"])), com_port=False)
+    while b"psu1" not in desk.talk.data:
+        assert await desk.hear()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(house.names["one"]))).close()
+
+
+async def is_pressed_first(house: House, caller: Caller) -> None:
+    assert house.gateway.escape == b"\x1d"
+
+
+def two_certificates(directory: Path) -> None:
+    for name in ("one", "other"):
+        pki.make(f"{name}.example", directory=directory)
+
+
+async def shows_the_other_certificate(house: House, caller: Caller) -> None:
+    address = ("127.0.0.1", int(house.names["other"]))
+    shown = await asyncio.to_thread(ssl.get_server_certificate, address)
+    wanted = (house.directory / "other.example.crt").read_text()
+    assert ssl.PEM_cert_to_DER_cert(shown) == ssl.PEM_cert_to_DER_cert(wanted)
+
+
 ANYWHERE: Final = {"raw": "'0.0.0.0:{other}'"}
 AWAY: Final = frozenset({Phase.ABSENT, Phase.OPENING, Phase.STUCK})
 
@@ -355,5 +383,15 @@ GATEWAY: Final = (
     ),
     Row("advertise", "false", "true", is_told, ANYWHERE),
     Row("metrics", "{one}", "{other}", is_scraped_there),
+    Row("desk", "{one}", "{other}", is_told_at_the_desk),
+    Row("escape", "^Ec", "^]", is_pressed_first),
+    Row(
+        "tls",
+        "{{certificate: one.example.crt, key: one.example.key}}",
+        "{{certificate: other.example.crt, key: other.example.key}}",
+        shows_the_other_certificate,
+        also={"raw": "{{listen: {other}, tls: implicit}}"},
+        prepare=two_certificates,
+    ),
 )
 """Those of the whole gateway."""

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from gatewayd.config.schema import PORT_SETTINGS, Config
-from gatewayd.config.setting import settings_of
 from gatewayd.port.phase import Phase
 from tests.service import keys
 from tests.service.caller import Caller
@@ -24,15 +22,10 @@ each_row_but_held = pytest.mark.parametrize(
 )
 
 
-def test_no_key_is_left_out() -> None:
-    """Who adds a key says in tests/service/keys.py how it shows that it is in force."""
-    assert {row.key for row in keys.PORT} == {setting.key for setting in PORT_SETTINGS}
-    assert {row.key for row in keys.GATEWAY} == {setting.key for setting in settings_of(Config)}
-
-
 @pytest.fixture
 def house(top: bool, row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     mine = {row.key: row.before}
+    row.prepare(tmp_path)
     house = House(
         tmp_path,
         monkeypatch,

@@ -1,0 +1,69 @@
+"""Those who are at a port beside its owner, through a restart.
+
+Who watches goes on watching; who waits for its turn, unread, waits on in the same order.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from gatewayd.config.schema import Face
+from gatewayd.net.connection import Connection
+from gatewayd.net.entrance import Entrance
+from gatewayd.port.holder import Holder
+from gatewayd.port.places import Place
+from gatewayd.service.gateway import Served
+from gatewayd.service.store import Store
+
+Guest = dict[str, Any]
+
+
+def give(served: Served, store: Store) -> list[Guest]:
+    """Hand their connections over; what the next process is to know of them."""
+    port = served.port
+    at: dict[Holder, tuple[Face, Connection]] = {
+        connection.session: (face, connection)
+        for face, connection in served.connections()
+        if connection.session is not None and connection.can_give
+    }
+    guests: list[Guest] = []
+    for place, clients in (
+        (Place.WATCHING, port.clients.watchers),
+        (Place.WAITING, port.clients.waiting),
+    ):
+        for session in clients:
+            if session not in at:
+                continue
+            face, connection = at.pop(session)
+            guest = {"place": place.value, "face": face.value, **session.snapshot()}
+            if place is Place.WAITING and "desk" in guest:
+                # It has been spoken to, and would be anew.
+                continue
+            guests.append({**guest, "unsent": _give(connection, store, port.name, len(guests))})
+    return guests
+
+
+def _give(connection: Connection, store: Store, port: str, number: int) -> str:
+    fd, unsent = connection.give_away()
+    store.guest(port, number, fd)
+    return unsent.hex()
+
+
+def restore(
+    guest: Guest, sock: socket.socket, entrance: Callable[[Face], Entrance]
+) -> Callable[[], None] | None:
+    """Go on with one, by what is returned if it waits: it arrives anew, as soon as the devices are
+    looked for. Raises KeyError, ValueError, TypeError and their like for what is none; then the
+    socket is closed, or still the caller's."""
+    place, face = Place(guest["place"]), Face(guest["face"])
+    if place is Place.WAITING:
+        since = datetime.fromisoformat(guest["since"])
+        return partial(entrance(face).readmit, sock, str(guest["peername"]), since)
+    if place is not Place.WATCHING:
+        raise ValueError(f"a guest is {place.value}")
+    entrance(face).inherit(sock, guest, bytes.fromhex(guest["unsent"]))
+    return None
