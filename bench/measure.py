@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+from bench.neighbour import ATTACKS
 from bench.rig import Rig, idle_together
 from bench.subjects import Subject
 from bench.table import Results
@@ -15,6 +16,10 @@ Note = Callable[[str], None]
 
 SETTLE_SECONDS = 1.0
 """How long connected ports are left alone before idleness is measured."""
+
+
+def _p99(raw: dict[str, float]) -> float:
+    return raw["p99_us"]
 
 
 class Run:
@@ -37,6 +42,8 @@ class Run:
             self._note(f"{kind}, {ports} ports: {len(works)} rows")
             if kind == "start":
                 self._starts(works[0], repetitions)
+            elif kind == "neighbour":
+                self._neighbour(works[0], repetitions)
             elif kind == "idle":
                 self._idleness(works[0], repetitions)
             else:
@@ -97,6 +104,23 @@ class Run:
                 idle_together(rigs, SETTLE_SECONDS)
                 for rig, raw in zip(rigs, idle_together(rigs, IDLE_SECONDS), strict=True):
                     self.results[work.key][rig.subject.name].append(figures_of(work, raw))
+
+    def _neighbour(self, work: Work, repetitions: int) -> None:
+        """A dialogue beside each attack."""
+        for _ in range(repetitions):
+            for subject in self._who(work):
+                try:
+                    with Rig(subject, self._tools, work.ports) as rig:
+                        rig.connect(1)
+                        raw = max((self._beside(rig, work, name) for name in ATTACKS), key=_p99)
+                except BenchError as error:
+                    self._failed(work, error)
+                    continue
+                self.results[work.key][subject.name].append(figures_of(work, raw))
+
+    def _beside(self, rig: Rig, work: Work, attack: str) -> dict[str, float]:
+        with rig.attacked(attack):
+            return self._do(rig, work)
 
     def _starts(self, work: Work, repetitions: int) -> None:
         for _ in range(repetitions):

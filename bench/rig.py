@@ -9,16 +9,17 @@ import select
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from bench import process
 from bench.subjects import METRICS, Line, Subject, environment, free_ports
-from bench.toolchain import BUILD, BenchError, Tools
+from bench.toolchain import BUILD, PROJECT, BenchError, Tools
 
 PATIENCE = 120.0
 """Seconds after which a command of the load generator is given up."""
@@ -119,9 +120,28 @@ class Rig:
     def _log_end(self) -> str:
         return (self._directory / "log").read_text(errors="replace")[-2000:].strip()
 
-    def connect(self) -> None:
-        """Open a session on every line; a byte has passed each way when this returns."""
-        self.do("connect " + " ".join(str(line.tcp_port) for line in self.lines))
+    def connect(self, count: int | None = None) -> None:
+        """Open a session on every line, or on the first so many; a byte has passed each way when
+        this returns."""
+        self.do("connect " + " ".join(str(line.tcp_port) for line in self.lines[:count]))
+
+    @contextlib.contextmanager
+    def attacked(self, name: str) -> Iterator[None]:
+        """Have a client of the last line do harm, see `bench.neighbour`."""
+        argv = [sys.executable, "-m", "bench.neighbour", str(self.lines[-1].tcp_port), name]
+        with process.on_core(LOAD_CORE):
+            neighbour = subprocess.Popen(
+                argv, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+            )
+        assert neighbour.stdout is not None
+        try:
+            if not neighbour.stdout.readline():
+                raise BenchError(f"the neighbour {name} has ended")
+            yield
+        finally:
+            neighbour.kill()
+            with neighbour:
+                neighbour.wait()
 
     def do(self, command: str) -> dict[str, float]:
         """Have the load generator do one command; gives what it measured."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from bench.neighbour import ATTACKS
 from bench.subjects import BAUDRATE
 
 MIB = 1 << 20
@@ -63,7 +64,7 @@ class Work:
     ports: int
     figures: tuple[Figure, ...]
     command: str = ""
-    kind: Literal["session", "churn", "idle", "start", "scrape"] = "session"
+    kind: Literal["session", "churn", "idle", "start", "scrape", "neighbour"] = "session"
     subjects: tuple[str, ...] = COMPARED
     """Who does it."""
 
@@ -81,10 +82,12 @@ class Effort:
     bulk_bytes: int
     paced_seconds: float
     churn_seconds: float
+    neighbour_seconds: float
+    """Of each of its attacks."""
 
 
-FULL = Effort(3000, 2.0, 32 * MIB, 1.5, 1.5)
-QUICK = Effort(1000, 0.5, 8 * MIB, 0.5, 0.5)
+FULL = Effort(3000, 2.0, 32 * MIB, 1.5, 1.5, 0.5)
+QUICK = Effort(1000, 0.5, 8 * MIB, 0.5, 0.5, 0.2)
 
 
 def catalogue(effort: Effort) -> list[Work]:
@@ -104,6 +107,7 @@ def catalogue(effort: Effort) -> list[Work]:
         ),
         *(_paced(effort, 16, piece, "up") for piece in (29, 58, 230)),
         _IDLE,
+        _neighbour(effort),
         _churn(effort),
         *(_start(ports) for ports in (1, 64)),
         *_seeing(effort),
@@ -223,6 +227,13 @@ _IDLE = Work(
     ),
     kind="idle",
 )
+
+
+def _neighbour(effort: Effort) -> Work:
+    figure = Figure("p99_ms", "p99 of a round trip, ms", Must(10.0))
+    title = f"one hostile neighbour, the worst of {len(ATTACKS)}"
+    command = f"rtt 1 {10 * effort.rounds} {effort.neighbour_seconds}"
+    return Work("neighbour", title, 2, (figure,), command, "neighbour", ("gatewayd",))
 
 
 def _churn(effort: Effort) -> Work:

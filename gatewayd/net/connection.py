@@ -88,6 +88,7 @@ class Connection:
         self._inflow = Inflow(self._loop, sock.fileno(), self._readable)
         self._outflow = Outflow(self._loop, sock, self)
         self.read_again = self._inflow.again
+        self.put_back = self._inflow.put_back
         self.wait_writable = self._outflow.wait
         self.write = self._outflow.write
         self.write_urgent = self._outflow.write_urgent
@@ -153,7 +154,12 @@ class Connection:
         try:
             # The kernel ends a read at the urgent mark: what came then stands before it, up to the
             # IAC of the DM, or the DM itself if the client's urgent pointer is one further on.
-            if data[-1] >= _DM and self._takes_urgent() and at_mark(self._sock):
+            if (
+                data[-1] >= _DM
+                and self._takes_urgent()
+                and not self._inflow.has_rest
+                and at_mark(self._sock)
+            ):
                 stage.urgent()
                 self._has_dm = data[-1] == _DM
             stage.receive(data)
@@ -256,7 +262,11 @@ class Connection:
 
     def unread(self) -> bool:
         """Whether something that the client sent waits to be read."""
-        return has_unread(self._sock) or (self._far is not Far.READ and self._pending())
+        return (
+            self._inflow.has_rest
+            or has_unread(self._sock)
+            or (self._far is not Far.READ and self._pending())
+        )
 
     def limit_kernel(self) -> None:
         """Have the kernel keep little of what the client does not take."""
@@ -328,9 +338,9 @@ class Connection:
         """Read nothing any more, whatever the stage wants."""
         self.pause_reading()
         self._near = max(self._near, Near.FROZEN)
-        rest = self._inflow.take_rest()
-        if rest and self._near is Near.FROZEN and self.stage is not None:
-            self.stage.receive(rest)
+        while rest := self._inflow.take_rest():
+            if self._near is Near.FROZEN and self.stage is not None:
+                self.stage.receive(rest)
 
     def give_away(self) -> tuple[int, bytes]:
         """The socket, for a copy that outlives this process, and what waits for the client.

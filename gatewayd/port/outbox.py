@@ -20,6 +20,8 @@ Action = Callable[[], float | Pending | None]
 """What to do after the bytes before it. The queue then stands still for the seconds that it
 returns, or until what it has begun is done."""
 
+AT_ONCE: Final = 64
+"""Pieces and actions that go to the line before other ports have their turn."""
 ACTION_WEIGHT: Final = 64
 """What a waiting action counts in `load`, so that a flood of requests is bounded like bytes."""
 
@@ -61,6 +63,7 @@ class Outbox:
         """Bytes at the head that a line has had before, in another process."""
         self._weight = 0
         self._pumping = False
+        self._turn: Timer | None = None
         self._standing = False
         self._drained = True
         self._hold: Timer | None = None
@@ -221,8 +224,13 @@ class Outbox:
             return
         before = self.load
         self._pumping = True
+        left = AT_ONCE
         try:
             while self._queue and not self._standing:
+                if not left:
+                    self._pump_later()
+                    break
+                left -= 1
                 head = self._queue[0]
                 if not isinstance(head, _Waiting):
                     if not self._write_head(head):
@@ -238,6 +246,14 @@ class Outbox:
             self._pumping = False
         if self.load < before:
             self._room()
+
+    def _pump_later(self) -> None:
+        if self._turn is None:
+            self._turn = self._clock.call_later(0, self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._turn = None
+        self._pump()
 
     def _stand(self, until: float | Pending | None) -> None:
         if isinstance(until, Pending):

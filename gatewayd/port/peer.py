@@ -30,6 +30,9 @@ class Peer(Protocol):
         """Whether something that the client sent waits to be read."""
         ...
 
+    def put_back(self, data: bytes) -> None:
+        """Have it received again, before anything else, when others have had their turn."""
+
     def limit_kernel(self) -> None:
         """Have the system keep little of what the client does not take."""
 

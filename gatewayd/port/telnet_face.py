@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -18,6 +19,8 @@ DENSE_READ_BYTES: Final = 1024
 DENSE_EVENTS: Final = 64
 """A command costs a hundred times what a byte does: so much is read at once from a client that
 sends data, at first, and while one read has more than so many events."""
+AT_ONCE: Final = 64
+"""Commands of a client that are taken before other ports have their turn."""
 REPLY_BYTES: Final = 65536
 """Answers that a client may leave untaken before it is not read any more."""
 AGREEMENT_S: Final = 0.3
@@ -139,9 +142,13 @@ class TelnetFace:
         """Drop data up to the next DM (RFC 854, Synch)."""
         self._engine.urgent()
 
-    def receive(self, data: bytes) -> list[Event]:
-        """Bytes from the client; what they mean, in their order."""
-        events = self._engine.receive_data(data)
+    def receive(self, data: bytes, most: float = math.inf) -> list[Event]:
+        """Bytes from the client; what they mean, in their order.
+
+        What follows the first `most` commands is returned by `take_left`, to be received again when
+        others have had their turn.
+        """
+        events = self._engine.receive_data(data, most)
         if len(events) > DENSE_EVENTS:
             self.read_size = DENSE_READ_BYTES
         elif len(data) == self.read_size and len(data) < READ_BYTES:
@@ -153,6 +160,13 @@ class TelnetFace:
     def unread(self, data: bytes) -> bytes:
         """Data that was received, as it may be received once more."""
         return self._engine.undecode(data)
+
+    def take_left(self) -> bytes:
+        """What `receive` has left for another turn."""
+        left = self._engine.take_left()
+        if left:
+            self.read_size = DENSE_READ_BYTES
+        return left
 
     # ---- to the client
 
@@ -189,6 +203,10 @@ class TelnetFace:
         """Send bytes of our own, among the data."""
         self.flush()
         self._write(self._engine.encode(data))
+
+    def queue_text(self, text: str) -> None:
+        """Queue a line of text for the next `flush`."""
+        self._engine.send_data(f"\r\n{text}\r\n".encode())
 
     def send_subnegotiation(self, option: Option, payload: bytes) -> None:
         """Queue a subnegotiation for the next `flush`."""

@@ -18,7 +18,7 @@ from gatewayd.port.outbox import Urgent
 from gatewayd.port.peer import Peer
 from gatewayd.port.port import Port
 from gatewayd.port.session import Session
-from gatewayd.port.telnet_face import TelnetFace
+from gatewayd.port.telnet_face import AT_ONCE, TelnetFace
 from gatewayd.telnet.constants import Command, Option, Side
 from gatewayd.telnet.events import (
     ControlFunction,
@@ -161,7 +161,13 @@ class TelnetSession(Session):
         """Bytes from the client."""
         if self.seat.held:
             self.bytes_in += len(data)
-        for event in self._telnet.receive(data):
+        events = self._telnet.receive(data, AT_ONCE)
+        left = self._telnet.take_left()
+        if left:
+            if self.seat.held:
+                self.bytes_in -= len(left)
+            self._peer.put_back(left)
+        for event in events:
             if type(event) is bytes:
                 self._com_port.queue_requests()
                 self._data(event)
@@ -232,7 +238,7 @@ class TelnetSession(Session):
             self.seat.then(lambda: BREAK_S)
             self.seat.then(self._break_off)
         elif command is Command.AYT:
-            self._telnet.send_text(f"[{self.port.name}: yes]")
+            self._telnet.queue_text(f"[{self.port.name}: yes]")
         elif command is Command.AO:
             self.seat.purge(Purge.RX)
             self._telnet.send_synch()

@@ -11,6 +11,7 @@ raises on what a peer sends; what no RFC allows becomes a `Violation` and is ski
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from typing import Any, Final
@@ -75,6 +76,7 @@ class TelnetEngine:
         self._out: list[bytes] = []
         self._events: list[Event] = []
         self._tail = b""
+        self._left = b""
         self._subnegotiation: bytearray | None = None
         self._too_long = False
         self._discarding = False
@@ -138,8 +140,11 @@ class TelnetEngine:
         """TCP urgent data was announced: discard data up to the DM of the Synch (RFC 854)."""
         self._discarding = True
 
-    def receive_data(self, data: bytes) -> list[Event]:
-        """Take bytes from the peer and return what they mean, in stream order."""
+    def receive_data(self, data: bytes, most: float = math.inf) -> list[Event]:
+        """Take bytes from the peer and return what they mean, in stream order.
+
+        What follows the first `most` commands is not looked at: `take_left` has it.
+        """
         if self._tail:
             data = self._tail + data
             self._tail = b""
@@ -150,17 +155,26 @@ class TelnetEngine:
             and IAC not in data
         ):
             return [data] if data else []
-        self._parse(data)
+        self._parse(data, most)
         events = self._events
         self._events = []
         return events
 
-    def _parse(self, data: bytes) -> None:
+    def take_left(self) -> bytes:
+        """What the last call did not look at, to be received again."""
+        left, self._left = self._left, b""
+        return left
+
+    def _parse(self, data: bytes, most: float) -> None:
         position = 0
         end = len(data)
         while position < end:
+            if most <= 0:
+                self._left = data[position:]
+                break
             if self._subnegotiation is not None:
                 position = self._parse_subnegotiation(data, position)
+                most -= 1
                 continue
             position = self._parse_literal(data, position)
             if position == end:
@@ -179,6 +193,7 @@ class TelnetEngine:
             else:
                 self._two_bytes(command)
                 position += 2
+            most -= 1
 
     def _parse_literal(self, data: bytes, position: int) -> int:
         """Report the data from `position` on up to the next command; return where that begins."""
@@ -319,6 +334,10 @@ class TelnetEngine:
                     data = data[:-1]
             data = first + data
         return double_iac(data)
+
+    def send_data(self, data: bytes) -> None:
+        """Queue data between commands."""
+        self._out.append(self.encode(data))
 
     def send_command(self, command: Command) -> None:
         """Queue IAC `command`."""

@@ -46,6 +46,7 @@ class Client:
     _kept: bytearray = field(default_factory=bytearray)
     _full: bool = False
     _seen: int = 0
+    _back: bytes = b""
     _session: Session | None = None
 
     # ---- what the client does
@@ -64,6 +65,12 @@ class Client:
         assert self._read
         assert not self.closed
         self.session.receive(data)
+        self._read_on()
+
+    def _read_on(self) -> None:
+        while self._back and self._read and not self.closed:
+            data, self._back = self._back, b""
+            self.session.receive(data)
 
     def announces_urgent_data(self) -> None:
         session = self.session
@@ -133,6 +140,11 @@ class Client:
 
     def resume_reading(self) -> None:
         self._read = True
+        if self._back:
+            self.session.port.clock.call_later(0, self._read_on)
+
+    def put_back(self, data: bytes) -> None:
+        self._back = data + self._back
 
     def close(self) -> None:
         self.closed = True

@@ -7,7 +7,7 @@ import pytest
 from gatewayd.line.model import LineSettings, Purge, Signal
 from gatewayd.line.pending import Pending
 from gatewayd.log import Happening
-from gatewayd.port.outbox import ACTION_WEIGHT, Outbox, Urgent
+from gatewayd.port.outbox import ACTION_WEIGHT, AT_ONCE, Outbox, Urgent
 from tests.sim.clock import FakeClock
 from tests.sim.line import SimLine
 
@@ -121,6 +121,23 @@ def test_actions_run_in_their_order() -> None:
     rig.act("d")
     rig.clock.advance(1)
     assert rig.seen == [("a", 1), ("b", 1), ("c", 1), ("d", 2)]
+
+
+def test_others_have_their_turn_between_many_actions() -> None:
+    rig = Rig()
+
+    def first() -> float:
+        rig.clock.call_later(0.1, lambda: rig.seen.append(("other", 0)))
+        return 0.1
+
+    rig.outbox.then(first)
+    for number in range(3 * AT_ONCE):
+        rig.act(str(number))
+    rig.clock.advance(0.1)
+    names = [name for name, _ in rig.seen]
+    assert names.index("other") <= AT_ONCE
+    names.remove("other")
+    assert names == [str(number) for number in range(3 * AT_ONCE)]
 
 
 def test_an_action_may_ask_for_a_pause() -> None:

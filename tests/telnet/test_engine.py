@@ -99,6 +99,21 @@ def test_chunking_never_matters(data: bytes, cuts: list[int], agreed: bool) -> N
     assert pieces.snapshot() == whole.snapshot()
 
 
+@given(TELNETISH, st.integers(1, 5), st.booleans())
+def test_taking_few_commands_at_once_changes_nothing(data: bytes, most: int, agreed: bool) -> None:
+    whole, slowly = (binary(), binary()) if agreed else (server(), server())
+    got: list[Event] = []
+    expected, left = whole.receive_data(data), data
+    while left:
+        events = slowly.receive_data(left, most)
+        assert sum(not isinstance(event, bytes) for event in events) <= 2 * most
+        got += events
+        left = slowly.take_left()
+    assert merged(got) == merged(expected)
+    assert slowly.data_to_send() == whole.data_to_send()
+    assert slowly.snapshot() == whole.snapshot()
+
+
 @given(st.lists(st.binary(min_size=1), max_size=8), st.booleans())
 def test_what_is_encoded_decodes(chunks: list[bytes], agreed: bool) -> None:
     sender, receiver = (binary(), binary()) if agreed else (server(), server())
