@@ -50,6 +50,8 @@ class ComPort:
         )
         self._agreed = False
         self._requests: list[Request] = []
+        self._introduced = False
+        """The client has told its name, which the log has."""
 
     def reconfigured(self) -> None:
         """The settings of the port are others now."""
@@ -92,7 +94,8 @@ class ComPort:
         elif request.command is Command.FLOWCONTROL_RESUME:
             self.resume()
             return ""
-        elif request.text:
+        elif request.text and not self._introduced:
+            self._introduced = True
             self._note(Happening.SESSION_OPENED, "the client is %r", request.text[:80])
         self._requests.append(request)
         return ""
@@ -185,7 +188,11 @@ class ComPort:
 
     def snapshot(self) -> dict[str, Any]:
         """What a successor needs to go on, as values that JSON can hold."""
-        return {"access": self._access.snapshot(), "agreed": self._agreed}
+        return {
+            "access": self._access.snapshot(),
+            "agreed": self._agreed,
+            "introduced": self._introduced,
+        }
 
     @property
     def is_agreed(self) -> bool:
@@ -201,6 +208,7 @@ class ComPort:
         """Go on where another one was. Raises KeyError, ValueError, TypeError."""
         self._access.restore(snapshot["access"], self._seat.control)
         self._agreed = bool(snapshot["agreed"])
+        self._introduced = bool(snapshot.get("introduced", False))
 
     def restored(self) -> None:
         """The session has its line again: tell what the modem lines did in between."""

@@ -28,6 +28,10 @@ class Service(Protocol):
         """Bytes that wait for the line, here and in it."""
         ...
 
+    def patience(self) -> float:
+        """Seconds after which a line that takes nothing of what waits for it is given up."""
+        ...
+
     def held_up(self) -> bool:
         """Whether the line is not read, or the client has not taken everything."""
         ...
@@ -71,7 +75,8 @@ class Farewell:
         if self._timer is None:
             self._service.behind = True
             self._seen = self._moved()
-            self._timer = self._clock.call_later(STALL_S, self._look_for_progress)
+            patience = self._service.patience()
+            self._timer = self._clock.call_later(patience, self._look_for_progress)
 
     def _moved(self) -> tuple[int, int, int]:
         return self._service.bytes_in, self._service.bytes_out, self._service.unsent()
@@ -86,7 +91,8 @@ class Farewell:
 
     def read(self) -> None:
         """All that the client sent was read: stay until the line was quiet for `QUIET_S`; with
-        somebody waiting, until the answer is over or nothing has moved for `STALL_S`."""
+        somebody waiting, until the answer is over, nothing has come for `STALL_S`, or the line
+        has not taken what waits for as long as is waited for that."""
         self.cancel()
         self._service.behind = False
         self._seen = (-1, -1, -1)
@@ -112,7 +118,8 @@ class Farewell:
         answered = awaited and not service.owed and still >= ANSWER_S
         quiet = service.idle() and not moved[2]
         done = quiet and (still >= QUIET_S or answered)
-        if done or self._answered * TICK_S >= QUIET_S or (awaited and still >= STALL_S):
+        patience = STALL_S if quiet else service.patience()
+        if done or self._answered * TICK_S >= QUIET_S or (awaited and still >= patience):
             self._over()
         else:
             self._timer = self._clock.call_later(TICK_S, self._tick)

@@ -12,13 +12,19 @@ from gatewayd.port.outbox import Action, Outbox
 STALL_S: Final = 5.0
 """What nobody waits for any more is dropped when nothing moved for so long: it would hold up the
 next session."""
+HURRY_S: Final = 0.7
+"""Likewise when the next session is there already; twice of it, with the session that left it, is
+less than a client waits for its first answer (pyserial: 3 s)."""
+PIECE_BYTES: Final = 64
+"""What a USB adapter takes at once, and shows no movement meanwhile."""
 
 
 class Leftover:
     """Watches an outbox after its session, and counts what goes nowhere.
 
     `report(count)` is told of bytes that were discarded, `line()` is the line now, `mark()` the
-    last action in the outbox that belongs to sessions which are over, if one waits.
+    last action in the outbox that belongs to sessions which are over, if one waits, `awaited()`
+    whether a client is there that has to wait for what another one left.
     """
 
     def __init__(
@@ -28,6 +34,7 @@ class Leftover:
         *,
         line: Callable[[], Line | None],
         mark: Callable[[], Action | None],
+        awaited: Callable[[], bool],
         report: Callable[[int], None],
     ) -> None:
         self.discarded = 0
@@ -36,9 +43,11 @@ class Leftover:
         self._outbox = outbox
         self._line = line
         self._mark = mark
+        self._awaited = awaited
         self._report = report
         self._unreported = 0
         self._timer: Timer | None = None
+        self._due = 0.0
         self._before = (-1, -1)
 
     def count(self, discarded: int) -> None:
@@ -57,12 +66,28 @@ class Leftover:
         line = self._line()
         return self._outbox.waiting + (line.unsent() if line is not None else 0)
 
-    def watch(self) -> None:
-        """A session is over: drop what it left once that no longer moves."""
+    def patience(self) -> float:
+        """Seconds without movement after which what was left is given up."""
         line = self._line()
-        if self._timer is None and line is not None and self._mark() is not None:
+        if line is None or not self._awaited():
+            return STALL_S
+        piece = PIECE_BYTES / max(line.settings().bytes_per_second, 1.0)
+        return min(max(HURRY_S, piece), STALL_S)
+
+    def watch(self) -> None:
+        """A session is over, or the next one begins: drop what was left once it no longer moves."""
+        line = self._line()
+        if line is None or self._mark() is None:
+            return
+        now, patience = self._clock.time(), self.patience()
+        if self._timer is None:
             self._before = (self._outbox.taken, line.unsent())
-            self._timer = self._clock.call_later(STALL_S, self._look)
+        elif now + patience < self._due:
+            self._timer.cancel()
+        else:
+            return
+        self._due = now + patience
+        self._timer = self._clock.call_later(patience, self._look)
 
     def _look(self) -> None:
         self._timer = None

@@ -50,6 +50,7 @@ class Port:
             self.outbox,
             line=lambda: self.line,
             mark=lambda: self.clients.mark,
+            awaited=lambda: self.clients.awaited or self.clients.owner is not None,
             report=self._chronicle.discarded,
         )
         self.clients = Reception(

@@ -213,6 +213,7 @@ class Reception:
         self._counters.sessions += 1
         self._chronicle.session(EventKind.SESSION_OPENED, session)
         session.admitted()
+        self._leftover.watch()
         if before is not None:
             session.tell(f"{self._config.name}: taken over from {before.peername}")
         self._changed()

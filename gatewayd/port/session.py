@@ -164,6 +164,10 @@ class Session:
         """Bytes that wait for the line, here and in it."""
         return self.port.leftover.unsent()
 
+    def patience(self) -> float:
+        """Seconds after which a line that takes nothing of what waits for it is given up."""
+        return self.port.leftover.patience()
+
     def held_up(self) -> bool:
         """Whether the line is not read, or the client has not taken everything."""
         return bool(self.port.line_gate.held or self._peer.backlog())

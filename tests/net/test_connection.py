@@ -17,7 +17,7 @@ from gatewayd.line.model import Purge
 from gatewayd.log import Happening
 from gatewayd.net import connection as module
 from gatewayd.net.tcp import peer_name
-from gatewayd.port import farewell, telnet_face, telnet_session
+from gatewayd.port import farewell, leftover, telnet_face, telnet_session
 from gatewayd.port.peer import HIGH_BYTES
 from gatewayd.port.phase import Cue
 from tests.net.stand import HOLDING, Client, Stand, run, standing, telnet_client, until
@@ -166,7 +166,7 @@ async def device_away(stand: Stand, client: Client) -> None:
 def test_a_client_that_closed_behind_a_stuck_line_makes_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(farewell, "STALL_S", 0.05)
+    monkeypatch.setattr(leftover, "HURRY_S", 0.05)
 
     async def scenario() -> None:
         async with standing(Face.RAW) as stand:

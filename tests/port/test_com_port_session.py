@@ -118,6 +118,20 @@ def test_the_clients_signature_is_logged_and_asks_for_nothing(
     assert "visa-thing 1.0" in caplog.text
 
 
+def test_a_signature_is_logged_once_a_session_and_cleaned(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "gatewayd")
+    client = Desk().agreed()
+    before = len(caplog.messages)
+    for number in range(100):
+        assert asked(client, sub(Option.COM_PORT, b"\0\x1b[2J\n%d" % number + b"x" * 900)) == b""
+    (told,) = caplog.messages[before:]
+    assert told.isprintable()
+    assert len(told) < 400
+    assert "0xxx" in told
+
+
 def test_the_servers_signature_names_the_port() -> None:
     client = Desk().agreed()
     signature = asked(client, sub(Option.COM_PORT, b"\0"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gatewayd.config.schema import WhileAbsent
 from gatewayd.line.model import Signal
 from gatewayd.port.farewell import QUIET_S
-from gatewayd.port.leftover import STALL_S
+from gatewayd.port.leftover import HURRY_S, STALL_S
 from gatewayd.port.peer import HIGH_BYTES
 from gatewayd.port.session import Session
 from tests.port.desk import FAST, SINCE, Client, Desk
@@ -262,7 +262,7 @@ def test_a_client_that_closed_behind_a_stuck_line_makes_room_for_the_next() -> N
     first = desk.raw()
     closes_behind_a_stuck_line(desk, first)
     second = desk.raw()
-    desk.passes(STALL_S - 0.1)
+    desk.passes(HURRY_S - 0.1)
     assert not first.is_closed()
     assert not second.is_closed()
     desk.passes(0.2)
@@ -276,10 +276,10 @@ def test_while_what_a_closed_client_sent_still_moves_it_keeps_the_line() -> None
     closes_behind_a_stuck_line(desk, first)
     second = desk.raw()
     for _ in range(3):
-        desk.passes(STALL_S - 1)
+        desk.passes(HURRY_S - 0.2)
         desk.device_sends(b"chatter")
         first.session.receive(b"more")
-        desk.passes(1)
+        desk.passes(0.2)
         assert desk.port.owner is first.session
     desk.passes(2 * STALL_S)
     assert desk.port.owner is second.session
