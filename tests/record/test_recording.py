@@ -43,8 +43,8 @@ class Bench:
         faces = f"rfc2217: {self.telnet}, raw: {self.raw}"
         return f"  psu1: {{device: {self.adapter.path}, {faces}, {more}}}\n"
 
-    def serve(self, more: str, *, free: str = "0") -> Running:
-        top = f"record: {{directory: {self.records}, free: {free}}}\n"
+    def serve(self, more: str, *, free: str = "0", top: str = "") -> Running:
+        top += f"record: {{directory: {self.records}, free: {free}}}\n"
         return Running(self.directory, self.entry(more), top=top)
 
 
@@ -298,11 +298,16 @@ def test_a_card_that_stalls_does_not_hold_up_the_end(bench: Bench) -> None:
         assert daemon.wait() == 0
 
 
-def test_a_recorder_without_work_sleeps(bench: Bench) -> None:
-    with bench.serve("record: both, pcapng: true") as daemon:
+def test_recorder_and_metrics_sleep_without_work(bench: Bench) -> None:
+    (metrics,) = free_ports(1)
+    more = "record: both, pcapng: true, replay: 64KiB"
+    with bench.serve(more, top=f"metrics: {metrics}\n") as daemon:
         ready(daemon)
         wait_for(bench.record, "device ready")
-        deadline = time.monotonic() + 20
+        with connect(metrics) as scraper:
+            scraper.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            receive(scraper, 15)
+        deadline = time.monotonic() + 60
         before = None
         # Whoever makes a PTY on this machine wakes the watch for devices: one quiet spell of more
         # than two flushes is enough.
