@@ -52,6 +52,7 @@ class Terminal:
         self._may_type = may_type
         self._peer = peer
         self._typist: Typist | None = None
+        self._taking: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
 
     async def serve(self) -> None:
@@ -93,7 +94,9 @@ class Terminal:
     async def _do(self, message: dict[str, Any]) -> None:
         match message:
             case {"do": "take", **rest}:
-                await self._take(str(rest.get("name", "")), over=rest.get("over") is True)
+                if self._typist is None and self._taking is None:
+                    taking = self._take(str(rest.get("name", "")), over=rest.get("over") is True)
+                    self._taking = asyncio.get_running_loop().create_task(taking)
             case {"do": "leave"}:
                 await self._leave()
                 await self._tell("none")
@@ -103,8 +106,11 @@ class Terminal:
                 pass
 
     async def _take(self, name: str, *, over: bool) -> None:
-        if self._typist is not None:
-            return
+        with contextlib.suppress(WebSocketError):
+            await self._ask(name, over=over)
+        self._taking = None
+
+    async def _ask(self, name: str, *, over: bool) -> None:
         if not self._may_type():
             await self._tell("none", "sign in first: gatewayd web-token")
             return
@@ -141,6 +147,10 @@ class Terminal:
                 await self._tell("none", why or "the session has ended")
 
     async def _leave(self) -> None:
+        taking, self._taking = self._taking, None
+        if taking is not None:
+            taking.cancel()
+            await asyncio.wait((taking,))
         typist, self._typist = self._typist, None
         if self._ending is not None:
             self._ending.cancel()

@@ -21,7 +21,10 @@ from gatewayd.telnet.events import OptionChanged
 READ_BYTES: Final = 65536
 TAIL_BYTES: Final = 512
 """The last words of the gateway are looked for in so much."""
-AGREEMENT_S: Final = 5.0
+AGREEMENT_S: Final = 60.0
+"""A port may have its clients wait until it is free."""
+WATCHING: Final = "you watch"
+"""What a port with `busy: watch` says to the second client."""
 LEAVING_S: Final = 1.0
 """How long what was typed last has to be taken."""
 UNSENT_BYTES: Final = 65536
@@ -48,7 +51,8 @@ class Typist:
         )
         self._tail = b""
         loop = asyncio.get_running_loop()
-        self._agreed: asyncio.Future[None] = loop.create_future()
+        self._agreed: asyncio.Future[bool] = loop.create_future()
+        """Whether the port is ours."""
         self._unsent = bytearray()
         self._more, self._room = asyncio.Event(), asyncio.Event()
         self._reading = loop.create_task(self._read())
@@ -63,7 +67,7 @@ class Typist:
                 )
         except TimeoutError:
             raise NotTaken(self.last_words or "the gateway does not answer") from None
-        if not self._agreed.done():
+        if not (self._agreed.done() and self._agreed.result()):
             raise NotTaken(self.last_words or "the gateway has closed")
 
     @property
@@ -138,9 +142,11 @@ class Typist:
         match event:
             case bytes():
                 self._tail = (self._tail + event)[-TAIL_BYTES:]
+                if not self._agreed.done() and self.last_words.endswith(WATCHING):
+                    self._agreed.set_result(False)
             case OptionChanged(side=Side.LOCAL, option=Option.COM_PORT, enabled=True):
                 if not self._agreed.done():
-                    self._agreed.set_result(None)
+                    self._agreed.set_result(True)
             case _:
                 pass
 

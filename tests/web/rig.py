@@ -42,6 +42,8 @@ class Rig:
     port: int
     device: Instrument
     board: Instrument
+    other: int
+    """The Telnet address of dut-a; that of psu1 waits a minute for a client to leave."""
     raw: int
     token_file: Path
     records: Path
@@ -165,9 +167,10 @@ def rig(directory: Path) -> Iterator[Rig]:
         absent = free_ports(1)[0]
         ports = (
             f"  psu1: {{device: {directory}/psu1, description: 'bench supply, rack 2', "
-            f"rfc2217: {rfc2217}, raw: {raw}, replay: 4KiB, echo: client, record: output}}\n"
+            f"rfc2217: {rfc2217}, raw: {raw}, busy: wait 60s, replay: 4KiB, "
+            "echo: client, record: output}\n"
             f"  dut-a: {{device: {directory}/dut-a, description: STM32 board under test, "
-            f"line: 115200 8N1, rfc2217: {other}}}\n"
+            f"line: 115200 8N1, rfc2217: {other}, busy: watch}}\n"
             f"  scope: {{device: /dev/serial/by-id/none, description: 'oscilloscope, bench 4', "
             f"raw: {absent}}}\n"
         )
@@ -189,4 +192,6 @@ def rig(directory: Path) -> Iterator[Rig]:
         page = begin(0)
         port = int(page.wait_for(r"the page is at http://127\.0\.0\.1:(\d+)/")[1])
         again = partial(begin, port)
-        yield Rig(daemon, page, port, ends[0], ends[1], raw, token, records, start, daemons, again)
+        yield Rig(
+            daemon, page, port, ends[0], ends[1], other, raw, token, records, start, daemons, again
+        )

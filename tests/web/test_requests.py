@@ -12,9 +12,10 @@ from time import monotonic
 
 import pytest
 
+from gatewayd.comport.wire import Command
 from gatewayd.web.site import TERMINALS
 from gatewayd.web.token import new_token
-from tests.service.client import connect
+from tests.service.client import Client, connect
 from tests.watched import PATIENCE
 from tests.web.rig import Rig
 from tests.web.websocket import Talk
@@ -208,15 +209,38 @@ def test_what_was_typed_reaches_the_device_and_those_who_signed_in(page: Rig) ->
         with Talk(page.port, "/port/psu1", headers) as second:
             second.say(do="take", name="bob")
             assert second.hear_of("hold") == "asking"
-            while (answer := second.hear()) is not None and "hold" not in answer:
-                pass
-            assert answer is not None
-            assert answer["why"].startswith("in use by alice through ")
+            # The port has it wait; it does not want to.
+            second.say(do="leave")
+            assert second.hear_of("hold") == "none"
             second.say(do="take", name="bob", over=True)
             while (answer := typing.hear()) is not None and "hold" not in answer:
                 pass
             assert answer is not None
             assert answer["why"].startswith("taken over by bob through ")
+    page.until_free()
+
+
+def test_a_port_that_has_a_second_client_watch_is_not_taken(page: Rig) -> None:
+    headers = {**own(page), "Cookie": page.cookie()}
+    with Client(page.other) as client, Talk(page.port, "/port/dut-a", headers) as talk:
+        client.ask(Command.SET_BAUDRATE)
+        talk.say(do="take", name="bob")
+        assert talk.hear_of("hold") == "asking"
+        while (answer := talk.hear()) is not None and "hold" not in answer:
+            pass
+        assert answer is not None
+        assert answer["why"].startswith("in use by 127.0.0.1:")
+    page.until_free("dut-a")
+
+
+def test_who_waits_gets_the_port_when_it_is_free(page: Rig) -> None:
+    headers = {**own(page), "Cookie": page.cookie()}
+    with Talk(page.port, "/port/psu1", headers) as talk:
+        with connect(page.raw):
+            page.until("psu1", lambda port: port["session"])
+            talk.say(do="take")
+            assert talk.hear_of("hold") == "asking"
+        assert talk.hear_of("hold") == "yours"
     page.until_free()
 
 

@@ -160,9 +160,10 @@ export class Terminal {
     this.role.textContent = mine ? "You type." : this.hold === "asking" ? "Asking…" : "You watch.";
     this.role.className = mine ? "mine" : "";
     this.whose.textContent = mine ? "" : session ? `${session.name || session.peer} has it` : "nobody has it";
-    this.taker.textContent = mine ? "Leave" : session ? "Take over" : "Type";
-    this.taker.disabled = this.hold === "asking" || !(this.rights.signed_in && this.rights.able);
-    this.taker.title = this.taker.disabled && this.hold !== "asking" ? (this.rights.signed_in ? "this page may only look" : "sign in first") : "";
+    const asking = this.hold === "asking";
+    this.taker.textContent = mine ? "Leave" : asking ? "Stop asking" : session ? "Take over" : "Type";
+    this.taker.disabled = !asking && !(this.rights.signed_in && this.rights.able);
+    this.taker.title = this.taker.disabled ? (this.rights.signed_in ? "this page may only look" : "sign in first") : "";
     this.tools.hidden = !mine;
     if (!mine) this.settings.hidden = true;
     this.record.hidden = !(record && this.rights.signed_in);
@@ -208,7 +209,7 @@ export class Terminal {
   }
 
   ask() {
-    if (this.hold !== "yours") return this.take(Boolean(this.port.session));
+    if (this.hold === "none") return this.take(Boolean(this.port.session));
     this.wants = false;
     this.say({do: "leave"});
   }
