@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from gatewayd.line.api import Clock, Timer
+from gatewayd.line.api import Timer
 from gatewayd.port.leftover import STALL_S
+from gatewayd.port.peer import Peer
+from gatewayd.port.port import Port
 
 QUIET_S: Final = 1.0
 """A half-closed client still gets the line's output until the line was quiet for so long."""
@@ -16,33 +18,13 @@ TICK_S: Final = 0.1
 
 
 class Service(Protocol):
-    """What of a session and its port matters here."""
+    """What of a session matters here."""
 
     bytes_in: int
     bytes_out: int
     owed: bool
     behind: bool
     """The client sends no more, and not all that it sent was read; it moves."""
-
-    def unsent(self) -> int:
-        """Bytes that wait for the line, here and in it."""
-        ...
-
-    def patience(self) -> float:
-        """Seconds after which a line that takes nothing of what waits for it is given up."""
-        ...
-
-    def held_up(self) -> bool:
-        """Whether the line is not read, or the client has not taken everything."""
-        ...
-
-    def idle(self) -> bool:
-        """Whether nothing waits for the line, no action either."""
-        ...
-
-    def awaited(self) -> bool:
-        """Whether somebody waits for the port."""
-        ...
 
 
 class Farewell:
@@ -54,13 +36,15 @@ class Farewell:
 
     def __init__(
         self,
-        clock: Clock,
+        port: Port,
+        peer: Peer,
         service: Service,
         *,
         over: Callable[[], None],
         yields: Callable[[], None],
     ) -> None:
-        self._clock = clock
+        self._port = port
+        self._peer = peer
         self._service = service
         self._over = over
         self._yields = yields
@@ -75,11 +59,17 @@ class Farewell:
         if self._timer is None:
             self._service.behind = True
             self._seen = self._moved()
-            patience = self._service.patience()
-            self._timer = self._clock.call_later(patience, self._look_for_progress)
+            patience = self._port.leftover.patience()
+            self._timer = self._port.clock.call_later(patience, self._look_for_progress)
 
     def _moved(self) -> tuple[int, int, int]:
-        return self._service.bytes_in, self._service.bytes_out, self._service.unsent()
+        """What was moved in either direction, and what waits for the line, here and in it."""
+        service = self._service
+        return service.bytes_in, service.bytes_out, self._port.leftover.unsent()
+
+    def _held_up(self) -> bool:
+        """Whether the line is not read, or the client has not taken everything."""
+        return bool(self._port.line_gate.held or self._peer.backlog())
 
     def _look_for_progress(self) -> None:
         self._timer = None
@@ -107,19 +97,19 @@ class Farewell:
     def _tick(self) -> None:
         service = self._service
         moved = self._moved()
-        if moved != self._seen or service.held_up():
+        if moved != self._seen or self._held_up():
             # What we hold up ourselves is not quiet.
             self._seen, self._still = moved, 0
         else:
             self._still += 1
         still = self._still * TICK_S
-        awaited = service.awaited()
+        awaited = self._port.clients.awaited
         self._answered = self._answered + 1 if awaited and not service.owed else 0
         answered = awaited and not service.owed and still >= ANSWER_S
-        quiet = service.idle() and not moved[2]
+        quiet = self._port.outbox.empty and not moved[2]
         done = quiet and (still >= QUIET_S or answered)
-        patience = STALL_S if quiet else service.patience()
+        patience = STALL_S if quiet else self._port.leftover.patience()
         if done or self._answered * TICK_S >= QUIET_S or (awaited and still >= patience):
             self._over()
         else:
-            self._timer = self._clock.call_later(TICK_S, self._tick)
+            self._timer = self._port.clock.call_later(TICK_S, self._tick)

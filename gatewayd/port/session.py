@@ -66,7 +66,7 @@ class Session:
         self._full = False
         """The client does not take what is sent."""
         self._client_gate = Gate(peer.pause_reading, peer.resume_reading)
-        self._farewell = Farewell(port.clock, self, over=self.end, yields=port.clients.look)
+        self._farewell = Farewell(port, peer, self, over=self.end, yields=port.clients.look)
 
     def prove(self, proof: Proof) -> None:
         """Before `start`: what the client has proved. With a name it is called by that as well."""
@@ -159,26 +159,6 @@ class Session:
     def unserved(self) -> bool:
         """Whether what it sent is not with the device yet, or was not answered."""
         return self.owed or self.behind
-
-    def unsent(self) -> int:
-        """Bytes that wait for the line, here and in it."""
-        return self.port.leftover.unsent()
-
-    def patience(self) -> float:
-        """Seconds after which a line that takes nothing of what waits for it is given up."""
-        return self.port.leftover.patience()
-
-    def held_up(self) -> bool:
-        """Whether the line is not read, or the client has not taken everything."""
-        return bool(self.port.line_gate.held or self._peer.backlog())
-
-    def idle(self) -> bool:
-        """Whether nothing waits for the line, no action either."""
-        return self.port.outbox.empty
-
-    def awaited(self) -> bool:
-        """Whether somebody waits for the port."""
-        return self.port.clients.awaited
 
     # ---- from the port
 
