@@ -237,6 +237,15 @@ def test_no_class_does_everything(module: Module) -> None:
     assert [kind.name for kind in classes if len(methods(kind)) > MOST] == []
 
 
+def test_the_map_names_every_package_and_only_files_that_are_there() -> None:
+    text = (ROOT.parent / "docs/design.md").read_text()
+    assert [name for name in PACKAGES if f"`{name}`" not in text and name != "__main__"] == []
+    files = re.findall(r"`([\w/]+\.py)`", text)
+    assert [
+        one for one in files if not any((at / one).exists() for at in (ROOT, ROOT.parent))
+    ] == []
+
+
 # ---- the tests
 
 
