@@ -71,6 +71,8 @@ class Happening(enum.Enum):
     """Ports cannot be told of on the network, or not all."""
     PAGE = "8d6a4c21f0b94e5eb1c7a35d90f2e814"
     """The page listens, let somebody in or type, or refused somebody."""
+    ADDRESS_REFUSED = "bd86f395cac84d929b68b896770fe7f1"
+    """A client came from an address that may not come."""
     HANDSHAKE_FAILED = "7dfc7d8ad00445a288ae7a2cb14b4b19"
     """A client could not be agreed with on TLS."""
     LET_IN = "a47e96a6a4ee41da964d50d36ba61d10"

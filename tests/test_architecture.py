@@ -30,7 +30,7 @@ PACKAGES: Final = {
     "config": {"errors", "line.model", "device.match"},
     "port": {"log", "telnet", "line.api", "line.model", "line.pending", "comport", "config.schema"},
     "net": {"errors", "log", "telnet", "line.api", "config.schema", "port"},
-    "tls": {"errors", "log", "config.schema", "net", "port.proof"},
+    "tls": {"errors", "log", "telnet", "line.api", "config.schema", "net", "port.proof"},
     "desk": {"telnet", "line.api", "line.model", "port", "net"},
     "control": {"errors", "log"},
     "record": {"log", "line.model", "device.inotify", "config.schema", "config.sizes", "port"},

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from gatewayd.config.clash import AddressUse, address_clashes
 from gatewayd.config.document import PORT_NAME, check_name
+from gatewayd.config.guarding import exposed
 from gatewayd.config.problem import ConfigError, Place, Problem
 from gatewayd.config.schema import Address, Config, PortConfig
 from gatewayd.config.tree import Scalar
@@ -48,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="serve plain TCP, likewise",
     )
+    add(
+        "--clear-text",
+        action="store_true",
+        help="serve other machines in clear text and without login: needed for an ADDRESS that is "
+        "not on loopback",
+    )
     add("--name", help="what the log calls it (default: from the device)")
     add("--lenient", action="store_true", help="answer clients with what they asked for")
     add("--takeover", action="store_true", help="let a second client replace the first")
@@ -67,8 +74,8 @@ def port_of(args: argparse.Namespace) -> PortConfig:
     name = args.name or _name_for(args.device)
     options.read("--name", name, check_name)
     line = options.read("--line", args.line, parse_line)
-    rfc2217 = options.addresses("rfc2217", args.rfc2217)
-    raw = options.addresses("raw", args.raw)
+    rfc2217 = options.addresses("rfc2217", args.rfc2217, args.clear_text)
+    raw = options.addresses("raw", args.raw, args.clear_text)
     if not args.rfc2217 and not args.raw:
         text = "no address to serve it at; add --rfc2217 7001, or --raw 7101, or both"
         options.problems.append(Problem(Place("gatewayd serve"), text))
@@ -102,11 +109,21 @@ class _Options:
             self.problems.append(Problem(Place(option), str(error)))
         return None
 
-    def addresses(self, key: str, texts: Iterable[str]) -> tuple[Address, ...]:
-        """The addresses of a face."""
+    def addresses(self, key: str, texts: Iterable[str], clear_text: bool) -> tuple[Address, ...]:
+        """The addresses of a face; `clear_text` is whether others may reach them."""
         option = f"--{key}"
         found = [self.read(option, text, _address) for text in texts]
         addresses = tuple(address for address in found if address is not None)
+        self.problems += [
+            Problem(
+                Place(option),
+                f"{address} can be reached from other machines, in clear text "
+                "and by anybody; add --clear-text if that is meant, or write a configuration, "
+                "which can have TLS",
+            )
+            for address in addresses
+            if exposed(address) and not clear_text
+        ]
         self.uses += [AddressUse("", Place(option), key, address) for address in addresses]
         return addresses
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatewayd.config.clash import AddressUse, DeviceUse, address_clashes, device_clashes
-from gatewayd.config.guarding import unguarded
+from gatewayd.config.guarding import unguarded, with_lists
 from gatewayd.config.kinds import OneOrList
 from gatewayd.config.problem import ConfigError, Place, Problem, quoted
 from gatewayd.config.schema import PORT_SETTINGS, Config, Face, OnBusy, PortConfig
@@ -132,6 +132,7 @@ def judge(root: Node) -> Config:
     of_file = values[PORTS]
     ours = _address_uses("", values, CONFIG_SETTINGS)
     config = Config(ports=of_file.ports, **_fields(values, CONFIG_SETTINGS))
+    config = with_lists(config)
     if problems := address_clashes([*of_file.addresses, *ours]) + unguarded(config):
         raise ConfigError(problems)
     return config

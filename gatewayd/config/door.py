@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import enum
+import ipaddress
 from dataclasses import dataclass
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Tls(enum.Enum):
     """When the bytes of a connection are encrypted; the value is the word of the configuration."""
 
     NONE = "none"
+    OPTIONAL = "optional"
+    """Once a client has agreed to it by START_TLS; in clear text for others."""
+    STARTTLS = "starttls"
+    """Once a client has agreed to it by START_TLS, and nothing before."""
     IMPLICIT = "implicit"
     """From the first byte on."""
 
@@ -29,6 +36,11 @@ class Door:
 
     tls: Tls = Tls.NONE
     client_certificate: ClientCertificate = ClientCertificate.NONE
+    allow: tuple[Network, ...] = ()
+    """Where clients may come from; from anywhere if there are none. That of the port or the gateway
+    where the address has none of its own."""
+    clear_text: bool = False
+    """It is meant that anybody may come and that it can be read on the way."""
 
 
 @dataclass(frozen=True, slots=True)

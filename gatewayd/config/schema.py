@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gatewayd.config.door import ClientCertificate, Door, Tls, TlsFiles
+from gatewayd.config.door import ClientCertificate, Door, Network, Tls, TlsFiles
 from gatewayd.config.kinds import Group, OneOf, OneOrList, ShortOrGroup, Switch, Text, Whole
 from gatewayd.config.model import (
     Address,
@@ -48,6 +48,7 @@ from gatewayd.config.values import (
     DevicePath,
     EscapeKind,
     LineKind,
+    NetworkKind,
     OnUnplugKind,
     Seconds,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "Echo",
     "Face",
     "LogLimits",
+    "Network",
     "OnBusy",
     "OnUnplug",
     "PortConfig",
@@ -129,6 +131,13 @@ class PortConfig:
         "Where to serve plain TCP for those who only watch; without a host on loopback only.",
         example="7301",
         default="none",
+        fallback=(),
+    )
+    allow: tuple[Network, ...] = key(
+        OneOrList(NetworkKind()),
+        "Where clients of all addresses may come from that other machines can reach.",
+        example="10.1.0.0/16",
+        default="that of the gateway",
         fallback=(),
     )
     lenient: bool = key(
@@ -295,7 +304,7 @@ class Config:
         fallback=TlsFiles(),
     )
     desk: tuple[Address, ...] = key(
-        OneOrList(AddressKind()),
+        OneOrList(SPOT),
         "Where people and scripts choose a port by Telnet; without a host on loopback only.",
         example="2323",
         default="none",
@@ -306,6 +315,13 @@ class Config:
         "The keys that come before a command at the desk, or none.",
         example="^]",
         default="^Ec",
+    )
+    allow: tuple[Network, ...] = key(
+        OneOrList(NetworkKind()),
+        "Where clients of all ports may come from, at addresses that other machines can reach.",
+        example="10.1.0.0/16",
+        default="any",
+        fallback=(),
     )
     advertise: bool = key(
         Switch(),

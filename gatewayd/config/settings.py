@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gatewayd.config.door import ClientCertificate, Door, Tls, TlsFiles
-from gatewayd.config.kinds import Group, OneOf, ShortOrGroup, Switch, Text, Whole
+from gatewayd.config.door import ClientCertificate, Door, Network, Tls, TlsFiles
+from gatewayd.config.kinds import Group, OneOf, OneOrList, ShortOrGroup, Switch, Text, Whole
 from gatewayd.config.model import Address, LogLimits, RecordConfig
 from gatewayd.config.setting import Setting, Values
 from gatewayd.config.sizes import Days, DirectoryPath, Size
@@ -16,6 +16,7 @@ from gatewayd.config.values import (
     AddressKind,
     HexId,
     KeyFile,
+    NetworkKind,
     NoDsrDtr,
     possible_line,
 )
@@ -200,7 +201,22 @@ CLIENT_CERTIFICATE: Setting[ClientCertificate] = Setting(
     "required",
     "none",
 )
-ADDRESS_SETTINGS: tuple[Setting[Any], ...] = (LISTEN, TLS, CLIENT_CERTIFICATE)
+ALLOW: Setting[tuple[Network, ...]] = Setting(
+    "allow",
+    OneOrList(NetworkKind()),
+    "Where clients may come from.",
+    "10.1.0.0/16",
+    "any",
+    fallback=(),
+)
+CLEAR_TEXT: Setting[bool] = Setting(
+    "clear_text",
+    Switch(),
+    "That anybody may come, and that it can be read on the way, is meant.",
+    "true",
+    "false",
+)
+ADDRESS_SETTINGS: tuple[Setting[Any], ...] = (LISTEN, TLS, CLIENT_CERTIFICATE, ALLOW, CLEAR_TEXT)
 
 CERTIFICATE: Setting[str] = Setting(
     "certificate",
@@ -224,7 +240,14 @@ TLS_SETTINGS: tuple[Setting[Any], ...] = (CERTIFICATE, KEY, CLIENT_CA)
 
 def build_address(values: Values) -> Address:
     """The address of a mapping. Raises ValueError."""
-    door = Door(values[TLS], values[CLIENT_CERTIFICATE])
+    door = Door(
+        tls=values[TLS],
+        client_certificate=values[CLIENT_CERTIFICATE],
+        allow=values[ALLOW],
+        clear_text=values[CLEAR_TEXT],
+    )
+    if door.client_certificate is ClientCertificate.REQUIRED and door.tls is Tls.OPTIONAL:
+        raise ValueError("who comes in clear text has no certificate; write tls: starttls")
     if door.client_certificate is not ClientCertificate.NONE and door.tls is Tls.NONE:
         raise ValueError("a client certificate is shown in TLS; write tls: implicit as well")
     return replace(values[LISTEN], door=door)

@@ -8,6 +8,7 @@ import posixpath
 import re
 from dataclasses import dataclass, replace
 
+from gatewayd.config.door import Network
 from gatewayd.config.kinds import ScalarKind
 from gatewayd.config.model import Address, Busy, OnBusy, OnUnplug
 from gatewayd.config.problem import quoted
@@ -291,6 +292,30 @@ class ControlPath(ScalarKind[str | None]):
                 f"the path is longer than {LONGEST_SOCKET_PATH} bytes; write a shorter one"
             )
         return text
+
+
+class NetworkKind(ScalarKind[Network]):
+    """Addresses that begin alike."""
+
+    syntax = "ADDRESS | NETWORK/BITS"
+
+    @property
+    def schema(self) -> Json:
+        return {"type": "string", "pattern": r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"}
+
+    def parse(self, scalar: Scalar) -> Network:
+        text = scalar.text
+        try:
+            if not re.fullmatch(r"[0-9A-Fa-f:.]{1,45}(/[0-9]{1,3})?", text):
+                raise ValueError
+            network = ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            raise ValueError(
+                f"{quoted(text)} is no network; write one such as 10.1.0.0/16, or an address"
+            ) from None
+        if "/" in text and ipaddress.ip_interface(text).ip != network.network_address:
+            raise ValueError(f"{text} is an address of a network; write {network} for all of it")
+        return network
 
 
 class KeyFile(ScalarKind[str]):

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterator, Sequence
 
-from gatewayd.config.schema import Address, Config, PortConfig
+from gatewayd.config.schema import Address, Config, PortConfig, Tls
 from gatewayd.device.match import best_match, find, is_serial_number
 from gatewayd.device.scan import SerialDevice
 from gatewayd.doctor.machine import Finding
@@ -46,11 +46,12 @@ def _name(
 
 
 def listeners(config: Config) -> Iterator[Finding]:
-    """Addresses at which others can reach a device: all of gatewayd's faces are clear text."""
+    """Addresses at which others can reach a device in clear text, whoever they are."""
     for port in config.ports:
         for face, address in port.listeners:
             reach = _reach(address)
-            if reach is not None:
+            guarded = address.door.tls in (Tls.IMPLICIT, Tls.STARTTLS) or address.door.allow
+            if reach is not None and not guarded:
                 text = f"{port.name}: {face.value} at {address} is in clear text for {reach}"
                 local = Address("::1" if ":" in address.host else "127.0.0.1", address.port)
                 remedy = f"write {local}, and use   ssh -L {address.port}:{local} THIS-MACHINE"

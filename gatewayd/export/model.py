@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
-from gatewayd.config.schema import Address
+from gatewayd.config.schema import Address, Tls
 from gatewayd.device.scan import SerialDevice
 
 
@@ -28,7 +28,9 @@ class Export:
 
 
 def first(addresses: tuple[Address, ...]) -> Address | None:
-    """The address to tell others: the first that other machines can reach, else the first."""
+    """The address to tell others: the first that other machines can reach, else the first. These
+    programs do not speak TLS."""
+    addresses = tuple(one for one in addresses if one.door.tls in (Tls.NONE, Tls.OPTIONAL))
     return next((one for one in addresses if not on_loopback(one)), next(iter(addresses), None))
 
 

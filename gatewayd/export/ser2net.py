@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gatewayd.config.schema import Address, Config, OnBusy, PortConfig
+from gatewayd.config.schema import Address, Config, OnBusy, PortConfig, Tls
 from gatewayd.device.match import DeviceMatch, find
 from gatewayd.device.scan import SerialDevice
 from gatewayd.errors import DeviceError
@@ -44,10 +44,17 @@ def _port(port: PortConfig, here: Here, taken: set[str], remarks: list[str]) -> 
         return f"# {port.name}: left out, {error}\n"
     remarks += [f"{port.name}: {text}" for text in _lost(port)]
     text = "".join(f"# {port.name}: {text}\n" for text in _lost(port))
+    for face, address in port.listeners:
+        if address.door.tls in (Tls.IMPLICIT, Tls.STARTTLS):
+            remark = f"{face.value} at {address} is by TLS, and its keys are not known: left out"
+            remarks.append(f"{port.name}: {remark}")
+            text += f"# {port.name}: {remark}\n"
     for address in port.rfc2217:
-        text += _connection(port, f"telnet(rfc2217),{_accepter(address)}", device, taken)
+        if address.door.tls in (Tls.NONE, Tls.OPTIONAL):
+            text += _connection(port, f"telnet(rfc2217),{_accepter(address)}", device, taken)
     for address in port.raw:
-        text += _connection(port, _accepter(address), device, taken)
+        if address.door.tls in (Tls.NONE, Tls.OPTIONAL):
+            text += _connection(port, _accepter(address), device, taken)
     return text
 
 

@@ -6,16 +6,19 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-from gatewayd.config.schema import Address
+from gatewayd.config.schema import Address, Door
 from gatewayd.log import Happening, note
 from gatewayd.net.address import BindError, bind
+from gatewayd.net.admission import Verdict, decide
 from gatewayd.net.tcp import expect_peer, peer_name
+from gatewayd.port.proof import Proof
 
 AT_ONCE: Final = 8
 """Clients that are accepted before others have their turn."""
 RETRY_S: Final = 1.0
+_OPEN: Final = Door()
 
 
 class Acceptor:
@@ -31,6 +34,7 @@ class Acceptor:
         *,
         peer_timeout: Callable[[], float],
         name: str,
+        door: Door = _OPEN,
     ) -> None:
         self.socket = sock
         host, number = sock.getsockname()[:2]
@@ -38,6 +42,8 @@ class Acceptor:
         self._admit = admit
         self._peer_timeout = peer_timeout
         self._name = name
+        self.door = door
+        """How clients come in: who is not to come gets no byte."""
         self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
         self._complained = ""
@@ -81,7 +87,7 @@ class Acceptor:
                 return
             self._complained = ""
             try:
-                self._admit(sock, peer_name(address))
+                self._receive(sock, address)
             except Exception as error:  # noqa: BLE001 - this client's end alone
                 text = "client %s cannot be served: %s"
                 level, port = logging.ERROR, self._name
@@ -90,6 +96,15 @@ class Acceptor:
                 arguments = (peer_name(address), error)
                 note(Happening.FAULT, text, *arguments, level=level, port=port, exc_info=info)
                 sock.close()
+
+    def _receive(self, sock: socket.socket, address: tuple[Any, ...]) -> None:
+        if self.door.allow and decide(self.door, address[0], Proof()) is Verdict.NO:
+            text, happening = "refused: its address is not in allow", Happening.ADDRESS_REFUSED
+            peer, level = peer_name(address), logging.WARNING
+            note(happening, text, port=self._name, peer=peer, level=level)
+            sock.close()
+        else:
+            self._admit(sock, peer_name(address))
 
     def _hold_off(self, error: Exception) -> None:
         """Out of descriptors or memory: clients wait in the backlog for a while."""

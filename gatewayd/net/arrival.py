@@ -54,6 +54,8 @@ class Step:
 
     patience: float = PATIENCE_S
     """Seconds that it may take."""
+    reads_telnet: bool = True
+    """Whether it gets what Telnet makes of the bytes, where the client speaks it."""
     most_bytes: int = MOST_BYTES
     """What the client may have sent, from its first byte on, while it is at this step."""
 
@@ -113,7 +115,7 @@ class Arrival:
         self.takes_urgent = telnet is not None
         self._way = iter(way)
         self.name = name
-        self._clock = clock
+        self.clock = clock
         self._seat = seat
         self._left = left
         self._step: Step | None = None
@@ -144,7 +146,7 @@ class Arrival:
             step = self._step = make(self)
             step.start()
             if self._step is step:
-                self._timer = self._clock.call_later(step.patience, self._late)
+                self._timer = self.clock.call_later(step.patience, self._late)
         self._work()
 
     def refuse(self, text: str) -> None:
@@ -240,7 +242,7 @@ class Arrival:
             self.connection.enter(session, self._unread)
 
     def _give(self, step: Step) -> None:
-        if self.telnet is None:
+        if self.telnet is None or not step.reads_telnet:
             data, self._unread = self._unread, b""
             step.receive(data)
             return

@@ -19,7 +19,14 @@ from gatewayd.net.channel import Carrier, PlainChannel
 from gatewayd.net.inflow import Inflow
 from gatewayd.net.outflow import Outflow
 from gatewayd.net.stage import Stage
-from gatewayd.net.tcp import at_mark, has_ended, has_unread, keep_little, still_expect_peer
+from gatewayd.net.tcp import (
+    at_mark,
+    has_ended,
+    has_unread,
+    keep_little,
+    round_trip,
+    still_expect_peer,
+)
 from gatewayd.net.vigil import Vigil
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.session import Session
@@ -259,6 +266,10 @@ class Connection:
     def ended(self) -> bool:
         """Whether the client has closed its side, though not all that it sent may be read."""
         return has_ended(self._sock)
+
+    def round_trip(self) -> float:
+        """Seconds that the network takes there and back."""
+        return round_trip(self._sock)
 
     def unread(self) -> bool:
         """Whether something that the client sent waits to be read."""

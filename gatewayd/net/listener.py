@@ -45,17 +45,17 @@ class Listener(Acceptor, Entrance):
             peer_timeout=lambda: port.config.peer_timeout,
             name=port.name,
         )
-        self.door = Door()
         self._way_of = way_of
 
     def start(self) -> None:
         """Accept clients from now on, and say where."""
         self.resume()
         text, happening = "%s on %s, for this machine only", Happening.LISTENING
-        if self.door.tls is not Tls.NONE:
+        if self.door.tls in (Tls.IMPLICIT, Tls.STARTTLS):
             text = "%s on %s, by TLS"
         elif exposed(self.address.host):
-            text = "%s on %s, in clear text and without login for whoever can reach it"
+            who = "those of allow" if self.door.allow else "whoever can reach it"
+            text = f"%s on %s, in clear text and without login for {who}"
             happening = Happening.EXPOSED
         note(happening, text, self.face.value, self.address, port=self.port.name)
 
@@ -67,6 +67,7 @@ class Listener(Acceptor, Entrance):
     def _look_at_door(self) -> None:
         here = {self.address, Address(self.address.host, 0)}
         for face, address in self.port.config.listeners:
-            if face is self.face and address in here and self._way_of is not None:
+            if face is self.face and address in here:
                 self.door = address.door
-                self.way = self._way_of(self.door)
+                if self._way_of is not None:
+                    self.way = self._way_of(self.door)

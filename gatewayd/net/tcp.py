@@ -15,6 +15,8 @@ KERNEL_BYTES: Final = 262144
 _SIOCATMARK: Final = 0x8905
 _ENDED: Final = (7, 8)
 """The states of a TCP connection that the peer has closed: TCP_CLOSE, TCP_CLOSE_WAIT."""
+_RTT: Final = struct.Struct("=68xI")
+"""Of struct tcp_info: microseconds, smoothed."""
 _INT: Final = struct.pack("i", 0)
 
 
@@ -63,6 +65,12 @@ def at_mark(sock: socket.socket) -> bool:
 def has_unread(sock: socket.socket) -> bool:
     """Whether something that the peer sent waits to be read."""
     return fcntl.ioctl(sock, termios.FIONREAD, _INT) != _INT
+
+
+def round_trip(sock: socket.socket) -> float:
+    """Seconds that a TCP connection takes there and back, as the kernel has seen it."""
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _RTT.size)
+    return float(_RTT.unpack(info)[0]) / 1e6
 
 
 def has_ended(sock: socket.socket) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from gatewayd.config.guarding import at_length, exposed
 from gatewayd.config.schema import Address, PortConfig
 from gatewayd.device.match import yaml_scalar
 from gatewayd.line.model import SignalPolicy
@@ -45,8 +46,15 @@ def _port(port: PortConfig) -> Iterator[str]:
 
 
 def _addresses(addresses: tuple[Address, ...]) -> str:
-    written = [f"'{address}'" if ":" in address.host else str(address) for address in addresses]
+    written = [_address(address) for address in addresses]
     return written[0] if len(written) == 1 else f"[{', '.join(written)}]"
+
+
+def _address(address: Address) -> str:
+    if exposed(address):
+        # As it was; that this is meant has to be said.
+        return at_length(address, "clear_text: true")
+    return f"'{address}'" if ":" in address.host else str(address)
 
 
 def _visible(line: str) -> str:

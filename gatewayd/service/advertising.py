@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from gatewayd import __version__
 from gatewayd.advertise import services
-from gatewayd.config.schema import Address, Config, Face
+from gatewayd.config.schema import Address, Config, Face, Tls
 from gatewayd.log import Happening, note
 from gatewayd.port.phase import Phase
 from gatewayd.service.gateway import Gateway, Served
@@ -141,4 +141,6 @@ class Advertising:
 
 
 def _listeners(served: Served) -> list[tuple[Face, Address]]:
-    return [(listener.face, listener.address) for listener in served.listeners]
+    # Those who look for ports do not speak TLS.
+    plain = (one for one in served.listeners if one.door.tls in (Tls.NONE, Tls.OPTIONAL))
+    return [(listener.face, listener.address) for listener in plain]

@@ -34,9 +34,13 @@ class Doors:
 
     def _secured(self, door: Door, arrival: Arrival) -> Step:
         from gatewayd.tls.securing import Securing
+        from gatewayd.tls.starting import Starting
 
         assert self._identity is not None, "a configuration with TLS has keys"
-        return Securing(arrival, self._identity, door.client_certificate)
+        if door.tls is Tls.IMPLICIT:
+            return Securing(arrival, self._identity, door.client_certificate)
+        must = door.tls is Tls.STARTTLS
+        return Starting(arrival, self._identity, door.client_certificate, must=must)
 
     async def read(self, config: Config) -> Identity | None:
         """The keys that a configuration names. Raises GatewayError."""

@@ -108,11 +108,12 @@ class FrontDesk:
             lambda sock, peername: desk.admit(sock, desk.newcomer(peername)),
             peer_timeout=lambda: PEER_TIMEOUT_S,
             name=_Desk.NAME,
+            door=address.door,
         )
         self._outside[address] = acceptor, desk
         acceptor.resume()
         text, happening = "front desk on %s, for this machine only", Happening.LISTENING
-        if address.door.tls is not Tls.NONE:
+        if address.door.tls in (Tls.IMPLICIT, Tls.STARTTLS):
             text = "front desk on %s, by TLS"
         elif exposed(address.host):
             text = "front desk on %s, in clear text and without login for whoever can reach it"

@@ -51,6 +51,8 @@ class Option(enum.IntEnum):
     """RFC 1572."""
     COM_PORT = 44
     """RFC 2217."""
+    START_TLS = 46
+    """A draft of 1999: see `gatewayd.telnet.start_tls`."""
 
 
 class Side(enum.StrEnum):

@@ -21,6 +21,8 @@ READ_BYTES: Final = 32768
 HANDSHAKE_BYTES: Final = 4096
 """Read at once while there is no session."""
 WRITE_BYTES: Final = 65536
+HANDSHAKE: Final = b"\x16"
+"""The first byte of the first record."""
 
 _HELPERS: Final = ThreadPoolExecutor(1, "handshake")
 """Where a handshake is done that would hold up the loop; a thread from the first one on."""
@@ -69,6 +71,7 @@ class TlsChannel:
         self._tls, self._incoming, self._outgoing = server_side
         self._waiting: Waiting | None = waiting
         self._slow = slow
+        self._first = early[:1]
         self._left = most - len(early)
         self._kept = bytearray()
         self._established = False
@@ -89,6 +92,7 @@ class TlsChannel:
             if not data:
                 self._ended = True
                 return
+            self._first = self._first or data[:1]
             self._left -= len(data)
             self._incoming.write(data)
         self._more = False
@@ -127,6 +131,9 @@ class TlsChannel:
                 waiting.agreed(self._tls)
         elif not isinstance(error, ssl.SSLWantReadError):
             self._fail(in_words(error))
+        elif self._first != HANDSHAKE:
+            # Less than the head of a record, and never the beginning of one.
+            self._fail("the client does not speak TLS")
         elif self._left < 0:
             self._fail("too much was sent, and no end of it")
 

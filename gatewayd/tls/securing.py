@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from functools import partial
 from typing import Any, Final
 
 from gatewayd.config.schema import ClientCertificate
@@ -30,13 +31,18 @@ class Securing(Step):
         self._identity = identity
         self._asks = asks
         self._channel: TlsChannel | None = None
-        self._told = False
+        self._told = True
+        """Whether the log has how it came out, or there is nothing to tell."""
 
     def start(self) -> None:
         """What the client has sent already belongs to TLS."""
-        self.arrival.layer(lambda early: lambda sock, ties: self._made(early, sock, ties))
+        self._secure()
+
+    def _secure(self, early: bytes = b"") -> None:
+        self.arrival.layer(lambda more: partial(self._made, early + more))
 
     def _made(self, early: bytes, sock: Any, ties: Ties) -> Channel:
+        self._told = False
         self._channel = TlsChannel(
             sock,
             ties,

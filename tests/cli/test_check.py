@@ -31,7 +31,7 @@ def test_every_problem_is_one_line_of_the_output(tmp_path: Path) -> None:
 
 def test_passwords_in_a_record_of_what_others_type(tmp_path: Path) -> None:
     path = tmp_path / "gatewayd.yaml"
-    entry = "{{device: /dev/{0}, raw: '{1}', record: {2}}}"
+    entry = "{{device: /dev/{0}, raw: {{listen: '{1}', clear_text: true}}, record: {2}}}"
     ports = {
         "near": ("127.0.0.1:7001", "both"),
         "far": ("0.0.0.0:7002", "both"),

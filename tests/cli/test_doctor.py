@@ -49,7 +49,9 @@ def test_a_healthy_machine(healthy: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_each_finding_has_its_remedy_below(
     healthy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status, said = run(healthy, capsys, HEALTHY.replace("7001", "0.0.0.0:7001"))
+    status, said = run(
+        healthy, capsys, HEALTHY.replace("7001", "{listen: 0.0.0.0:7001, clear_text: true}")
+    )
     assert status == 1
     lines = said.splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("wrong:"))

@@ -49,7 +49,7 @@ def test_everything() -> None:
     assert wanted == port(
         *("--device", "/dev/ttyS0", "--name", "psu1", "--line", "1200 7E1 rtscts"),
         *("--rfc2217", "0", "--rfc2217", "[::1]:7001", "--raw", "0.0.0.0:0"),
-        *("--lenient", "--takeover", "--dtr", "off", "--rts", "keep"),
+        *("--lenient", "--takeover", "--clear-text", "--dtr", "off", "--rts", "keep"),
     )
 
 

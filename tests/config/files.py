@@ -20,7 +20,7 @@ ports:
   Scope_2.a:
     device: {serial: 00123, interface: 1}
     line: {baudrate: 12345, bytesize: 7, parity: E, stopbits: 2, xonxoff: true, dsrdtr: false}
-    rfc2217: ['[::1]:7002', 0.0.0.0:7002]
+    rfc2217: ['[::1]:7002', {listen: 0.0.0.0:7002, clear_text: true}]
     lenient: true
     takeover: true
     signals: {dtr: off, rts: on}

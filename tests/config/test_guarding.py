@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from gatewayd.config.door import ClientCertificate, Door, Tls, TlsFiles
@@ -64,3 +66,63 @@ def test_what_is_wrong_with_a_door(addresses: str, top: str, what: str) -> None:
 def test_two_addresses_at_length_clash() -> None:
     (told,) = problems("raw: {listen: 7001}, rfc2217: [{listen: 0.0.0.0:7001}]")
     assert "cannot be beside" in told
+
+
+@pytest.mark.parametrize(
+    ("addresses", "top"),
+    [
+        ("raw: {listen: 0.0.0.0:7001, tls: implicit}", KEYS),
+        ("rfc2217: {listen: '[::]:7001', tls: starttls}", KEYS),
+        ("raw: {listen: 0.0.0.0:7001, allow: 10.0.0.0/8}", ""),
+        ("raw: {listen: 0.0.0.0:7001, clear_text: true}", ""),
+        ("raw: 0.0.0.0:7001, allow: [10.0.0.0/8, '::1']", ""),
+        ("raw: 0.0.0.0:7001", "allow: 10.0.0.0/8\n"),
+        ("raw: [7001, '[::1]:7001', 127.9.9.9:7001]", ""),
+    ],
+)
+def test_an_address_that_others_reach_and_that_is_guarded(addresses: str, top: str) -> None:
+    assert of(addresses, top).ports
+
+
+@pytest.mark.parametrize(
+    ("addresses", "top", "what"),
+    [
+        ("raw: 0.0.0.0:7001", "", "write {listen: 0.0.0.0:7001, tls: implicit} for TLS"),
+        ("raw: '[::]:7001'", "", "write {listen: '[::]:7001', tls: implicit} for TLS"),
+        ("raw: [7001, 10.0.0.1:7001]", "", "10.0.0.1:7001 can be reached from other machines"),
+        ("rfc2217: {listen: 0.0.0.0:7001, tls: optional}", KEYS, "in clear text and by anybody"),
+        ("raw: {listen: 7001, tls: starttls}", KEYS, "for Telnet only; write tls: implicit"),
+        ("raw: {listen: 1, allow: 10.0.0.1/8}", "", "write 10.0.0.0/8 for all of it"),
+        ("raw: {listen: 1, allow: lab}", "", "'lab' is no network"),
+        ("raw: {listen: 1, allow: 10.0.0.0/33}", "", "is no network"),
+        (
+            "rfc2217: {listen: 1, tls: optional, client_certificate: required}",
+            ALL_KEYS,
+            "write tls: starttls",
+        ),
+    ],
+)
+def test_an_address_that_is_not_guarded(addresses: str, top: str, what: str) -> None:
+    (told,) = problems(addresses, top)
+    assert what in told
+
+
+def test_what_the_error_says_to_write_is_right() -> None:
+    (told,) = problems("raw: '[::]:7001'")
+    written = re.search(r"write (\{.*?\})", told)
+    assert written is not None
+    assert of(f"raw: {written[1]}", KEYS).ports[0].raw[0].door.tls is Tls.IMPLICIT
+
+
+def test_the_nearest_list_counts_alone() -> None:
+    own, other = (
+        "raw: [7001, 0.0.0.0:7002, {listen: 0.0.0.0:7003, allow: 10.3.0.0/16}]",
+        "allow: 10.2.0.0/16",
+    )
+    top = "allow: 10.1.0.0/16\n"
+    assert [str(*a.door.allow) for a in of(own, top).ports[0].raw] == [
+        *("", "10.1.0.0/16", "10.3.0.0/16"),
+    ]
+    assert [str(*a.door.allow) for a in of(f"{own}, {other}", top).ports[0].raw] == [
+        *("", "10.2.0.0/16", "10.3.0.0/16"),
+    ]

@@ -99,7 +99,7 @@ ports:
     device: /dev/none
     line: {baudrate: 0644, parity: no, bitsize: 8}
     rfc2217: 12:30
-    raw: [7101, 0.0.0.0:7101]
+    raw: [7101, {listen: 0.0.0.0:7101}]
     raw: 1
   psu 2:
     device: /dev/none

@@ -56,7 +56,8 @@ def test_a_name_that_the_next_boot_may_change() -> None:
     ],
 )
 def test_clear_text_beyond_this_machine(address: str, wrong: bool | None, whom: str | None) -> None:
-    text = f"version: 1\nports: {{psu1: {{device: /dev/ttyS0, raw: {address}}}}}\n"
+    listen = f"{{listen: {address}, clear_text: true}}"
+    text = f"version: 1\nports: {{psu1: {{device: /dev/ttyS0, raw: {listen}}}}}\n"
     found = list(ports.listeners(parse(text, "x")))
     assert [finding.wrong for finding in found] == ([] if wrong is None else [wrong])
     for finding in found:

@@ -29,8 +29,11 @@ ADAPTER = SerialDevice(
 HERE = Here("pi-lab3", (ADAPTER,))
 
 
+ALLOW = "allow: [10.0.0.0/8, 'fd00::/8']\n"
+
+
 def made(module: ModuleType, ports: str, top: str = "") -> Export:
-    config = parse(f"version: 1\n{top}ports:\n{ports}", "test")
+    config = parse(f"version: 1\n{ALLOW}{top}ports:\n{ports}", "test")
     export: Export = module.export(config, HERE)
     return export
 
@@ -135,7 +138,7 @@ def test_ser2net_is_told_all_that_it_can_do() -> None:
     export = made(ser2net, ports)
     assert export.remarks == ()
     (port,) = back(export)
-    before = parse(f"version: 1\nports:\n{ports}", "test").ports[0]
+    before = parse(f"version: 1\n{ALLOW}ports:\n{ports}", "test").ports[0]
     assert port.port == before
 
 

@@ -20,7 +20,8 @@ IN_TIME = 2.0
 PSU1 = """\
 advertise: true
 ports:
-  psu1: {{device: {psu1}, line: 19200 8N1, rfc2217: 0.0.0.0:7001, raw: 0.0.0.0:7101, scpi: true}}
+  psu1: {{device: {psu1}, line: 19200 8N1, rfc2217: {{listen: 0.0.0.0:7001, clear_text: true}},
+    raw: {{listen: 0.0.0.0:7101, clear_text: true}}, scpi: true}}
 """
 
 
@@ -102,7 +103,7 @@ def test_what_listens_on_loopback_or_is_not_to_be_told_is_not(lan: Lan) -> None:
 advertise: true
 ports:
   here: {{device: {here}, rfc2217: 7001}}
-  quiet: {{device: {quiet}, rfc2217: 0.0.0.0:7002, advertise: false}}
+  quiet: {{device: {quiet}, rfc2217: {{listen: 0.0.0.0:7002, clear_text: true}}, advertise: false}}
   told: {{device: {told}, rfc2217: "{address}:7003"}}
 """.replace("{address}", pi1.address)
     with Gateway(pi1, config, "here", "quiet", "told"):

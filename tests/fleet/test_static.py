@@ -14,6 +14,7 @@ from tests.interop.instrument import PATIENCE
 pytestmark = pytest.mark.interop
 CONFIG = """\
 version: 1
+allow: 10.0.0.0/8
 ports:
   psu1: {device: /dev/a, line: 19200 8N1, rfc2217: 0.0.0.0:7001, raw: 0.0.0.0:7101, scpi: true}
   dut: {device: /dev/b, rfc2217: [0.0.0.0:7002, 0.0.0.0:7003]}

@@ -325,7 +325,7 @@ async def shows_the_other_certificate(house: House, caller: Caller) -> None:
     assert ssl.PEM_cert_to_DER_cert(shown) == ssl.PEM_cert_to_DER_cert(wanted)
 
 
-ANYWHERE: Final = {"raw": "'0.0.0.0:{other}'"}
+ANYWHERE: Final = {"raw": "{{listen: 0.0.0.0:{other}, clear_text: true}}"}
 AWAY: Final = frozenset({Phase.ABSENT, Phase.OPENING, Phase.STUCK})
 
 PORT: Final = (

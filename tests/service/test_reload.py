@@ -182,7 +182,7 @@ def test_an_address_changes_its_face(rack: Rack) -> None:
 def test_from_loopback_to_all_addresses_and_back(rack: Rack) -> None:
     number = rack.ports[0]
     narrow = rack.entry("one", rack.one, raw=f"127.0.0.1:{number}")
-    wide = rack.entry("one", rack.one, raw=f"0.0.0.0:{number}")
+    wide = rack.entry("one", rack.one, raw=f"{{listen: 0.0.0.0:{number}, clear_text: true}}")
     with rack.serve(narrow) as daemon:
         opened(daemon, 1)
         with connect(number) as session:
@@ -278,7 +278,7 @@ def test_an_address_that_cannot_be_had_changes_nothing(rack: Rack) -> None:
     """Neither what moves, nor what goes, nor what is narrower than before."""
     first, second, third, taken = rack.ports
     before = rack.entry(
-        "one", rack.one, raw=f"['127.0.0.1:{first}', '0.0.0.0:{third}']"
+        "one", rack.one, raw=f"['127.0.0.1:{first}', {{listen: 0.0.0.0:{third}, clear_text: true}}]"
     ) + rack.entry("two", rack.two, raw=second)
     after = rack.entry("one", rack.one, raw=f"['127.0.0.1:{second}', '127.0.0.1:{third}', {taken}]")
     with rack.serve(before) as daemon:
@@ -393,7 +393,9 @@ def test_a_reload_without_descriptors_changes_nothing_and_can_be_repeated(rack: 
     first, second, third, _ = rack.ports
     before = rack.entry("one", rack.one, raw=f"127.0.0.1:{first}")
     # A wider address on the same number needs the old socket closed first.
-    after = rack.entry("one", rack.one, raw=f"0.0.0.0:{first}", rfc2217=second)
+    after = rack.entry(
+        "one", rack.one, raw=f"{{listen: 0.0.0.0:{first}, clear_text: true}}", rfc2217=second
+    )
     after += rack.entry("two", rack.two, raw=third)
     with rack.serve(before) as daemon:
         opened(daemon, 1)

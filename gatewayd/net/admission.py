@@ -1,0 +1,38 @@
+"""Who may come in at a door: the decision alone."""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+from collections.abc import Iterable
+
+from gatewayd.config.schema import ClientCertificate, Door, Network, Tls
+from gatewayd.port.proof import Proof
+
+
+class Verdict(enum.Enum):
+    """What becomes of a client."""
+
+    NO = "no"
+    PROMPT = "prompt"
+    """It has to prove more first."""
+    YES = "yes"
+
+
+def decide(door: Door, host: str, proof: Proof) -> Verdict:
+    """Whether a client that came from the address `host` and has proved `proof` may come in."""
+    if door.allow and not within(host, door.allow):
+        return Verdict.NO
+    if door.tls in (Tls.IMPLICIT, Tls.STARTTLS) and not proof.tls:
+        return Verdict.PROMPT
+    if door.client_certificate is ClientCertificate.REQUIRED and not proof.name:
+        return Verdict.NO
+    return Verdict.YES
+
+
+def within(host: str, networks: Iterable[Network]) -> bool:
+    """Whether an address is in one of the networks; an IPv4 one may be written as IPv6."""
+    address = ipaddress.ip_address(host.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    return any(address in network for network in networks)

@@ -1,0 +1,231 @@
+"""START_TLS on a Telnet connection: nothing that came in clear counts inside."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gatewayd.config.schema import ClientCertificate, Face
+from gatewayd.log import Happening
+from gatewayd.telnet.start_tls import FOLLOWS, OFFER
+from gatewayd.tls import starting
+from gatewayd.tls.starting import Starting
+from tests.net.stand import Client, Stand, run, standing, until
+from tests.port.wire import OPENING, do, dont, sub, will, wont
+from tests.tls import far
+
+WILL, WONT = will(46), wont(46)
+
+
+@asynccontextmanager
+async def offering(*, must: bool) -> AsyncIterator[Stand]:
+    identity, asks = far.identity(), ClientCertificate.NONE
+    async with standing(Face.RFC2217) as stand:
+        stand.listener.way = [lambda arrival: Starting(arrival, identity, asks, must=must)]
+        yield stand
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is served in clear before the test says so."""
+    monkeypatch.setattr(starting, "ANSWER_S", 60.0)
+
+
+async def secured(client: Client, before: bytes = b"") -> far.TlsClient:
+    """Agree, say `before` in clear, and shake hands."""
+    await client.sends(before + WILL + FOLLOWS)
+    assert await client.gets(9) == OFFER + FOLLOWS
+    inside = far.TlsClient(client)
+    await inside.shakes_hands()
+    return inside
+
+
+@pytest.mark.parametrize("must", [True, False])
+@pytest.mark.usefixtures("patient")
+def test_tls_begins_and_telnet_with_it(must: bool) -> None:
+    async def scenario() -> None:
+        async with offering(must=must) as stand:
+            client = stand.connects()
+            # Alone, and nothing until it is answered.
+            assert await client.gets(3) == OFFER
+            await client.sends(WILL + FOLLOWS)
+            assert await client.gets(6) == FOLLOWS
+            inside = far.TlsClient(client)
+            await inside.shakes_hands()
+            assert await inside.gets(len(OPENING)) == OPENING
+            await inside.sends(b"*IDN?\n")
+            await stand.device_gets(b"*IDN?\n")
+            # A second time means nothing.
+            await inside.sends(WILL + do(46))
+            assert await inside.gets(6) == dont(46) + wont(46)
+            assert stand.port.owner is not None
+            assert stand.port.owner.proof.tls == "TLSv1.3"
+
+    run(scenario())
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"AT\r\n",
+        will(44) + sub(44, b"\x01\0\0\x25\x80"),
+        b"\xff\xfa\x2c\x01",
+        do(1) + do(3) + will(0),
+        b"\xff\xf3\xff\xf4",
+    ],
+)
+def test_what_came_before_is_forgotten(before: bytes) -> None:
+    async def scenario() -> None:
+        async with offering(must=True) as stand:
+            inside = await secured(stand.connects(), before)
+            assert await inside.gets(len(OPENING)) == OPENING
+            await inside.sends(b"!")
+            await stand.device_gets(b"!")
+            assert stand.line.settings() == stand.port.config.line
+
+    run(scenario())
+
+
+CLEAR = st.lists(
+    st.one_of(
+        st.binary(max_size=20),
+        st.sampled_from(
+            [will(44), sub(44, b"\x05\x01"), WILL, FOLLOWS, b"\xff", b"\xff\xfa", WONT]
+        ),
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(CLEAR, st.booleans())
+def test_nothing_in_clear_reaches_the_line_where_tls_is_wanted(
+    clear: list[bytes], resets: bool
+) -> None:
+    async def scenario() -> None:
+        async with offering(must=True) as stand:
+            client = stand.connects()
+            await client.sends(b"".join(clear))
+            await client.gets(3)
+            if resets:
+                client.resets()
+            else:
+                client.half_closes()
+            await until(lambda: not stand.listener.connections)
+            assert not stand.line.sent
+            assert stand.port.counters.sessions == 0
+            assert stand.line.settings() == stand.port.config.line
+
+    run(scenario())
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("must", [True, False])
+def test_what_comes_in_clear_behind_the_answer_belongs_to_tls(
+    must: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "gatewayd")
+
+    async def scenario() -> None:
+        async with offering(must=must) as stand:
+            client = stand.connects()
+            await client.sends(WILL + FOLLOWS + b"AT\r\n")
+            await client.gets_all()
+            assert not stand.line.sent
+            assert stand.port.counters.sessions == 0
+
+    run(scenario())
+    happenings = [vars(record).get("happening") for record in caplog.records]
+    assert Happening.HANDSHAKE_FAILED in happenings
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("must", [True, False])
+def test_follows_without_will_is_wrong(must: bool) -> None:
+    async def scenario() -> None:
+        async with offering(must=must) as stand:
+            client = stand.connects()
+            await client.sends(FOLLOWS)
+            assert b"has no meaning" in await client.gets_all()
+            assert stand.port.counters.sessions == 0
+
+    run(scenario())
+
+
+def test_who_does_not_do_it_is_told_why_where_it_must() -> None:
+    async def scenario() -> None:
+        async with offering(must=True) as stand:
+            client = stand.connects()
+            await client.sends(will(44) + WONT + b"AT\r\n")
+            assert b"this address wants TLS, by START_TLS" in await client.gets_all()
+            assert not stand.line.sent
+            assert stand.port.counters.sessions == 0
+
+    run(scenario())
+
+
+def test_who_does_not_answer_where_it_must(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Starting, "patience", 0.2)
+
+    async def scenario() -> None:
+        async with offering(must=True) as stand:
+            client = stand.connects()
+            await client.sends(will(44) + b"AT\r\n")
+            assert b"this address wants TLS" in await client.gets_all()
+            assert not stand.line.sent
+
+    run(scenario())
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("answer", [WONT, b""])
+def test_who_does_not_do_it_goes_on_where_it_may(
+    answer: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With all that it has said: its offers too are the session's."""
+    if not answer:
+        monkeypatch.setattr(starting, "ANSWER_S", 0.05)
+
+    async def scenario() -> None:
+        async with offering(must=False) as stand:
+            client = stand.connects()
+            await client.sends(will(44) + b"AT" + answer + b"\r\n")
+            await stand.device_gets(b"AT\r\n")
+            await client.sends(sub(44, b"\x01\0\0\x25\x80"))
+            await until(lambda: stand.line.settings().baudrate == 9600)
+            assert stand.port.owner is not None
+            assert stand.port.owner.proof.tls == ""
+
+    run(scenario())
+
+
+@pytest.mark.usefixtures("patient")
+def test_who_has_much_to_say_does_not_wait_for_an_answer() -> None:
+    async def scenario() -> None:
+        async with offering(must=False) as stand:
+            client = stand.connects()
+            data = bytes(range(200)) * 100
+            await client.sends(data.replace(b"\r", b"\r\0"))
+            await stand.device_gets(data)
+
+    run(scenario())
+
+
+@pytest.mark.usefixtures("patient")
+def test_who_only_asks_and_closes_is_answered_where_it_may() -> None:
+    async def scenario() -> None:
+        async with offering(must=False) as stand:
+            client = stand.connects()
+            await client.sends(b"*IDN?\n")
+            client.half_closes()
+            await stand.device_gets(b"*IDN?\n")
+            await stand.device_sends(b"ACME\n")
+            assert (await client.gets_all()).endswith(b"ACME\n")
+
+    run(scenario())
