@@ -46,11 +46,12 @@ PACKAGES: Final = {
     "demo": set[str](),
     "ser2net": {"errors", "line.model", "device.match", "config"},
     "export": {"errors", "line.model", "device", "config.schema", "advertise.services"},
-    "doctor": {"errors", "device", "config.schema"},
+    "doctor": {"errors", "device", "tls.identity", "config.schema"},
     "cli": {
         "errors",
         "log",
         "telnet",
+        "tls",
         "line.model",
         "device",
         "config",
@@ -75,7 +76,15 @@ LIBRARIES: Final = {
     "h11": {"web.http"},
     "wsproto": {"web.websocket"},
     "jeepney": {"advertise.bus", "advertise.avahi"},
-    "ssl": {"tls.identity", "tls.channel", "tls.securing", "tls.words", "web.server", "cli.web"},
+    "ssl": {
+        "tls.maker",
+        "tls.identity",
+        "tls.channel",
+        "tls.securing",
+        "tls.words",
+        "web.server",
+        "cli.web",
+    },
     "ctypes": {"device.inotify", "line.modem"},
 }
 """What is not Python's own, or is not Python, and the modules that may import it."""

@@ -29,9 +29,24 @@ def main(args: argparse.Namespace) -> int:
     except ConfigError as error:
         print(error)
         return 1
+    warnings: list[str] = []
+    if config.tls:
+        from gatewayd.tls.identity import CredentialError, IdentityError
+        from gatewayd.tls.identity import load as load_keys
+
+        try:
+            wrong = load_keys(config.tls).validity()
+            warnings += [f"tls: {wrong}"] if wrong else []
+        except CredentialError as error:
+            warnings.append(f"tls: not looked at: {error}")
+        except IdentityError as error:
+            print(f"{path}: tls: {error}")
+            return 1
     addresses = sum(len(port.listeners) for port in config.ports)
     ports = _count(len(config.ports), "port")
     print(f"{path}: no problems; {ports} at {_count(addresses, 'address')}")
+    for warning in warnings:
+        print(f"{path}: warning: {warning}")
     for port in config.ports:
         if port.takeover:
             print(f"{path}: hint: ports.{port.name}.takeover: true is now written busy: takeover")

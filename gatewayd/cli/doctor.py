@@ -71,6 +71,10 @@ def examine(machine: Machine, path: Path, present: tuple[SerialDevice, ...]) -> 
     used = _used(config, present) or tuple(device for device in present if not device.console)
     yield from ports.devices(config, present)
     yield from ports.listeners(config)
+    if config.tls:
+        from gatewayd.doctor import keys
+
+        yield from keys.findings(config.tls)
     for device in used:
         yield from device_checks.access(machine, device)
         yield from device_checks.others(machine, device)

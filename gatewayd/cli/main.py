@@ -35,6 +35,7 @@ COMMANDS = {
     "devices": "list the serial devices of this machine, "
     "with an entry for the configuration for each",
     "name": "name an adapter by pulling it and plugging it in",
+    "cert": "make a certificate for the gateway, or for clients",
     "import": "turn a ser2net.yaml or ser2net.conf into a configuration, "
     "printed on standard output",
     "export": "print the ports as PyVISA, labgrid, Avahi, Prometheus or ser2net read them",

@@ -35,6 +35,10 @@ class IdentityError(GatewayError):
     """Certificate, key or CA cannot be used; the text names the file and says why."""
 
 
+class CredentialError(IdentityError):
+    """There are no credentials where this runs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """What a TLS server needs. A session keeps that with which it began."""
@@ -83,7 +87,7 @@ def located(path: str) -> str:
         return path
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     if directory is None:
-        raise IdentityError(
+        raise CredentialError(
             f"{path}: there are no credentials here; the service has them by LoadCredential= in "
             "its unit"
         )

@@ -325,6 +325,12 @@ async def shows_the_other_certificate(house: House, caller: Caller) -> None:
     assert ssl.PEM_cert_to_DER_cert(shown) == ssl.PEM_cert_to_DER_cert(wanted)
 
 
+async def is_for_a_lab(house: House, caller: Caller) -> None:
+    (door,) = {one.door for one in house.served.listeners if one.face is Face.RAW}
+    assert [str(network) for network in door.allow] == ["10.1.0.0/16"]
+
+
+ALLOWED: Final = {"raw": "'0.0.0.0:{other}'"}
 ANYWHERE: Final = {"raw": "{{listen: 0.0.0.0:{other}, clear_text: true}}"}
 AWAY: Final = frozenset({Phase.ABSENT, Phase.OPENING, Phase.STUCK})
 
@@ -342,6 +348,7 @@ PORT: Final = (
     ),
     Row("rfc2217", "{one}", "{other}", listens_there_alone),
     Row("raw", "{one}", "{other}", listens_there_alone),
+    Row("allow", "10.0.0.0/8", "10.1.0.0/16", is_for_a_lab, ALLOWED),
     Row("lenient", "false", "true", repeats_the_question),
     Row("takeover", "false", "true", gives_way),
     Row("busy", "refuse", "takeover", gives_way),
@@ -383,6 +390,7 @@ GATEWAY: Final = (
     ),
     Row("advertise", "false", "true", is_told, ANYWHERE),
     Row("metrics", "{one}", "{other}", is_scraped_there),
+    Row("allow", "10.0.0.0/8", "10.1.0.0/16", is_for_a_lab, ALLOWED),
     Row("desk", "{one}", "{other}", is_told_at_the_desk),
     Row("escape", "^Ec", "^]", is_pressed_first),
     Row(
