@@ -75,7 +75,7 @@ class Doorway(abc.ABC):
             raise
 
     def _enters(self, newcomer: Newcomer) -> bool:
-        why_not = self._lobby.enter(newcomer.host)
+        why_not = self._lobby.enter(newcomer.host, self._name)
         if why_not:
             happening, name, peer = Happening.SESSION_REFUSED, self._name, newcomer.peername
             note(happening, "refused: %s", why_not, port=name, peer=peer)
@@ -123,5 +123,5 @@ class Doorway(abc.ABC):
             clock=self._clock,
             telnet=telnet,
             seat=lambda arrival: self.seat(connection, newcomer, arrival.telnet),
-            left=lambda: self._lobby.leave(newcomer.host),
+            left=lambda: self._lobby.leave(newcomer.host, self._name),
         )

@@ -265,3 +265,37 @@ def test_a_browser_at_the_wrong_door(gateway: Secured) -> None:
     with socket.create_connection(("127.0.0.1", gateway.raw), 10) as client:
         client.sendall(b"GET / HTTP/1.1\r\n\r\n")
         gateway.daemon.wait_for("no TLS with a client: the client speaks HTTP")
+
+
+LOUD = ("s_client", "-crlf", "-verify_return_error", "-CAfile", CA)
+
+
+def test_openssl_cannot_renegotiate(gateway: Secured) -> None:
+    at = ("-connect", f"127.0.0.1:{gateway.raw}", "-tls1_2")
+    with Terminal(program("openssl"), *LOUD, *at) as client:
+        gateway.daemon.wait_for("let in by TLSv1.2")
+        client.type(b"R\r")
+        client.expect(b"no renegotiation")
+    gateway.daemon.wait_for("session from .* over")
+
+
+def test_openssl_changes_its_keys(gateway: Secured) -> None:
+    """KeyUpdate of TLS 1.3: its own keys, and then ours as well."""
+    at = ("-connect", f"127.0.0.1:{gateway.raw}")
+    with Terminal(program("openssl"), *LOUD, *at) as client:
+        gateway.daemon.wait_for("let in by TLSv1.3")
+        for key in (b"k\r", b"K\r"):
+            client.type(key)
+            client.expect(b"KEYUPDATE")
+            gateway.answers(client, "TLSv1.3")
+
+
+def test_openssl_comes_back_by_a_ticket(gateway: Secured, tmp_path: Path) -> None:
+    ticket = str(tmp_path / "ticket")
+    at = ("-connect", f"127.0.0.1:{gateway.raw}")
+    with Terminal(program("openssl"), *LOUD, *at, "-sess_out", ticket) as client:
+        client.expect(b"New, TLSv1.3")
+        gateway.answers(client, "TLSv1.3")
+    with Terminal(program("openssl"), *LOUD, *at, "-sess_in", ticket) as client:
+        client.expect(b"Reused, TLSv1.3")
+        gateway.answers(client, "TLSv1.3")

@@ -230,6 +230,21 @@ def test_so_many_are_on_their_way_and_no_more() -> None:
     assert not lobby._hosts
 
 
+def test_a_host_may_come_to_many_doors_at_once() -> None:
+    lobby = Lobby(most=6, most_of_one=2, most_of_host=4)
+    for door in ("psu1", "psu1", "scope", "dmm"):
+        assert lobby.enter("a", door) == ""
+    assert "2 connections of a" in lobby.enter("a", "psu1")
+    assert "4 connections of a" in lobby.enter("a", "load")
+    assert lobby.enter("b", "load") == ""
+    lobby.leave("a", "dmm")
+    assert lobby.enter("a", "load") == ""
+    for host, door in (("a", "psu1"), ("a", "psu1"), ("a", "scope"), ("a", "load"), ("b", "load")):
+        lobby.leave(host, door)
+    assert len(lobby) == 0
+    assert not lobby._hosts
+
+
 class Fragile(UpTo):
     def receive(self, data: bytes) -> None:
         if b"f" in data:

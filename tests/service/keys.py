@@ -17,6 +17,7 @@ from typing import Any, Final
 import pytest
 
 from gatewayd.comport.wire import Command, Control
+from gatewayd.config.schema import Face
 from gatewayd.control.client import ControlClientError, call
 from gatewayd.line.model import Signal
 from gatewayd.port.phase import Phase
