@@ -159,8 +159,7 @@ def test_typing_reaches_the_device_and_the_answer_the_screen(browser: Browser, p
     browser.until_on_screen(PSU1, "> 2a")
     browser.press(f"{PSU1} .term", "Hex")
     browser.press(f"{PSU1} .term", "Times")
-    rows = browser.until_on_screen(PSU1, "ACME,PSU,0,1")
-    assert re.search(r"\d\d:\d\d:\d\d\.\d{3} ACME,PSU,0,1", rows)
+    browser.until_on_screen_like(PSU1, r"\d\d:\d\d:\d\d\.\d{3} ACME,PSU,0,1")
 
 
 def test_what_is_shown_again_asks_nothing_again(browser: Browser, page: Rig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -139,18 +140,18 @@ class Browser:
             text,
         )
 
-    def until_on_screen(self, place: str, text: str) -> str:
-        """Wait until the terminal in `place` shows that; all that it shows."""
+    def until_on_screen(self, place: str, text: str) -> None:
+        """Wait until the terminal in `place` shows that."""
+        self.until_on_screen_like(place, re.escape(text))
+
+    def until_on_screen_like(self, place: str, pattern: str) -> None:
+        """Wait until the terminal in `place` shows something like that."""
         script = (
             "return [...document.querySelectorAll(arguments[0] + ' .xterm-rows > div')]"
             ".map(row => row.textContent.replaceAll('\u00a0', ' ')).join('\\n')"
         )
 
-        def rows() -> str | None:
-            shown = str(self.run(script, place))
-            return shown if text in shown else None
-
-        return self.until(rows, text)
+        self.until(lambda: re.search(pattern, str(self.run(script, place))), pattern)
 
     def violations(self) -> list[str]:
         """What axe finds: the rule, and where."""
