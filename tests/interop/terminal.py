@@ -57,7 +57,7 @@ class Terminal:
     def expect(self, pattern: bytes) -> re.Match[bytes]:
         """Wait until the program has printed `pattern`; it and all before it is consumed."""
         deadline = monotonic() + PATIENCE
-        while not (match := re.search(pattern, self.screen, re.DOTALL)):
+        while not (match := re.search(pattern, bytes(self.screen), re.DOTALL)):
             if not self._more(deadline):
                 raise AssertionError(f"{self._name} never printed {pattern!r}: {self.screen!r}")
         del self.screen[: match.end()]
