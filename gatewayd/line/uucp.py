@@ -41,28 +41,36 @@ def lock(device: str) -> UucpLock:
     own = f"{path}.{os.getpid()}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     try:
-        with open(os.open(own, flags, 0o644), "w") as file:
-            file.write(f"{os.getpid():10d}\n")
+        fd = os.open(own, flags, 0o644)
+        try:
+            os.write(fd, f"{os.getpid():10d}\n".encode())
+            status = os.fstat(fd)
+        finally:
+            os.close(fd)
         os.replace(own, path)
     except OSError:
         with contextlib.suppress(OSError):
             os.unlink(own)
         return UucpLock(None)
-    return UucpLock(path)
+    return UucpLock(path, (status.st_dev, status.st_ino))
 
 
 class UucpLock:
     """A lock file of ours; None is none."""
 
-    def __init__(self, path: str | None) -> None:
+    def __init__(self, path: str | None, file: tuple[int, int] = (0, 0)) -> None:
         self._path = path
+        self._file = file
 
     def release(self) -> None:
         """Take the file away, unless it is another's by now."""
         path, self._path = self._path, None
-        if path is not None and _owner(path) == os.getpid():
+        # Without a descriptor to be had nobody is named; left there it would lock the device.
+        if path is not None and _owner(path) in (None, os.getpid()):
             with contextlib.suppress(OSError):
-                os.unlink(path)
+                status = os.lstat(path)
+                if (status.st_dev, status.st_ino) == self._file:
+                    os.unlink(path)
 
 
 def _path_for(device: str) -> str:
@@ -76,10 +84,14 @@ def _owner(path: str) -> int | None:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     except OSError:
         return None
-    with open(fd, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             return 0
-        text = file.read(64)
+        text = os.read(fd, 64)
+    except OSError:
+        return 0
+    finally:
+        os.close(fd)
     found = re.match(rb"\s*(\d{1,10})\s", text + b"\n")
     if found:
         return int(found[1])

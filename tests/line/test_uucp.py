@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -98,6 +99,18 @@ def test_a_lock_that_another_took_is_left(locks: Path) -> None:
     # It came while we had the device already: it stays, and so do we.
     uucp.lock("/dev/ttyS0").release()
     assert (locks / "LCK..ttyS0").exists()
+
+
+def test_a_lock_is_given_back_without_a_descriptor_to_be_had(pty: Pty, locks: Path) -> None:
+    lock = uucp.lock(pty.path)
+    assert os.listdir(locks) == [name_for(pty)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        lock.release()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert os.listdir(locks) == []
 
 
 def test_where_nothing_can_be_written_there_is_no_lock(
