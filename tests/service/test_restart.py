@@ -174,7 +174,7 @@ def test_a_wider_address_on_a_port_number_that_the_manager_keeps(bench: Bench) -
     with connect(bench.raw) as client:
         talk(client, bench.adapter)
         for host in ("0.0.0.0", "127.0.0.1"):
-            bench.write(f"raw: '{host}:{bench.raw}'")
+            bench.write(f"raw: {{listen: '{host}:{bench.raw}', clear_text: true}}")
             bench.reload()
             talk(client, bench.adapter)
             with connect(bench.raw) as refused:

@@ -11,6 +11,8 @@ from tests.vm.machine import Machine
 
 CONFIGURATION = "/etc/gatewayd/gatewayd.yaml"
 GUEST = "10.0.2.15"
+NETWORK = "10.0.2.0/24"
+"""The guest's, in which this machine is 10.0.2.2."""
 
 
 class Gateway:
@@ -28,7 +30,7 @@ class Gateway:
 
     def configure(self, ports: str) -> None:
         """Write a configuration with these `ports:`, the lines of which begin with two spaces."""
-        self.vm.write(CONFIGURATION, f"version: 1\nports:\n{ports}")
+        self.vm.write(CONFIGURATION, f"version: 1\nallow: {NETWORK}\nports:\n{ports}")
 
     def systemctl(self, *arguments: str) -> None:
         """Do something with the service; raises MachineError where systemd says that it failed."""
