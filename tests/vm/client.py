@@ -77,6 +77,10 @@ class Client:
         self._read_until(look, timeout)
         return found[0]
 
+    def forget(self) -> None:
+        """What was told until now counts for nothing: what is waited for is still to come."""
+        self._said.clear()
+
     def told_bits(self, command: bytes, bits: int, timeout: float = 20.0) -> int:
         """Wait for a notification that has all of `bits`, and return all that it has."""
         return self.told(command, lambda value: value[0] & bits == bits, timeout)[0]

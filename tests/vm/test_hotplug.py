@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import threading
 from collections.abc import Iterator
@@ -14,7 +13,6 @@ from serial import rfc2217
 
 from gatewayd.log import Happening
 from tests.vm.cdc import CdcDevice
-from tests.vm.client import Client
 from tests.vm.ftdi import FtdiDevice
 from tests.vm.gateway import GUEST, Gateway
 from tests.vm.machine import Machine
@@ -120,6 +118,15 @@ def test_a_session_outlives_the_adapter(adapter: Adapter) -> None:
 
 
 def test_many_times_while_data_flows(adapter: Adapter) -> None:
+    """Each time that the client is told of the adapter, data comes through again, both ways.
+
+    Once a mark was 3 bytes short, later one was missing now and then. Counted at each place, QEMU
+    had handed over every byte, the driver had counted it, and gatewayd had read all but what came
+    before its open was done; the mark was among that. It had been sent too early: the client had
+    been told of an earlier plugging, and what came from the guest was the echo of a tty that nobody
+    had set to raw yet, whose input the open then flushes. So it is neither QEMU, nor ftdi_sio, nor
+    how gatewayd reads; and what was told before an unplugging counts for nothing here.
+    """
     gateway, wire = adapter.gateway, adapter.device.wire
     told = rfc2217.SERVER_NOTIFY_MODEMSTATE
     over = threading.Event()
@@ -129,6 +136,8 @@ def test_many_times_while_data_flows(adapter: Adapter) -> None:
         client.told_bits(told, DSR | CD)
         adapter.unplug()
         adapter.plug()
+        client.told(told, lambda value: not value[0] & (DSR | CD))
+        client.told_bits(told, DSR | CD)
         before = resources(gateway)
 
         def flow() -> None:
@@ -141,13 +150,15 @@ def test_many_times_while_data_flows(adapter: Adapter) -> None:
         flowing.start()
         try:
             for cycle in range(CYCLES):
+                client.forget()
                 gateway.vm.unplug(adapter.port)
-                client.told_bits(told, DSR_CHANGED | CD_CHANGED)
+                client.told(told, lambda value: not value[0] & (DSR | CD))
                 gateway.vm.plug(adapter.port, adapter.device, socket_number=adapter.socket_number)
                 client.told_bits(told, DSR | CD)
                 wire.take()
                 wire.collect(1000)
-                comes_through(adapter, client, b"<%d>" % cycle)
+                wire.send(b"<%d>" % cycle)
+                client.expect(b"<%d>" % cycle)
         finally:
             over.set()
             flowing.join()
@@ -155,17 +166,6 @@ def test_many_times_while_data_flows(adapter: Adapter) -> None:
     assert (after.descriptors, after.threads) == (before.descriptors, before.threads)
     assert after.memory < before.memory + 1024
     assert gateway.shown("NRestarts") == "0"
-
-
-def comes_through(adapter: Adapter, client: Client, mark: bytes) -> None:
-    """Send a mark until it arrives. Under load the emulated adapter now and then loses one packet
-    of those that wait for the guest, while its neighbours arrive; the next mark must come."""
-    for _ in range(5):
-        adapter.device.wire.send(mark)
-        with contextlib.suppress(TimeoutError):
-            client.expect(mark, timeout=4)
-            return
-    raise TimeoutError(f"nothing of {mark!r} in five tries")
 
 
 def test_without_a_serial_number_the_session_ends_with_the_adapter(gateway: Gateway) -> None:
