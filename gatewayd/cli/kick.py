@@ -1,23 +1,33 @@
-"""`gatewayd kick PORT`: ends the session that holds a port."""
+"""`gatewayd kick PORT`: ends the session that holds a port, or those that watch it."""
 
 from __future__ import annotations
 
 import argparse
+import json
 
 from gatewayd.control.client import call
 from gatewayd.control.own import find_path
 
-HELP = "end the session that holds a port"
+HELP = "end the session that holds a port, or those that watch it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `gatewayd kick`."""
     parser.add_argument("--control", metavar="PATH", help="the daemon's control socket")
+    parser.add_argument(
+        "--watchers", action="store_true", help="those who watch, not the one that holds the port"
+    )
+    parser.add_argument("--json", action="store_true", help="print whose it was as JSON")
     parser.add_argument("port", metavar="PORT", help="the port's name")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print whose session it was. Raises Refused when nobody holds the port."""
-    answer = call(args.control or find_path(), "Kick", port=args.port)
-    print(f"{args.port}: session of {answer['peer']} ended")
+    """Print whose session it was. Raises Refused when there is none."""
+    path = args.control or find_path()
+    answer = call(path, "Kick", port=args.port, watchers=args.watchers)
+    if args.json:
+        print(json.dumps(answer, indent=2))
+        return 0
+    for peer in answer["peers"]:
+        print(f"{args.port}: session of {peer} ended")
     return 0

@@ -29,7 +29,10 @@ COMMANDS = {
     "watch": "look on at what passes over the line of a port, without disturbing anybody",
     "reload": "put the configuration file in force in the running daemon",
     "attach": "go to a port, or choose one, in this terminal",
-    "kick": "end the session that holds a port",
+    "who": "show who holds each port, who watches, and for whom it is kept",
+    "kick": "end the session that holds a port, or those that watch it",
+    "lease": "keep a port for somebody for a time",
+    "free": "end the lease of a port",
     "web": "serve the page that shows the ports of the running daemon to browsers",
     "web-token": "print the address that lets a browser type on the page",
     "devices": "list the serial devices of this machine, "

@@ -78,8 +78,8 @@ def _row(port: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
         port["line"],
         f"{session['peer']} {session['face']}" if session else "-",
         _age(now, session["since"]) if session else "-",
-        _bytes(port["received"]),
-        _bytes(port["sent"]),
+        in_bytes(port["received"]),
+        in_bytes(port["sent"]),
         str(errors),
     )
 
@@ -92,7 +92,8 @@ def _age(now: datetime, since: str) -> str:
     return f"{seconds} s"
 
 
-def _bytes(count: int) -> str:
+def in_bytes(count: int) -> str:
+    """A number of bytes, for people."""
     value = float(count)
     for unit in ("B", "KiB", "MiB"):
         if value < 1024:

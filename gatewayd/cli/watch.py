@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--text", action="store_true", help="lines with their times (the default)")
     form.add_argument("--hex", action="store_true", help="bytes in hexadecimal")
+    form.add_argument(
+        "--json", action="store_true", help="what the daemon tells, one object a line"
+    )
     form.add_argument(
         "--pcapng",
         action="store_true",
@@ -50,10 +54,14 @@ def main(args: argparse.Namespace) -> int:
     live = Live(port, form)
     wanted = {"port": args.port, "replay": args.replay}
     with Conversation(path, "Watch", wanted, more=True) as conversation:
-        _put(form.begin())
+        if not args.json:
+            _put(form.begin())
         patience: float | None = None
         while True:
             answer = conversation.answer(patience)
+            if args.json:
+                print(json.dumps(answer), flush=True)
+                continue
             _put(form.rest() if answer is None else live.answer(answer))
             # Nothing is unfinished after a rest.
             patience = None if answer is None else form.rest_s

@@ -120,6 +120,23 @@ class OnUnplug:
         return "hold" if math.isinf(self.hold) else f"hold for {self.hold:g}s"
 
 
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """What becomes of a client that sends nothing for so many seconds; `math.inf` is never."""
+
+    steal: float = math.inf
+    """Whoever comes may have the port."""
+    close: float = math.inf
+    """It is closed."""
+
+    def __str__(self) -> str:
+        """As in the configuration: `never`, `steal after 30s`, `close after 30s`."""
+        for name in ("steal", "close"):
+            if not math.isinf(getattr(self, name)):
+                return f"{name} after {getattr(self, name):g}s"
+        return "never"
+
+
 class RecordMode(enum.Enum):
     """What of a port is recorded."""
 

@@ -17,6 +17,7 @@ from gatewayd.config.model import (
     Busy,
     Echo,
     Face,
+    Idle,
     LogLimits,
     OnBusy,
     OnUnplug,
@@ -47,6 +48,7 @@ from gatewayd.config.values import (
     ControlPath,
     DevicePath,
     EscapeKind,
+    IdleKind,
     LineKind,
     NetworkKind,
     OnUnplugKind,
@@ -66,6 +68,7 @@ __all__ = [
     "Door",
     "Echo",
     "Face",
+    "Idle",
     "LogLimits",
     "Network",
     "OnBusy",
@@ -159,6 +162,12 @@ class PortConfig:
         "An older way to write `busy: takeover`.",
         example="true",
         default="false",
+    )
+    idle: Idle = key(
+        IdleKind(),
+        "Whether a client that sends nothing for so long is closed, or yields to whoever comes.",
+        example="steal after 30min",
+        default="never",
     )
     watchers: int = key(
         Whole(0, 64),

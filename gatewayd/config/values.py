@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from gatewayd.config.door import Network
 from gatewayd.config.kinds import ScalarKind
-from gatewayd.config.model import Address, Busy, OnBusy, OnUnplug
+from gatewayd.config.model import Address, Busy, Idle, OnBusy, OnUnplug
 from gatewayd.config.problem import quoted
 from gatewayd.config.setting import Json
 from gatewayd.config.tree import Scalar
@@ -270,6 +270,28 @@ class BusyKind(ScalarKind[Busy]):
         if not text.startswith("wait "):
             raise ValueError(f"found {quoted(text)}; write refuse, watch, takeover or wait 2s")
         return Busy(wait=parse_seconds(text.removeprefix("wait "), 0.1, self.longest))
+
+
+class IdleKind(ScalarKind[Idle]):
+    """What becomes of a client that sends nothing."""
+
+    syntax = "never | steal after TIME | close after TIME"
+    longest = 7 * 86400.0
+
+    @property
+    def schema(self) -> Json:
+        time = r"[0-9]+(\.[0-9]+)? ?(s|min|h)?"
+        return {"type": "string", "pattern": f"^(never|(steal|close) after {time})$"}
+
+    def parse(self, scalar: Scalar) -> Idle:
+        if scalar.text == "never":
+            return Idle()
+        what, after, time = scalar.text.partition(" after ")
+        if what not in ("steal", "close") or not after:
+            text = f"found {quoted(scalar.text)}; write never, steal after 30min or close after 8h"
+            raise ValueError(text)
+        seconds = parse_seconds(time, 1, self.longest)
+        return Idle(steal=seconds) if what == "steal" else Idle(close=seconds)
 
 
 class ControlPath(ScalarKind[str | None]):

@@ -17,6 +17,8 @@ ANSWER_S: Final = 30.0
 _TEXTS: Final = {
     "NoSuchPort": "there is no port {port}",
     "NotHeld": "nobody holds port {port}",
+    "Leased": "port {port} is leased to {holder} until {until}; first: gatewayd free {port}",
+    "NotLeased": "port {port} is leased to nobody",
     "CannotAttach": "no connection to the port: {reason}",
     "NoConfigFile": "this gatewayd runs without a configuration file",
 }
@@ -33,10 +35,17 @@ class Refused(GatewayError):
         details = ", ".join(f"{key} {value}" for key, value in parameters.items())
         text = f"{name}: {details}" if details else name
         if name in _TEXTS:
-            text = _TEXTS[name].format(port=parameters.get("port"), reason=parameters.get("reason"))
+            text = _TEXTS[name].format_map(_Parameters(parameters))
         super().__init__(text)
         self.name = name
         self.parameters = parameters
+
+
+class _Parameters(dict[str, Any]):
+    """What an answer that is not ours lacks is a question mark."""
+
+    def __missing__(self, key: str) -> str:
+        return "?"
 
 
 def call(path: str, method: str, **parameters: object) -> dict[str, Any]:

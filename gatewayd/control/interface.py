@@ -8,6 +8,8 @@ NAME: Final = "io.gatewayd.Gateway"
 NO_SUCH_PORT: Final = f"{NAME}.NoSuchPort"
 NOT_HELD: Final = f"{NAME}.NotHeld"
 CANNOT_ATTACH: Final = f"{NAME}.CannotAttach"
+LEASED: Final = f"{NAME}.Leased"
+NOT_LEASED: Final = f"{NAME}.NotLeased"
 CONFIG_REJECTED: Final = f"{NAME}.ConfigRejected"
 NO_CONFIG: Final = f"{NAME}.NoConfigFile"
 
@@ -19,14 +21,34 @@ type Session (
   number: int,
   face: string,
   peer: string,
-  # who the client has proved to be, and the version of TLS; empty if neither
+  # who the client has proved to be, else what it calls itself, and whether it has proved it
   name: string,
+  proven: bool,
+  # the version of TLS; empty in clear text
   tls: string,
   since: string,
+  # seconds since a byte came from it
+  idle: int,
   leaving: bool,
   bytes_in: int,
   bytes_out: int
 )
+
+# One that watches
+type Watcher (
+  number: int,
+  face: string,
+  peername: string,
+  name: string,
+  proven: bool,
+  since: string,
+  bytes_out: int,
+  # bytes that it did not take
+  missed: int
+)
+
+# For whom a port is kept: clients from host, an address, or those called as the holder
+type Tenancy (holder: string, until: string, note: string, host: string)
 
 type Port (
   name: string,
@@ -43,6 +65,8 @@ type Port (
   # face and address, as in the configuration
   listeners: []string,
   session: ?Session,
+  watchers: []Watcher,
+  lease: ?Tenancy,
   sessions: int,
   refused: int,
   # how often a client lost the port to another one
@@ -133,8 +157,19 @@ method Watch(port: string, bytes: ?bool, replay: ?bool) -> (
 # Put the configuration file in force; a file with problems changes nothing
 method Reload() -> (summary: string)
 
-# End the session that holds a port
-method Kick(port: string) -> (peer: string)
+# End the session that holds a port; with watchers all those who watch, instead. peer is the first
+# of peers
+method Kick(port: string, watchers: ?bool) -> (peer: string, peers: []string)
+
+# Keep a port for somebody, for at most seven days; one who has it already gets more time, or less.
+# holding is who holds the port meanwhile and would not get it now
+method Lease(port: string, holder: string, seconds: int, note: ?string, host: ?string) -> (
+  lease: Tenancy,
+  holding: ?string
+)
+
+# Keep it for nobody any more
+method Free(port: string) -> (holder: string)
 
 # A connection to a port, handed over beside the answer as the descriptor (SCM_RIGHTS) of that
 # index. It enters as any client does; mode is the face: rfc2217, raw, watch or watch_raw; or desk,
@@ -144,6 +179,8 @@ method Attach(port: ?string, mode: ?string, peer: ?string, takeover: ?bool) -> (
 
 error NoSuchPort(port: string)
 error NotHeld(port: string)
+error Leased(port: string, holder: string, until: string)
+error NotLeased(port: string)
 error CannotAttach(reason: string)
 error NoConfigFile()
 error ConfigRejected(problems: []string)

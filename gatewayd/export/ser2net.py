@@ -19,6 +19,7 @@ HEADING = "%YAML 1.1\n---\n# Ports of gatewayd, for ser2net 4.\n"
 UNSAID = {
     "busy": "a second client is refused, or takes the port over",
     "between_sessions": "a device is closed between clients",
+    "idle": "a client that sends nothing keeps the port",
     "lenient": "settings are answered as they are",
     "on_unplug": "a session does not outlive its device",
     "peer_timeout": "a client that vanished is noticed by the system's keepalive",

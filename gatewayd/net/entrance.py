@@ -34,6 +34,7 @@ class MakeSession(Protocol):
         since: datetime,
         only_watches: bool,
         insists: bool,
+        name: str,
         telnet: TelnetFace | None,
     ) -> Session: ...
 
@@ -113,6 +114,7 @@ class Entrance(Doorway):
             only_watches=self.face.only_watches,
             insists=newcomer.insists,
             telnet=telnet,
+            name=newcomer.name,
         )
         session.prove(newcomer.proof)
         return session

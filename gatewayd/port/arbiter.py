@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Final, Generic
 
 from gatewayd.config.schema import OnBusy, PortConfig
+from gatewayd.port.lease import TIME_FORMAT, Lease
 from gatewayd.port.places import OUT, TABLE, Act, C, Cue, Decision, Place
 
 YOUNG_S: Final = 0.25
@@ -35,11 +36,14 @@ class Arbiter(Generic[C]):
         self._heirs: list[C] = []
         """Those who watch and get the port when it is free, in order: who held it last first."""
         self._seated_at = -math.inf
+        self._lease_until = math.inf
         self._away_since: float | None = None
         self._unable: str | None = "device is absent, not looked for yet"
         """Why nobody can be seated; empty while it is not known yet."""
         self.owner: C | None = None
         """Who holds the port."""
+        self.lease: Lease | None = None
+        """For whom the port is kept."""
 
     def place(self, client: C) -> Place | None:
         """Where a client is; None if it is nowhere."""
@@ -114,6 +118,12 @@ class Arbiter(Generic[C]):
             return []
         return [*self._dismiss(client, text), *self._judge(now)]
 
+    def let(self, lease: Lease | None, now: float, seconds: float = math.inf) -> list[Decision[C]]:
+        """Keep the port for somebody for so long; or, without a lease, for nobody any more. Who
+        holds it stays until the leaseholder comes."""
+        self.lease, self._lease_until = lease, now + seconds
+        return list(self._judge(now))
+
     # ---- what the device does
 
     def opening(self, now: float) -> list[Decision[C]]:
@@ -162,10 +172,14 @@ class Arbiter(Generic[C]):
 
     def next_look(self, now: float) -> float | None:
         """Seconds until something is due by itself; None for never."""
-        due = []
+        idle = self._config.idle
+        due = [self._lease_until]
+        if self._place_of_owner is Place.SEATED:
+            due.append(self._quiet_since + idle.close)
         if self._order and self._place_of_owner is Place.SEATED:
             first = next(iter(self._order.values()))
             due += [self._seated_at + YOUNG_S, first + self._config.when_busy.wait]
+            due.append(self._quiet_since + idle.steal)
         if self.owner is not None and self._away_since is not None:
             due.append(self._away_since + self._config.on_unplug.hold)
         after = [when for when in due if now < when < math.inf]
@@ -177,13 +191,27 @@ class Arbiter(Generic[C]):
     def _place_of_owner(self) -> Place | None:
         return self._places[self.owner] if self.owner is not None else None
 
+    @property
+    def _quiet_since(self) -> float:
+        """When the owner was heard last."""
+        return max(self._seated_at, self.owner.heard if self.owner is not None else -math.inf)
+
+    def _admits(self, client: C) -> bool:
+        return self.lease is None or self.lease.admits(client)
+
     def _may_watch(self) -> bool:
         return len(self.watchers) < self._config.watchers
 
     def _judge(self, now: float) -> Iterator[Decision[C]]:
         """Whatever follows from the state, until nothing does."""
-        owner, hold = self.owner, self._config.on_unplug.hold
+        if now >= self._lease_until:
+            self.lease, self._lease_until = None, math.inf
+        owner, hold, idle = self.owner, self._config.on_unplug.hold, self._config.idle
         away = self._away_since
+        seated = self._place_of_owner is Place.SEATED
+        if owner is not None and seated and now >= self._quiet_since + idle.close:
+            yield from self._dismiss(owner, f"nothing came from you for {idle.close:g} s")
+            owner = None
         if owner is not None and away is not None and now >= away + hold:
             text = "the device did not come back" if hold else "the device is gone"
             yield from self._dismiss(owner, text)
@@ -193,6 +221,9 @@ class Arbiter(Generic[C]):
                 if owner is None and not self._unable:
                     return
                 yield self._turn_away(first, self._unable or "device is being opened")
+                continue
+            if not self._admits(first):
+                yield from self._no_seat(first, str(self.lease))
                 continue
             if owner is not None:
                 if self._places[owner] is Place.SEATED and owner.ended:
@@ -206,7 +237,7 @@ class Arbiter(Generic[C]):
                 yield from self._seat(first, now)
             elif now < self._seated_at + YOUNG_S:
                 return
-            elif first.insists or self._config.when_busy.then is OnBusy.TAKEOVER:
+            elif first.insists or self._yields(owner, now):
                 yield from self._take_over(owner, first, now)
             elif now < self._order[first] + self._config.when_busy.wait:
                 return
@@ -214,10 +245,19 @@ class Arbiter(Generic[C]):
                 yield from self._no_seat(first, self._reason(owner))
         yield from self._promote(now)
 
+    def _yields(self, owner: C, now: float) -> bool:
+        """Whether a newcomer may have the port from its owner."""
+        return (
+            self._config.when_busy.then is OnBusy.TAKEOVER
+            or not self._admits(owner)
+            or now >= self._quiet_since + self._config.idle.steal
+        )
+
     def _promote(self, now: float) -> Iterator[Decision[C]]:
         """Give a port that is free to one who watches and would like to have it."""
         if self.owner is None and self._unable is None:
-            heir = next((one for one in self._heirs if not one.ended), None)
+            able = (one for one in self._heirs if not one.ended and self._admits(one))
+            heir = next(able, None)
             if heir is not None:
                 self._heirs.remove(heir)
                 yield Decision(Act.UNWATCH, heir)
@@ -249,7 +289,7 @@ class Arbiter(Generic[C]):
     def _reason(self, owner: C | None) -> str:
         if owner is None:
             return "too many clients wait"
-        since = owner.since.strftime("%Y-%m-%d %H:%M:%S %Z").rstrip()
+        since = owner.since.strftime(TIME_FORMAT).rstrip()
         return f"in use by {owner.peername} since {since}"
 
     def _move(self, client: C, cue: Cue) -> None:

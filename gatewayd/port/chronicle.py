@@ -11,6 +11,7 @@ from gatewayd.log import Happening, note
 from gatewayd.port.event import EventKind, PortEvent
 from gatewayd.port.holder import Holder
 from gatewayd.port.hub import Hub
+from gatewayd.port.lease import Lease
 
 FOLD_S: Final = 10.0
 """For how long the refusals of one host are one entry in the log."""
@@ -56,7 +57,9 @@ class Chronicle:
             note(happening, words, *arguments, port=name, session=session.number, peer=peer)
         if self._hub.taps:
             text = text or f"{session.face} client {peer}"
-            self._hub.happened(PortEvent(kind, text, peer=peer, face=session.face))
+            self._hub.happened(
+                PortEvent(kind, text, peer=peer, name=session.name, face=session.face)
+            )
 
     def refused(self, session: Holder, reason: str) -> None:
         """A client was turned away. Logged with the reason, for each host once in `FOLD_S`."""
@@ -73,6 +76,15 @@ class Chronicle:
         count = self._folded.pop(host)
         if count:
             self._note(Happening.SESSION_REFUSED, "%d more clients of %s refused", count, host)
+
+    def leased(self, lease: Lease | None, before: Lease | None) -> None:
+        """The port is kept for somebody from now on, or for nobody any more."""
+        if lease is not None:
+            self._note(Happening.LEASED, "%s", lease)
+            self._tell(EventKind.LEASED, str(lease), name=lease.holder)
+        elif before is not None:
+            self._note(Happening.FREED, "the lease of %s is over", before.holder)
+            self._tell(EventKind.FREED, f"the lease of {before.holder} is over", name=before.holder)
 
     def device(self, phase: str, cause: str) -> None:
         """The device is in another phase."""

@@ -18,6 +18,10 @@ class Holder(Protocol):
     peername: str
     since: datetime
     proof: Proof
+    name: str
+    """Who the client has proved to be, else what it calls itself."""
+    heard: float
+    """When the last byte came from it, by the clock."""
     bytes_in: int
     bytes_out: int
     seat: Seat

@@ -67,7 +67,11 @@ class Client(Protocol):
     """A client, as far as it matters here."""
 
     peername: str
+    name: str
+    """What it calls itself; never trusted."""
     since: datetime
+    heard: float
+    """When the last byte came from it, by the clock."""
     only_watches: bool
     """It came to an address for watching: it never holds the port."""
     insists: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -14,6 +15,7 @@ from gatewayd.port.counters import Counters
 from gatewayd.port.event import EventKind
 from gatewayd.port.holder import Holder
 from gatewayd.port.hub import Hub
+from gatewayd.port.lease import Lease
 from gatewayd.port.leftover import Leftover
 from gatewayd.port.outbox import Action, Outbox
 from gatewayd.port.places import Act, Decision, Place
@@ -52,6 +54,9 @@ class Reception:
         self._changed = changed
         self._arbiter: Arbiter[Holder] = Arbiter(config)
         self._look_timer: Timer | None = None
+        self._told_lease: Lease | None = None
+        self.on_lease: Callable[[], None] | None = None
+        """Called when the port is kept for somebody, or for nobody any more."""
         self._restores = 0
         """Sessions whose bytes are still before their `_restore` in the outbox."""
 
@@ -65,6 +70,11 @@ class Reception:
     def owner(self) -> Holder | None:
         """The session that holds the port."""
         return self._arbiter.owner
+
+    @property
+    def lease(self) -> Lease | None:
+        """For whom the port is kept."""
+        return self._arbiter.lease
 
     @property
     def watchers(self) -> list[Holder]:
@@ -124,6 +134,10 @@ class Reception:
             self._settling.held = True
         self._carry_out(())
         self._changed()
+
+    def let(self, lease: Lease | None, seconds: float = math.inf) -> None:
+        """Keep the port for somebody for so long; or, without a lease, for nobody any more."""
+        self._carry_out(self._arbiter.let(lease, self._clock.time(), seconds))
 
     # ---- what else happens
 
@@ -195,12 +209,20 @@ class Reception:
                     self._chronicle.session(EventKind.WATCHER_LEFT, client, missed)
                 case Act.CLOSE:
                     client.close(text)
+        self._tell_lease()
         if self._look_timer is not None:
             self._look_timer.cancel()
             self._look_timer = None
         due = self._arbiter.next_look(self._clock.time())
         if due is not None:
             self._look_timer = self._clock.call_later(due, self.look)
+
+    def _tell_lease(self) -> None:
+        before, self._told_lease = self._told_lease, self.lease
+        if self.lease != before:
+            self._chronicle.leased(self.lease, before)
+            if self.on_lease is not None:
+                self.on_lease()
 
     def _seat(self, session: Holder, before: Holder | None) -> None:
         self._hub.serve(session.line_data)

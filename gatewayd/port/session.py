@@ -24,7 +24,8 @@ class Session:
     """A client of the raw face, and the common part of all faces.
 
     `number` tells sessions apart in the log, `peername` is the client's address, `since` when it
-    came. `only_watches` and `insists` are as in `gatewayd.port.places.Client`.
+    came. `name` what it calls itself. `only_watches` and `insists` are as in
+    `gatewayd.port.places.Client`.
     """
 
     face = "raw"
@@ -42,9 +43,12 @@ class Session:
         only_watches: bool = False,
         insists: bool = False,
         telnet: TelnetFace | None = None,
+        name: str = "",
     ) -> None:
         """`telnet` is what the connection has spoken on its way in, if it did."""
         self.port = port
+        self.name = name
+        self.heard = port.clock.time()
         self.only_watches = only_watches
         self.insists = insists
         if only_watches:
@@ -72,6 +76,7 @@ class Session:
         """Before `start`: what the client has proved. With a name it is called by that as well."""
         self.proof = proof
         if proof.name:
+            self.name = proof.name
             self.peername = f"{proof.name} at {self.peername}"
 
     # ---- from the connection
@@ -100,6 +105,7 @@ class Session:
         if not self.seat.held:
             return
         self.bytes_in += len(data)
+        self.heard = self.port.clock.time()
         self.owed = True
         if not self.seat.write(data):
             self._client_gate.hold(Hold.LINE_FULL)
@@ -265,6 +271,7 @@ class Session:
         """What a successor needs to go on, as values that JSON can hold."""
         return {
             "peername": self.peername,
+            "name": self.name,
             "since": self.since.isoformat(),
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
@@ -275,6 +282,7 @@ class Session:
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go on where a session of another process was. Raises KeyError, ValueError, TypeError."""
+        self.name = str(snapshot.get("name", ""))
         self.bytes_in = int(snapshot["bytes_in"])
         self.bytes_out = int(snapshot["bytes_out"])
         self.owed = bool(snapshot.get("owed", False))

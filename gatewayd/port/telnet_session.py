@@ -38,6 +38,8 @@ REPORTED_VIOLATIONS: Final = 5
 NOTICE_S: Final = 10.0
 """So often one that watches is told that what it types goes nowhere."""
 
+_KEEPALIVE: Final[list[Event]] = [ControlFunction(Command.NOP)]
+"""What a client may send by itself, while nobody is there."""
 _CHARACTERS: Final = {
     Command.IP: Urgent(b"\x03"),
     Command.EC: Urgent(b"\x7f"),
@@ -67,6 +69,7 @@ class TelnetSession(Session):
         only_watches: bool = False,
         insists: bool = False,
         telnet: TelnetFace | None = None,
+        name: str = "",
     ) -> None:
         super().__init__(
             port,
@@ -76,6 +79,7 @@ class TelnetSession(Session):
             since=since,
             only_watches=only_watches,
             insists=insists,
+            name=name,
         )
         self._telnet = telnet or TelnetFace(peer, port.clock)
         self._telnet.behind = lambda: self._client_gate.hold(Hold.REPLIES)
@@ -159,14 +163,14 @@ class TelnetSession(Session):
 
     def receive(self, data: bytes) -> None:
         """Bytes from the client."""
-        if self.seat.held:
-            self.bytes_in += len(data)
         events = self._telnet.receive(data, AT_ONCE)
         left = self._telnet.take_left()
         if left:
-            if self.seat.held:
-                self.bytes_in -= len(left)
             self._peer.put_back(left)
+        if self.seat.held:
+            self.bytes_in += len(data) - len(left)
+            if events != _KEEPALIVE:
+                self.heard = self.port.clock.time()
         for event in events:
             if type(event) is bytes:
                 self._com_port.queue_requests()

@@ -15,9 +15,9 @@ from gatewayd.errors import GatewayError
 from gatewayd.port.port import Port
 from gatewayd.service import status
 from gatewayd.service.gateway import Gateway
+from gatewayd.service.leases import asked_lease, printable
 from gatewayd.service.watching import Changes, Following, Watcher
 
-PEER_LENGTH: Final = 64
 DESK: Final = "desk"
 """What `Attach` is told for the front desk in place of a face."""
 
@@ -37,6 +37,8 @@ class Commands:
                 "Status": self.status,
                 "Reload": self.reload,
                 "Kick": self.kick,
+                "Lease": self.lease,
+                "Free": self.free,
                 "Attach": self.attach,
             },
             {"Watch": self.watch, "Changes": self.changes},
@@ -93,14 +95,46 @@ class Commands:
 
     async def kick(self, call: Call) -> Mapping[str, Any]:
         """End a session."""
+        port = self._port(call)
+        sessions = port.clients.watchers
+        if not argument(call, "watchers", bool, False):
+            sessions = [port.owner] if port.owner is not None else []
+        if not sessions:
+            raise CallError(interface.NOT_HELD, {"port": port.name})
+        for session in sessions:
+            port.clients.dismiss("ended by the operator", session=session)
+        peers = [session.peername for session in sessions]
+        return {"peer": peers[0], "peers": peers}
+
+    async def lease(self, call: Call) -> Mapping[str, Any]:
+        """Keep a port for somebody."""
+        port = self._port(call)
+        lease, seconds = asked_lease(call)
+        before = port.clients.lease
+        if before is not None and before.holder != lease.holder:
+            until = before.until.isoformat(timespec="seconds")
+            about = {"port": port.name, "holder": before.holder, "until": until}
+            raise CallError(interface.LEASED, about)
+        port.clients.let(lease, seconds)
+        owner = port.owner
+        holding = owner.peername if owner is not None and not lease.admits(owner) else None
+        return {"lease": status.plain_lease(lease), "holding": holding}
+
+    async def free(self, call: Call) -> Mapping[str, Any]:
+        """Keep it for nobody any more."""
+        port = self._port(call)
+        lease = port.clients.lease
+        if lease is None:
+            raise CallError(interface.NOT_LEASED, {"port": port.name})
+        port.clients.let(None)
+        return {"holder": lease.holder}
+
+    def _port(self, call: Call) -> Port:
         name = argument(call, "port", str)
         port = status.find_port(self._gateway, name)
         if port is None:
             raise CallError(interface.NO_SUCH_PORT, {"port": name})
-        peername = _end_session(port, "ended by the operator")
-        if peername is None:
-            raise CallError(interface.NOT_HELD, {"port": name})
-        return {"peer": peername}
+        return port
 
     async def attach(self, call: Call) -> Handed:
         """Hand over a connection to a port."""
@@ -111,13 +145,14 @@ class Commands:
             face = Face(argument(call, "mode", str, Face.RFC2217.value))
         except ValueError:
             raise CallError(f"{SERVICE}.InvalidParameter", {"parameter": "mode"}) from None
+        peer = printable(argument(call, "peer", str, ""))
         takeover = argument(call, "takeover", bool, False)
         served = self._gateway.served.get(name)
         if served is None:
             raise CallError(interface.NO_SUCH_PORT, {"port": name})
         peername = _peername(call)
         try:
-            sock = self._gateway.attach(served, face, peername, insists=takeover)
+            sock = self._gateway.attach(served, face, peername, insists=takeover, name=peer)
         except OSError as error:
             raise CallError(interface.CANNOT_ATTACH, {"reason": str(error)}) from error
         return Handed({"fd": 0}, (sock.detach(),))
@@ -138,22 +173,8 @@ class Commands:
 
 def _peername(call: Call) -> str:
     """What somebody is called who comes by the control socket."""
-    peer = _printable(argument(call, "peer", str, ""))
+    peer = printable(argument(call, "peer", str, ""))
     return f"{peer} through {call.caller}" if peer else call.caller
-
-
-def _end_session(port: Port, why: str) -> str | None:
-    """End the session that holds a port; return whose it was, None if there is none."""
-    session = port.owner
-    if session is None:
-        return None
-    port.clients.dismiss(why)
-    return session.peername
-
-
-def _printable(text: str) -> str:
-    """What a caller says of itself, as it may stand in a log and on a terminal."""
-    return "".join(one for one in text if one.isprintable())[:PEER_LENGTH]
 
 
 def _wants_data(call: Call) -> bool:

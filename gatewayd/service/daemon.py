@@ -25,6 +25,7 @@ from gatewayd.service.commands import Commands
 from gatewayd.service.controls import Controls
 from gatewayd.service.gateway import Gateway, Served
 from gatewayd.service.handover import Inheritance, give
+from gatewayd.service.leases import Leases
 from gatewayd.service.loop import GatewayLoop
 from gatewayd.service.recording import Recording
 from gatewayd.service.store import Store
@@ -100,6 +101,7 @@ class Daemon:
         doors = gateway.doors
         gateway.escape = self._config.escape
         recording = self._recording = Recording(gateway, self._config.record)
+        leases = Leases(gateway, store)
         inherited = Inheritance(systemd.listen_fds())
         given = False
         try:
@@ -107,6 +109,7 @@ class Daemon:
             with doors.trying(await doors.read(self._config)):
                 gateway.listen(self._config, inherited.sockets)
             inherited.restore(gateway, store)
+            leases.restore(inherited.leases)
             gateway.start()
             inherited.readmit()
             self._control = await self._controlled(self._config.control)

@@ -204,7 +204,7 @@ class Gateway:
         return found
 
     def attach(
-        self, served: Served, face: Face, peername: str, *, insists: bool = False
+        self, served: Served, face: Face, peername: str, *, insists: bool = False, name: str = ""
     ) -> socket.socket:
         """The other end of a connection that enters as any client does, called `peername`; one that
         `insists` takes the port over.
@@ -216,6 +216,7 @@ class Gateway:
             entrance = self.entrance(served, face)
             newcomer = entrance.newcomer(peername)
             newcomer.insists = insists
+            newcomer.name = name
             entrance.admit(ours, newcomer)
         except BaseException:
             ours.close()

@@ -31,7 +31,7 @@ from gatewayd.service import guests
 from gatewayd.service.adoption import Adoption
 from gatewayd.service.gateway import Gateway, Served, settled
 from gatewayd.service.passed import PassedSockets, taken_socket
-from gatewayd.service.store import DEVICE, GUEST, SESSION, STATE, Store
+from gatewayd.service.store import DEVICE, GUEST, LEASES, SESSION, STATE, Store
 
 VERSION: Final = 1
 SETTLE_S: Final = 1.0
@@ -143,10 +143,14 @@ class Inheritance:
         self._connections: dict[str, socket.socket] = {}
         self._ports: dict[str, dict[str, Any]] = {}
         self._waiting: list[Callable[[], None]] = []
+        self.leases = b""
+        """Those of ports, see `gatewayd.service.leases`."""
         listening: dict[str, list[int]] = {}
         for name, fds in passed.items():
             if name == STATE:
                 self._ports = _read_state(fds)
+            elif name == LEASES:
+                self.leases = _read_text(fds)
             elif name.startswith(DEVICE):
                 self._devices.add(name.removeprefix(DEVICE), _last(fds))
             elif name.startswith((SESSION, GUEST)):
@@ -308,17 +312,23 @@ def _last(fds: list[int]) -> int:
 
 def _read_state(fds: list[int]) -> dict[str, dict[str, Any]]:
     """The state of each port; none of what is not understood."""
+    try:
+        state = json.loads(_read_text(fds))
+        if state["version"] != VERSION:
+            return {}
+        return {name: port for name, port in state["ports"].items() if isinstance(port, dict)}
+    except _MALFORMED:
+        return {}
+
+
+def _read_text(fds: list[int]) -> bytes:
+    """What is in a memory file of the store; nothing if it is none."""
     with open(_last(fds), "rb") as file:
         try:
             # Another kind of file than ours could be waited for.
-            if not _rewound(file.fileno()):
-                return {}
-            state = json.loads(file.read())
-            if state["version"] != VERSION:
-                return {}
-            return {name: port for name, port in state["ports"].items() if isinstance(port, dict)}
-        except (*_MALFORMED, OSError):
-            return {}
+            return file.read() if _rewound(file.fileno()) else b""
+        except OSError:
+            return b""
 
 
 def _rewound(fd: int) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gatewayd import __version__
 from gatewayd.line.model import Signal
 from gatewayd.port.holder import Holder
+from gatewayd.port.lease import Lease
 from gatewayd.port.phase import Phase
 from gatewayd.port.port import Port
 from gatewayd.service.gateway import Gateway, Served, now
@@ -78,7 +79,9 @@ def describe(served: Served) -> dict[str, Any]:
         "line": str(port.settling.settings()),
         "signals": _signals(port),
         "listeners": [f"{listener.face.value} {listener.address}" for listener in served.listeners],
-        "session": _session(port.owner) if port.owner is not None else None,
+        "session": _session(port.owner, port) if port.owner is not None else None,
+        "watchers": [_watcher(one) for one in port.clients.watchers],
+        "lease": plain_lease(port.clients.lease) if port.clients.lease is not None else None,
         "sessions": counters.sessions,
         "refused": counters.refused,
         "takeovers": counters.takeovers,
@@ -117,14 +120,39 @@ def _signals(port: Port) -> list[str] | None:
     return signal_names(line.signals())
 
 
-def _session(session: Holder) -> dict[str, Any]:
+def plain_lease(lease: Lease) -> dict[str, Any]:
+    """A lease, as `type Tenancy` of the control interface has it."""
+    return {
+        "holder": lease.holder,
+        "until": lease.until.isoformat(timespec="seconds"),
+        "note": lease.note,
+        "host": lease.host,
+    }
+
+
+def _watcher(session: Holder) -> dict[str, Any]:
+    return {
+        "number": session.number,
+        "face": session.face,
+        "peername": session.peername,
+        "name": session.name,
+        "proven": bool(session.proof.name),
+        "since": session.since.isoformat(timespec="seconds"),
+        "bytes_out": session.bytes_out,
+        "missed": session.missed,
+    }
+
+
+def _session(session: Holder, port: Port) -> dict[str, Any]:
     return {
         "number": session.number,
         "face": session.face,
         "peer": session.peername,
-        "name": session.proof.name,
+        "name": session.name,
+        "proven": bool(session.proof.name),
         "tls": session.proof.tls,
         "since": session.since.isoformat(timespec="seconds"),
+        "idle": int(port.clock.time() - session.heard),
         "leaving": session.leaving,
         "bytes_in": session.bytes_in,
         "bytes_out": session.bytes_out,

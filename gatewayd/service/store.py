@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable
 from typing import Final
 
+from gatewayd.log import Happening, note
 from gatewayd.service import systemd
 
 DEVICE: Final = "tty."
@@ -13,6 +15,7 @@ LISTENER: Final = "listener."
 SESSION: Final = "session."
 GUEST: Final = "guest."
 STATE: Final = "state"
+LEASES: Final = "leases"
 """Names of stored descriptors; the port stands behind the dot. Others are those of socket units."""
 
 
@@ -49,13 +52,18 @@ class Store:
 
     def state(self, text: bytes) -> None:
         """The description of all state, in a memory file. Raises OSError when there is none."""
-        fd = os.memfd_create("gatewayd-state", os.MFD_CLOEXEC)
-        with open(fd, "wb", buffering=0) as file:
-            rest = memoryview(text)
-            while rest:
-                rest = rest[file.write(rest) :]
-            file.seek(0)
-            systemd.store(STATE, fd)
+        _store_text(STATE, text)
+
+    def leases(self, text: bytes) -> None:
+        """For whom ports are kept; empty for nobody."""
+        if self.active:
+            systemd.unstore(LEASES)
+            if text:
+                try:
+                    _store_text(LEASES, text)
+                except OSError as error:
+                    why = "leases will not outlive a restart: %s"
+                    note(Happening.FAULT, why, error, level=logging.WARNING)
 
     def taken(self, names: Iterable[str]) -> None:
         """The state, and the connections of these names, are in this process now."""
@@ -63,3 +71,13 @@ class Store:
             systemd.unstore(STATE)
             for name in names:
                 systemd.unstore(name)
+
+
+def _store_text(name: str, text: bytes) -> None:
+    fd = os.memfd_create(f"gatewayd-{name}", os.MFD_CLOEXEC)
+    with open(fd, "wb", buffering=0) as file:
+        rest = memoryview(text)
+        while rest:
+            rest = rest[file.write(rest) :]
+        file.seek(0)
+        systemd.store(name, fd)

@@ -67,15 +67,16 @@ async def with_a_session() -> None:
     ready = asyncio.Event()
     gateway.port_observers.append(lambda _: ready.set())
 
-    async def perform(method: str, **parameters: str) -> dict[str, Any]:
+    async def perform(method: str, **parameters: Any) -> dict[str, Any]:
         answer = await commands.methods.once[method](Call(method, parameters))
         assert isinstance(answer, dict)
         taken, given = DESCRIBED.methods[method]
-        assert DESCRIBED.fits(parameters, taken)
+        assert isinstance(taken, dict)
+        assert DESCRIBED.fits({**dict.fromkeys(taken), **parameters}, taken)
         assert DESCRIBED.fits(answer, given), answer
         return answer
 
-    async def refused(method: str, **parameters: str) -> str:
+    async def refused(method: str, **parameters: Any) -> str:
         caught = await error_of(commands, Call(method, parameters))
         name = caught.name.removeprefix(f"{interface.NAME}.")
         assert DESCRIBED.fits(caught.parameters, DESCRIBED.errors[name])
@@ -103,6 +104,22 @@ async def with_a_session() -> None:
         assert await refused("Reload") == "ConfigRejected"
         assert await refused("Kick", port="psu2") == "NotHeld"
         assert await refused("Kick", port="psu3") == "NoSuchPort"
+        assert (one["watchers"], one["lease"]) == ([], None)
+        about: dict[str, Any] = {"port": "psu1", "holder": "alice", "seconds": 60}
+        leased = await perform("Lease", **about, note="n", host="10.0.0.1")
+        assert leased["holding"] == one["session"]["peer"]
+        assert (await perform("Status"))["ports"][0]["lease"] == leased["lease"]
+        assert await refused("Lease", **{**about, "holder": "bob"}) == "Leased"
+        assert await perform("Free", port="psu1") == {"holder": "alice"}
+        assert await refused("Free", port="psu1") == "NotLeased"
+        for wrong in ({"seconds": 7 * 86400 + 1}, {"holder": "\x1b"}, {"host": "lab"}):
+            caught = await error_of(commands, Call("Lease", {**about, **wrong}))
+            assert caught.parameters["parameter"] in wrong
+        watched = gateway.attach(served, Face.WATCH, "alice")
+        (watcher,) = (await perform("Status"))["ports"][0]["watchers"]
+        assert (watcher["face"], watcher["peername"]) == ("watch", "alice")
+        assert (await perform("Kick", port="psu1", watchers=True))["peers"] == ["alice"]
+        watched.close()
         assert "peer" in await perform("Kick", port="psu1")
         assert await refused("Kick", port="psu1") == "NotHeld"
         client_socket.close()

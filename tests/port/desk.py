@@ -276,18 +276,20 @@ class Desk:
         room: float = float("inf"),
         host: str = "",
         only_watches: bool = False,
+        name: str = "",
     ) -> Client:
         """A new client; it has been let in, or refused, or waits, or watches."""
         self._numbers += 1
         client = Client(room)
-        name = f"{host or f'192.0.2.{self._numbers}'}:4{self._numbers:03}"
+        peername = f"{host or f'192.0.2.{self._numbers}'}:4{self._numbers:03}"
         session = kind(
             self.port,
             client,
             number=self._numbers,
-            peername=name,
+            peername=peername,
             since=SINCE,
             only_watches=only_watches,
+            name=name,
         )
         client.connects(session)
         if self.port.owner is session:

@@ -10,48 +10,16 @@ import resource
 import signal
 import socket
 import termios
-from collections.abc import Iterator
-from pathlib import Path
 from time import monotonic
 
 import pytest
 
 from gatewayd.comport.wire import Command
 from tests.cli.program import gatewayd
-from tests.interop.gateway import free_ports
 from tests.service.adapter import Adapter
 from tests.service.client import Client, closed, connect, talk
-from tests.service.running import Running
+from tests.service.rack import Rack, opened
 from tests.watched import PATIENCE
-
-
-class Rack:
-    """Two adapters, and TCP ports for what serves them."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.one = Adapter(directory / "one")
-        self.two = Adapter(directory / "two")
-        self.ports = free_ports(4)
-
-    def entry(self, name: str, adapter: Adapter, **settings: object) -> str:
-        """A port of the configuration."""
-        text = "".join(f", {key}: {value}" for key, value in settings.items())
-        return f"  {name}: {{device: {adapter.path}{text}}}\n"
-
-    def serve(self, ports: str) -> Running:
-        return Running(self.directory, ports)
-
-
-@pytest.fixture
-def rack(tmp_path: Path) -> Iterator[Rack]:
-    rack = Rack(tmp_path)
-    with rack.one, rack.two:
-        yield rack
-
-
-def opened(daemon: Running, times: int) -> None:
-    daemon.wait_for_more(r" open, \d+ ", times)
 
 
 def nobody_listens(port: int) -> bool:

@@ -377,6 +377,6 @@ def test_what_cannot_be_attached() -> None:
                 before = len(os.listdir("/proc/self/fd"))
                 assert await error_of(commands, "Attach") == "InvalidParameter"
                 assert len(os.listdir("/proc/self/fd")) == before
-                assert commands.looking.denied == {"Attach", "Kick", "Reload"}
+                assert commands.looking.denied == {"Attach", "Free", "Kick", "Lease", "Reload"}
 
     run(work)
