@@ -33,7 +33,7 @@ class Arbiter(Generic[C]):
         """Those who wait, with the time at which they came."""
         self._ended: set[C] = set()
         """Those of them who send no more."""
-        self._heirs: list[C] = []
+        self.heirs: list[C] = []
         """Those who watch and get the port when it is free, in order: who held it last first."""
         self._seated_at = -math.inf
         self._lease_until = math.inf
@@ -48,10 +48,6 @@ class Arbiter(Generic[C]):
     def place(self, client: C) -> Place | None:
         """Where a client is; None if it is nowhere."""
         return self._places.get(client)
-
-    def inherits(self, client: C) -> bool:
-        """Whether one who watches gets the port when it is free."""
-        return client in self._heirs
 
     @property
     def waiting(self) -> list[C]:
@@ -91,7 +87,7 @@ class Arbiter(Generic[C]):
         self._places[client] = place
         if place is Place.WATCHING:
             if heir:
-                self._heirs.append(client)
+                self.heirs.append(client)
             return
         assert self.owner is None
         self.owner, self._seated_at = client, now
@@ -256,10 +252,10 @@ class Arbiter(Generic[C]):
     def _promote(self, now: float) -> Iterator[Decision[C]]:
         """Give a port that is free to one who watches and would like to have it."""
         if self.owner is None and self._unable is None:
-            able = (one for one in self._heirs if not one.ended and self._admits(one))
+            able = (one for one in self.heirs if not one.ended and self._admits(one))
             heir = next(able, None)
             if heir is not None:
-                self._heirs.remove(heir)
+                self.heirs.remove(heir)
                 yield Decision(Act.UNWATCH, heir)
                 yield from self._seat(heir, now)
 
@@ -267,7 +263,7 @@ class Arbiter(Generic[C]):
         text = f"taken over by {first.peername}"
         if owner.person and self._may_watch():
             yield from self._out(owner, Cue.STEPS_ASIDE, text, first)
-            self._heirs.insert(0, owner)
+            self.heirs.insert(0, owner)
             yield Decision(Act.WATCH, owner, f"{text}; you watch until it goes")
         else:
             yield from self._out(owner, Cue.TAKEN_OVER, text, first)
@@ -283,7 +279,7 @@ class Arbiter(Generic[C]):
         else:
             self._leave_order(client)
             self._move(client, Cue.LOOKS_ON)
-            self._heirs.append(client)
+            self.heirs.append(client)
             yield Decision(Act.WATCH, client, f"{text}; you watch")
 
     def _reason(self, owner: C | None) -> str:
@@ -328,8 +324,8 @@ class Arbiter(Generic[C]):
         watched = self._places[client] is Place.WATCHING
         if client in self._order:
             self._leave_order(client)
-        if client in self._heirs:
-            self._heirs.remove(client)
+        if client in self.heirs:
+            self.heirs.remove(client)
         self._move(client, cue)
         if watched:
             yield Decision(Act.UNWATCH, client)

@@ -42,7 +42,8 @@ class Onlooker:
         self.missed = 0
         """Bytes that the client did not get."""
         self._viewer = viewer
-        self._gap = 0
+        self.gap = 0
+        """How many of them it is still to be told of."""
         self._behind = False
 
     def from_line(self, data: bytes) -> None:
@@ -50,10 +51,12 @@ class Onlooker:
         viewer = self._viewer
         if self._behind or viewer.overfull(len(data)):
             self._behind = True
-            self._gap += len(data)
+            self.gap += len(data)
             self.missed += len(data)
             return
         try:
+            if self.gap:
+                self.caught_up()
             viewer.line_data(data)
         except Exception:
             viewer.abort()
@@ -62,8 +65,8 @@ class Onlooker:
     def caught_up(self) -> None:
         """The client has taken most of what waited for it."""
         self._behind = False
-        if self._gap:
-            count, self._gap = self._gap, 0
+        if self.gap:
+            count, self.gap = self.gap, 0
             self._viewer.missed_bytes(count)
 
     def to_line(self, data: bytes) -> None:

@@ -95,9 +95,10 @@ class Reception:
         """Whether a session is at its end: its client sends no more."""
         return self._arbiter.place(session) is Place.LEAVING
 
-    def inherits(self, session: Holder) -> bool:
-        """Whether one who watches gets the port when it is free."""
-        return self._arbiter.inherits(session)
+    @property
+    def heirs(self) -> list[Holder]:
+        """Those who watch and get the port when it is free, in order."""
+        return self._arbiter.heirs
 
     @property
     def mark(self) -> Action | None:

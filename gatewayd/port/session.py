@@ -276,8 +276,9 @@ class Session:
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
             "owed": self.owed,
-            "heir": self.port.clients.inherits(self),
+            "heir": self in self.port.clients.heirs,
             "missed": self.missed,
+            "gap": self.seat.onlooker.gap if self.seat.onlooker is not None else 0,
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -290,6 +291,7 @@ class Session:
         self.port.clients.inherit(self, place, heir=bool(snapshot.get("heir", False)))
         if self.seat.onlooker is not None:
             self.seat.onlooker.missed = int(snapshot["missed"])
+            self.seat.onlooker.gap = int(snapshot.get("gap", 0))
         if self._ahead():
             self._client_gate.hold(Hold.LINE_FULL)
         if self.port.line is None:

@@ -366,6 +366,9 @@ class TelnetSession(Session):
         self._opened = True
         self._echo_rule = Echo(snapshot.get("echo", self.port.config.echo))
         super().restore(snapshot)
+        self._com_port.reconfigured()
+        if self.seat.onlooker is not None and not self.only_watches:
+            self._telnet.com_port(False)
         self._com_port.restored()
         if snapshot.get("echo_judged"):
             self._judge_echo()

@@ -32,7 +32,8 @@ def give(served: Served, store: Store) -> list[Guest]:
     }
     guests: list[Guest] = []
     for place, clients in (
-        (Place.WATCHING, port.clients.watchers),
+        # In the order in which the port will be theirs.
+        (Place.WATCHING, (*port.clients.heirs, *port.clients.watchers)),
         (Place.WAITING, port.clients.waiting),
     ):
         for session in clients:

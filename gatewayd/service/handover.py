@@ -254,6 +254,8 @@ class Inheritance:
                 text, name = "cannot go on with a client that was handed over: %r", served.port.name
                 note(Happening.SESSION_CLOSED, text, error, level=logging.WARNING, port=name)
                 sock.close()
+        # The port may be free for one of them.
+        served.port.clients.look()
 
     def readmit(self) -> None:
         """Let those in who waited for a device, or for their turn: devices are looked for now."""

@@ -50,8 +50,9 @@ class Talk:
         self.data = b""
         self.answers: list[bytes] = []
         """Payloads of Com Port Control, the command first."""
+        also = (Option.COM_PORT,) if com_port else ()
         self.engine = TelnetEngine(
-            local=(Option.BINARY, Option.SUPPRESS_GO_AHEAD, Option.COM_PORT),
+            local=(Option.BINARY, Option.SUPPRESS_GO_AHEAD, *also),
             remote=(Option.BINARY, Option.SUPPRESS_GO_AHEAD, Option.ECHO),
         )
         for side in Side:
@@ -90,9 +91,9 @@ class Talk:
 class Client:
     """A client of the RFC 2217 face, on a socket that it waits for."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, com_port: bool = True) -> None:
         self.socket = connect(port)
-        self.talk = Talk()
+        self.talk = Talk(com_port=com_port)
 
     def ask(self, command: Command, value: int = 0) -> int:
         """Send a request; the value of its answer."""
@@ -120,6 +121,12 @@ class Client:
         while len(self.talk.data) < size:
             assert self.receive(), f"closed after {self.talk.data!r}"
         return self.talk.take(size)
+
+    def read_until(self, text: bytes) -> bytes:
+        """What the device, or the gateway, says up to and with `text`."""
+        while text not in self.talk.data:
+            assert self.receive(), f"closed after {self.talk.data!r}"
+        return self.talk.take(self.talk.data.index(text) + len(text))
 
     def read_to_end(self) -> bytes:
         """What the device, or the gateway, says until the gateway closes."""

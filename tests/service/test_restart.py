@@ -6,10 +6,9 @@ import contextlib
 import json
 import os
 import select
-import signal
 import socket
 import termios
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,49 +22,7 @@ from tests.same import same
 from tests.service.adapter import Adapter
 from tests.service.client import Client, closed, connect, talk
 from tests.service.manager import Manager
-
-
-class Bench:
-    """Adapters, a configuration and a manager."""
-
-    def __init__(self, directory: Path, manager: Manager) -> None:
-        self.directory = directory
-        self.manager = manager
-        self.config = directory / "gatewayd.yaml"
-        self.adapter = Adapter(directory / "tty")
-        self.telnet, self.raw, self.spare = free_ports(3)
-        self.write(f"rfc2217: {self.telnet}, raw: {self.raw}")
-
-    def write(self, faces: str, device: Path | None = None) -> None:
-        device = device or self.adapter.path
-        self.config.write_text(
-            f"version: 1\ncontrol: none\nports: {{psu1: {{device: {device}, {faces}}}}}\n"
-        )
-
-    def start(self) -> None:
-        self.manager.start("run", "-c", str(self.config))
-
-    def start_with_device(self) -> None:
-        self.start()
-        self.manager.wait_until(lambda: "tty.psu1" in dict(self.manager.store))
-
-    def restart(self, *, kill: bool = False) -> str:
-        log = self.manager.stop(kill=kill)
-        self.start()
-        return log
-
-    def reload(self) -> None:
-        assert self.manager.process is not None
-        self.manager.process.send_signal(signal.SIGHUP)
-        self.manager.wait_for("READY=1")
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with Manager(tmp_path) as manager:
-        bench = Bench(tmp_path, manager)
-        with bench.adapter:
-            yield bench
+from tests.service.restarting import Bench
 
 
 def test_a_suspended_session_stays_suspended(bench: Bench) -> None:
