@@ -1,23 +1,26 @@
-"""Random histories of a port with several clients over real connections: one at most writes, and
-each byte is accounted for."""
+"""Random histories of a port with several clients over real connections: one at most writes, each
+byte is accounted for, who watches reaches nothing, and who was taken over has the port again."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatewayd.config.schema import Address, Face, OnUnplug, WhileAbsent
+from gatewayd.config.schema import Address, Busy, Face, Idle, OnBusy, OnUnplug, WhileAbsent
 from gatewayd.net.address import bind
 from gatewayd.net.listener import Listener
 from gatewayd.port import arbiter, farewell, leftover
 from gatewayd.port.holder import Holder
+from gatewayd.port.lease import Lease
+from gatewayd.port.phase import Phase
 from tests.net.stand import Client, Stand, run, standing, until
 
 STEPS: Final = (
@@ -26,8 +29,11 @@ STEPS: Final = (
     *("half-close", "close", "reset"),
     *("stall", "go on", "unplug", "open", "try"),
     *("say", "turn", "wait", "wait"),
+    *("watch", "watch raw", "busy watch", "busy wait", "steal"),
+    *("lease to us", "lease to others", "free", "kick watchers", "few watchers"),
     *("take over", "refuse", "hold", "drop", "leave unread", "discard", "kick"),
 )
+MOST_WATCHERS: Final = 16
 HISTORIES = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 7)), min_size=5, max_size=60)
 
 
@@ -47,8 +53,12 @@ class One:
 
     client: Client
     mark: int
+    peername: str = field(init=False)
     open: bool = True
     sent: int = 0
+
+    def __post_init__(self) -> None:
+        self.peername = "{}:{}".format(*self.client.sock.getsockname())
 
     def sends(self, count: int) -> None:
         if self.open:
@@ -68,14 +78,23 @@ class History:
         """Bytes that were in a line when it went."""
         self.lines = [stand.line]
         self._marks = itertools.count(1)
-        self.telnet = Listener(
-            stand.port,
-            Face.RFC2217,
-            bind(Address("127.0.0.1", 0)),
-            next_number=itertools.count(1000).__next__,
-            watch=stand.watch,
-        )
-        self.telnet.start()
+        numbers = itertools.count(1000).__next__
+        self.listeners = {
+            face: Listener(
+                stand.port,
+                face,
+                bind(Address("127.0.0.1", 0)),
+                next_number=numbers,
+                watch=stand.watch,
+            )
+            for face in (Face.RFC2217, Face.WATCH, Face.WATCH_RAW)
+        }
+        for listener in self.listeners.values():
+            listener.start()
+        self.telnet = self.listeners[Face.RFC2217]
+        self.seated: list[str] = []
+        """Who held the port, one after the other, by address."""
+        stand.port.on_change = self.changes
         self._arrive = stand.port.clients.arrive
         stand.port.clients.arrive = self.arrives  # type: ignore[method-assign]
 
@@ -83,8 +102,27 @@ class History:
         self.sessions.add(session)
         self._arrive(session)
 
+    def changes(self) -> None:
+        """Another one may hold the port."""
+        owner = self.stand.port.owner
+        if owner is None or self.seated[-1:] == [owner.peername]:
+            return
+        assert not owner.only_watches
+        lease = self.stand.port.clients.lease
+        assert lease is None or lease.admits(owner)
+        self.seated.append(owner.peername)
+
     def look(self) -> None:
-        """Two cannot hold the port at once."""
+        """Two cannot hold the port at once; a port that is free is given to who would have it."""
+        clients = self.stand.port.clients
+        watching = [one for one in self.sessions if one.seat.onlooker is not None]
+        assert set(watching) == set(clients.watchers)
+        assert not [one for one in watching if one.seat.held]
+        assert not [one for one in clients.heirs if one.only_watches or one not in watching]
+        assert len(watching) <= MOST_WATCHERS
+        if clients.owner is None and self.stand.port.phase is Phase.READY:
+            able = [one for one in clients.heirs if not one.ended]
+            assert not [one for one in able if clients.lease is None or clients.lease.admits(one)]
         holding = [session for session in self.sessions if session.seat.held]
         assert len(holding) == (self.stand.port.owner is not None)
         if holding:
@@ -99,6 +137,25 @@ class History:
             case "telnet":
                 client = self.stand.connects(to=self.telnet)
                 self.all.append(One(client, next(self._marks)))
+            case "watch" | "watch raw":
+                face = Face.WATCH if step == "watch" else Face.WATCH_RAW
+                client = self.stand.connects(to=self.listeners[face])
+                self.all.append(One(client, next(self._marks)))
+            case "busy watch" | "busy wait" | "steal":
+                busy = Busy(OnBusy.WATCH) if step == "busy watch" else Busy(wait=0.03)
+                idle = Idle(steal=0.02) if step == "steal" else Idle()
+                self.change(busy=busy, idle=idle, takeover=False)
+            case "lease to us" | "lease to others":
+                host = "127.0.0.1" if step == "lease to us" else "10.0.0.1"
+                lease = Lease("alice", datetime.now().astimezone(), host=host)
+                port.clients.let(lease, 0.02 * (number + 1))
+            case "free":
+                port.clients.let(None)
+            case "kick watchers":
+                for watcher in port.clients.watchers:
+                    port.clients.dismiss("by hand", session=watcher)
+            case "few watchers":
+                self.change(watchers=number)
             case "send" if one:
                 one.sends(number + 1)
             case "send much" if one:
@@ -158,7 +215,11 @@ class History:
         self.lines[-1].stop(False)
         for one in self.all:
             one.client.closes()
-        while self.stand.listener.connections or self.telnet.connections:
+        port.clients.let(None)
+        listeners = (self.stand.listener, *self.listeners.values())
+        while any(listener.connections for listener in listeners):
+            # One that watches in plain TCP may listen on, until it says that it is not there.
+            self.lines[-1].receive(b"\0")
             await asyncio.sleep(0.005)
             self.look()
         await until(lambda: port.outbox.empty and not self.lines[-1].unsent())
@@ -167,18 +228,21 @@ class History:
 
     def judge(self) -> None:
         heard = b"".join(bytes(line.sent) for line in self.lines)
+        marks = {one.peername: one.mark for one in self.all}
+        turns = iter([marks[peername] for peername in self.seated])
         runs = [mark for mark, _ in itertools.groupby(heard)]
-        assert len(runs) == len(set(runs)), "two wrote by turns"
+        assert all(mark in turns for mark in runs), "one wrote out of turn"
         for one in self.all:
             assert heard.count(one.mark) <= one.sent
         read = sum(session.bytes_in for session in self.sessions)
         assert read == len(heard) + self.stand.port.leftover.discarded + self.lost
 
     def close(self) -> None:
-        self.telnet.pause()
-        for connection in tuple(self.telnet.connections):
-            connection.abort()
-        self.telnet.socket.close()
+        for listener in self.listeners.values():
+            listener.pause()
+            for connection in tuple(listener.connections):
+                connection.abort()
+            listener.socket.close()
 
 
 @settings(max_examples=120, deadline=None)
