@@ -133,6 +133,11 @@ async def gives_way(house: House, caller: Caller) -> None:
     other.client.closes()
 
 
+async def is_closed_when_silent(house: House, caller: Caller) -> None:
+    await ended(caller)
+    await house.until(lambda: house.port.owner is None)
+
+
 async def shows_what_the_device_says(house: House, caller: Caller) -> None:
     await listens_to_those_who_watch(house, "watch")
 
@@ -353,6 +358,7 @@ PORT: Final = (
     Row("lenient", "false", "true", repeats_the_question),
     Row("takeover", "false", "true", gives_way),
     Row("busy", "refuse", "takeover", gives_way),
+    Row("idle", "never", "close after 1s", is_closed_when_silent),
     Row("watch", "{one}", "{other}", shows_what_the_device_says),
     Row("watch_raw", "{one}", "{other}", shows_it_in_plain_tcp),
     Row("watchers", "16", "1", one_may_watch, {"watch_raw": "{other}"}),
