@@ -41,14 +41,13 @@ from gatewayd.config.settings import (
     build_signals,
     build_tls,
 )
+from gatewayd.config.sharing import BusyKind, IdleKind
 from gatewayd.config.sizes import Size
 from gatewayd.config.values import (
     AddressKind,
-    BusyKind,
     ControlPath,
     DevicePath,
     EscapeKind,
-    IdleKind,
     LineKind,
     NetworkKind,
     OnUnplugKind,
