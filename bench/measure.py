@@ -44,6 +44,9 @@ class Run:
                 self._starts(works[0], repetitions)
             elif kind == "neighbour":
                 self._neighbour(works[0], repetitions)
+            elif kind == "watched":
+                for work in works:
+                    self._watched(work, repetitions)
             elif kind == "idle":
                 self._idleness(works[0], repetitions)
             else:
@@ -113,6 +116,20 @@ class Run:
                     with Rig(subject, self._tools, work.ports) as rig:
                         rig.connect(1)
                         raw = max((self._beside(rig, work, name) for name in ATTACKS), key=_p99)
+                except BenchError as error:
+                    self._failed(work, error)
+                    continue
+                self.results[work.key][subject.name].append(figures_of(work, raw))
+
+    def _watched(self, work: Work, repetitions: int) -> None:
+        """The same work while others watch."""
+        for _ in range(repetitions):
+            for subject in self._who(work):
+                try:
+                    with Rig(subject, self._tools, work.ports, watched=True) as rig:
+                        rig.connect()
+                        with rig.watched(work.watchers, stuck=work.stuck):
+                            raw = self._do(rig, work)
                 except BenchError as error:
                     self._failed(work, error)
                     continue

@@ -48,7 +48,7 @@ def tables(
 ) -> dict[str, str]:
     """The Markdown to print and to put into documents: "must" is short, "all" has every figure, and
     "seeing" what a record and metrics cost. A table without rows is left out."""
-    compared = [work for work in catalogue if work.subjects == COMPARED]
+    compared = [work for work in catalogue if "seeing" not in work.subjects]
     lines = rows(compared, results)
     others = [subject for subject in subjects if subject.name in COMPARED]
     end = f"\n{verdict(lines)} {generator_limits(compared, results)}{about}\n"
@@ -56,7 +56,7 @@ def tables(
         "must": markdown(lines, others, only_musts=True) + end,
         "all": markdown(lines, others) + end,
     }
-    more = [work for work in catalogue if work.subjects != COMPARED]
+    more = [work for work in catalogue if "seeing" in work.subjects]
     found = rows(more, results)
     about = about.rpartition(", ser2net ")[0] + "."
     texts["seeing"] = (

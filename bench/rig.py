@@ -32,7 +32,9 @@ run and not in the next, and a round trip takes half the time or twice."""
 class Rig:
     """A started gateway with `ports` lines. Use as a context manager; BenchError on any failure."""
 
-    def __init__(self, subject: Subject, tools: Tools, ports: int) -> None:
+    def __init__(
+        self, subject: Subject, tools: Tools, ports: int, *, watched: bool = False
+    ) -> None:
         self.subject = subject
         self.ports = ports
         self.start_ms = 0.0
@@ -48,7 +50,9 @@ class Rig:
             )
         self._unread = b""
         devices = [self._answer() for _ in range(ports)]
-        self.lines = [Line(*pair) for pair in zip(devices, free_ports(ports), strict=True)]
+        numbers = free_ports(2 * ports)
+        places = zip(devices, numbers[:ports], numbers[ports:], strict=True)
+        self.lines = [Line(device, at, also if watched else 0) for device, at, also in places]
         self._gateway: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -128,20 +132,15 @@ class Rig:
     @contextlib.contextmanager
     def attacked(self, name: str) -> Iterator[None]:
         """Have a client of the last line do harm, see `bench.neighbour`."""
-        argv = [sys.executable, "-m", "bench.neighbour", str(self.lines[-1].tcp_port), name]
-        with process.on_core(LOAD_CORE):
-            neighbour = subprocess.Popen(
-                argv, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-            )
-        assert neighbour.stdout is not None
-        try:
-            if not neighbour.stdout.readline():
-                raise BenchError(f"the neighbour {name} has ended")
+        with _beside("bench.neighbour", str(self.lines[-1].tcp_port), name):
             yield
-        finally:
-            neighbour.kill()
-            with neighbour:
-                neighbour.wait()
+
+    @contextlib.contextmanager
+    def watched(self, count: int, *, stuck: bool) -> Iterator[None]:
+        """Have so many clients watch the first line, see `bench.watcher`."""
+        also = ["stuck"] if stuck else []
+        with _beside("bench.watcher", str(self.lines[0].watched_at), str(count), *also):
+            yield
 
     def do(self, command: str) -> dict[str, float]:
         """Have the load generator do one command; gives what it measured."""
@@ -182,6 +181,25 @@ class Rig:
         with self._load:  # closes the pipes
             self._load.wait()
         shutil.rmtree(self._directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _beside(module: str, *arguments: str) -> Iterator[None]:
+    """A program of ours beside the load generator, from when it has said something."""
+    argv = [sys.executable, "-m", module, *arguments]
+    with process.on_core(LOAD_CORE):
+        other = subprocess.Popen(
+            argv, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        )
+    assert other.stdout is not None
+    try:
+        if not other.stdout.readline():
+            raise BenchError(f"{' '.join(argv[2:])} has ended")
+        yield
+    finally:
+        other.kill()
+        with other:
+            other.wait()
 
 
 def idle_together(rigs: Sequence[Rig], seconds: float) -> list[dict[str, float]]:

@@ -24,6 +24,8 @@ class Line:
 
     device: str
     tcp_port: int
+    watched_at: int = 0
+    """The TCP port for those who watch; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ def gatewayd(python: str, *, seeing: bool = False) -> Subject:
                 f"    device: {line.device}",
                 f"    line: {BAUDRATE} 8N1",
                 f"    rfc2217: 127.0.0.1:{line.tcp_port}",
+                *([f"    watch: 127.0.0.1:{line.watched_at}"] if line.watched_at else []),
                 *more,
             ]
         config.write_text("\n".join(text) + "\n")

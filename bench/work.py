@@ -64,9 +64,12 @@ class Work:
     ports: int
     figures: tuple[Figure, ...]
     command: str = ""
-    kind: Literal["session", "churn", "idle", "start", "scrape", "neighbour"] = "session"
+    kind: Literal["session", "churn", "idle", "start", "scrape", "neighbour", "watched"] = "session"
     subjects: tuple[str, ...] = COMPARED
     """Who does it."""
+    watchers: int = 0
+    stuck: bool = False
+    """Those who watch meanwhile, and whether they read nothing."""
 
     def needs_telnet(self) -> bool:
         """Whether a gateway without Telnet cannot do it."""
@@ -108,6 +111,8 @@ def catalogue(effort: Effort) -> list[Work]:
         *(_paced(effort, 16, piece, "up") for piece in (29, 58, 230)),
         _IDLE,
         _neighbour(effort),
+        *(_watched(effort, count) for count in (1, 4, 16)),
+        _watched(effort, 1, stuck=True),
         _churn(effort),
         *(_start(ports) for ports in (1, 64)),
         *_seeing(effort),
@@ -234,6 +239,22 @@ def _neighbour(effort: Effort) -> Work:
     title = f"one hostile neighbour, the worst of {len(ATTACKS)}"
     command = f"rtt 1 {10 * effort.rounds} {effort.neighbour_seconds}"
     return Work("neighbour", title, 2, (figure,), command, "neighbour", ("gatewayd",))
+
+
+def _watched(effort: Effort, count: int, *, stuck: bool = False) -> Work:
+    """What watchers cost, beside the same without any."""
+    bulk = _bulk(effort, "up", "text")
+    who = "one watcher that is stuck" if stuck else f"{count} watcher{'s' * (count > 1)}"
+    return replace(
+        bulk,
+        key=f"watched-{'stuck' if stuck else count}",
+        title=f"{bulk.title}, {who}",
+        figures=tuple(replace(figure, must=None) for figure in bulk.figures),
+        kind="watched",
+        subjects=("gatewayd",),
+        watchers=count,
+        stuck=stuck,
+    )
 
 
 def _churn(effort: Effort) -> Work:
