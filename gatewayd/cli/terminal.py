@@ -42,6 +42,9 @@ class User(Protocol):
         """What of the data is for standard output. Raises GatewayError."""
         ...
 
+    def over(self) -> None:
+        """The connection is over. Raises GatewayError when that was too early."""
+
     def around(self) -> contextlib.AbstractContextManager[None]:
         """Have the terminal as it is to be."""
         ...
@@ -75,6 +78,9 @@ class Screen:
     def shown(self, data: bytes) -> bytes:
         """All of it."""
         return data
+
+    def over(self) -> None:
+        """That is told by the gateway."""
 
     @contextlib.contextmanager
     def around(self) -> Iterator[None]:
@@ -123,6 +129,11 @@ class Program:
             raise GatewayError(answer[2].decode("ascii", "replace"))
         rest, self._before = bytes(self._before[answer.end() :]), None
         return rest
+
+    def over(self) -> None:
+        """An answer must have come."""
+        if self._before is not None:
+            raise GatewayError("gatewayd closed without an answer")
 
     def around(self) -> contextlib.AbstractContextManager[None]:
         """As it is."""
@@ -182,6 +193,7 @@ class _Pump:
             if self._typed in ready:
                 self._read()
             if self._sock.fileno() in ready and not self._receive():
+                self._user.over()
                 return 0
             self._send()
 

@@ -10,6 +10,7 @@ from gatewayd.desk.listing import Entry
 from gatewayd.net.arrival import Arrival
 from gatewayd.net.stage import Stage
 from gatewayd.port.peer import Peer
+from gatewayd.port.proof import Proof
 from gatewayd.port.telnet_face import TelnetFace
 
 
@@ -35,8 +36,10 @@ class Guest:
 
     peer: Peer
     telnet: TelnetFace
-    peername: str
+    address: str
     name: str
+    """What it says of itself."""
+    proof: Proof
 
 
 class Front(Protocol):

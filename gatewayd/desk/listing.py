@@ -13,7 +13,7 @@ NARROWEST: Final = 40
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A port. `state` is one word, `who` and `about` are for people; `owner` is who holds it, in
-    words, or empty."""
+    words; empty if nobody does, or not for long."""
 
     name: str
     state: str

@@ -26,6 +26,11 @@ HELP: Final = (
 )
 
 
+def called(name: str) -> str:
+    """What somebody is called who says so: as it may stand in quotes beside an address."""
+    return plain(name).replace('"', "").replace(":", "")[:LONGEST_NAME]
+
+
 class Menu(Step):
     """Shows the ports and takes a choice."""
 
@@ -93,9 +98,9 @@ class Menu(Step):
         name, _, port = user.rpartition(":")
         newcomer = self.arrival.newcomer
         if port in names:
-            newcomer.wish, newcomer.name = port, name[:LONGEST_NAME] or newcomer.name
+            newcomer.wish, newcomer.name = port, called(name) or newcomer.name
         elif user:
-            newcomer.name = user[:LONGEST_NAME]
+            newcomer.name = called(user)
 
     def _window(self, payload: bytes) -> str:
         if len(payload) != 4:
@@ -151,7 +156,7 @@ class Menu(Step):
                 case "who" if not rest:
                     self._show(self._front.who() or ["  nobody is at any port"])
                 case "name" if rest:
-                    self.arrival.newcomer.name = plain(rest.strip())[:LONGEST_NAME]
+                    self.arrival.newcomer.name = called(rest.strip())
                 case _:
                     self._choose(line)
                     return

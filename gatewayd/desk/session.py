@@ -44,9 +44,11 @@ class DeskSession(TelnetSession):
         number: int,
         peername: str,
         since: datetime,
+        address: str,
         name: str = "",
         telnet: TelnetFace | None = None,
     ) -> None:
+        """`address` is where the client is, `name` what it says of itself."""
         super().__init__(
             port,
             peer,
@@ -57,7 +59,8 @@ class DeskSession(TelnetSession):
             insists=wish.insists,
             telnet=telnet,
         )
-        self.name = name
+        self._address = address
+        self._name = name
         self._front = front
         self._wish = wish
         self._escape = Escape(b"" if wish.program else front.escape)
@@ -248,12 +251,17 @@ class DeskSession(TelnetSession):
         self._com_port.resume()
         self.peer_gone()
         self._telnet.com_port(False)
-        guest = Guest(self._peer, self._telnet, self.peername, self.name)
+        guest = Guest(self._peer, self._telnet, self._address, self._name, self.proof)
         self._front.back(guest, self._telnet.unread(self._rest))
 
     # ---- hand-over to another process
 
     def snapshot(self) -> dict[str, Any]:
         """What a successor needs to go on, as values that JSON can hold."""
-        desk = {"name": self.name, "program": self._wish.program, "straight": self._wish.straight}
+        desk = {
+            "address": self._address,
+            "name": self._name,
+            "program": self._wish.program,
+            "straight": self._wish.straight,
+        }
         return {**super().snapshot(), "desk": desk}

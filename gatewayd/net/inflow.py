@@ -33,6 +33,11 @@ class Inflow:
         self.recv = self._recv_rest
         self.again()
 
+    @property
+    def has_rest(self) -> bool:
+        """Whether something that was put back is not read yet."""
+        return bool(self._rest)
+
     def _recv_rest(self, size: int) -> bytes:
         data, self._rest = self._rest[:size], self._rest[size:]
         if not self._rest:

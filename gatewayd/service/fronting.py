@@ -9,6 +9,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -41,7 +42,6 @@ MOST: Final = 64
 MOST_OF_ONE: Final = 16
 """Who sits at the menu: people, and more of one host than of those that come to a port."""
 CAUSE_CHARS: Final = 24
-STRAIGHT: Final = Wish("", straight=True)
 
 
 def desk_of(gateway: Gateway) -> FrontDesk:
@@ -180,7 +180,7 @@ class FrontDesk:
             here = [("has it", clients.owner), *(("watches", one) for one in clients.watchers)]
             if not port or name == port:
                 lines += [
-                    plain(f"  {name:<12} {does:<8} {_person(one)} {one.face} since {_time(one)}")
+                    plain(f"  {name:<12} {does:<8} {one.peername} {one.face} since {_time(one)}")
                     for does, one in here
                     if one is not None
                 ]
@@ -198,7 +198,7 @@ class FrontDesk:
             entrance = self.entrance(self._gateway.served[wish.port])
             entrance.adopt(arrival.connection)
             arrival.newcomer.since = datetime.now().astimezone()
-            return entrance.session(arrival.connection, arrival.newcomer, arrival.telnet, wish)
+            return entrance.choose(arrival, wish)
 
         return make
 
@@ -206,8 +206,8 @@ class FrontDesk:
         """Take somebody to the menu."""
         connection = guest.peer
         assert isinstance(connection, Connection)
-        newcomer = self._inside.newcomer(guest.peername)
-        newcomer.name = guest.name
+        newcomer = self._inside.newcomer(guest.address)
+        newcomer.name, newcomer.proof = guest.name, guest.proof
         self._inside.come_back(connection, newcomer, guest.telnet, rest)
 
     def entrance(self, served: Served) -> DeskEntrance:
@@ -258,15 +258,31 @@ class DeskEntrance(Entrance):
         super().__init__(port, face, **more)
         self._front = front
 
-    def session(
+    def choose(self, arrival: Arrival, wish: Wish) -> DeskSession:
+        """The session of one who has chosen this port."""
+        newcomer = arrival.newcomer
+        # In quotes: nobody has proved it.
+        said = f' "{newcomer.name}"' if newcomer.name else ""
+        session = self._session(
+            arrival.connection,
+            replace(newcomer, peername=f"{newcomer.peername}{said}"),
+            arrival.telnet,
+            wish,
+            address=newcomer.peername,
+        )
+        session.prove(newcomer.proof)
+        return session
+
+    def _session(
         self,
         connection: Connection,
         newcomer: Newcomer,
         telnet: TelnetFace | None,
-        wish: Wish = STRAIGHT,
+        wish: Wish,
+        *,
+        address: str,
     ) -> DeskSession:
-        """The session of one who has chosen this port."""
-        session = DeskSession(
+        return DeskSession(
             self.port,
             connection,
             self._front,
@@ -274,17 +290,16 @@ class DeskEntrance(Entrance):
             number=newcomer.number,
             peername=newcomer.peername,
             since=newcomer.since,
+            address=address,
             name=newcomer.name,
             telnet=telnet,
         )
-        session.prove(newcomer.proof)
-        return session
 
     def inherit(self, sock: socket.socket, snapshot: dict[str, Any], unsent: bytes) -> None:
         """Go on with a session that another process accepted."""
         said = snapshot["desk"]
         wish = Wish("", program=bool(said["program"]), straight=bool(said["straight"]))
-        self._inherits = str(said["name"]), wish
+        self._inherits = str(said["address"]), str(said["name"]), wish
         self.carrier = LocalChannel if sock.family == socket.AF_UNIX else PlainChannel
         super().inherit(sock, snapshot, unsent)
 
@@ -292,24 +307,23 @@ class DeskEntrance(Entrance):
         self, connection: Connection, newcomer: Newcomer, telnet: TelnetFace | None = None
     ) -> DeskSession:
         """A session of another process."""
-        newcomer.name, wish = self._inherits
-        return self.session(connection, newcomer, telnet, wish)
+        address, newcomer.name, wish = self._inherits
+        session = self._session(connection, newcomer, telnet, wish, address=address)
+        session.prove(newcomer.proof)
+        return session
 
 
 def _entry(served: Served) -> Entry:
     port, owner = served.port, served.port.owner
     about = port.config.description
     if owner is not None:
-        person = _person(owner)
-        return Entry(port.name, "held", f"{person} since {_time(owner)}", about, person)
+        who = owner.peername
+        # One that is gone in a moment is waited for.
+        going = owner.leaving or owner.ended
+        return Entry(port.name, "held", f"{who} since {_time(owner)}", about, "" if going else who)
     if port.phase is Phase.READY:
         return Entry(port.name, "free", "", about)
     return Entry(port.name, port.phase.value, port.cause[:CAUSE_CHARS], about)
-
-
-def _person(session: Holder) -> str:
-    name = session.name if isinstance(session, DeskSession) else ""
-    return f"{name} {session.peername}".strip()
 
 
 def _time(session: Holder) -> str:

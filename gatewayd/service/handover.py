@@ -49,6 +49,7 @@ async def give(gateway: Gateway, store: Store) -> None:
     """Leave everything to the next process. The gateway is not usable afterwards."""
     if gateway.desk is not None:
         gateway.desk.send_away(RESTARTED)
+        gateway.desk.leave(())
     for served in gateway.served.values():
         for listener in served.listeners:
             listener.pause()

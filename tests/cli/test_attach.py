@@ -96,7 +96,7 @@ def test_why_not_is_told_by_words_and_status(room: tuple[Running, Adapter]) -> N
     assert attach(daemon) == (1, b"there is no terminal here: name a port, or use ssh -t\n")
     with Terminal(*ATTACH, "--control", str(daemon.control), "psu1") as terminal:
         terminal.expect(rb"it is yours")
-        status, text = attach(daemon, "psu1")
+        status, text = attach(daemon, "psu1", given=b"x")
         assert status == 1
         assert text.startswith(b"psu1 in use by ")
         terminal.type(b"\x05cx")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from gatewayd.port import farewell
@@ -84,7 +86,7 @@ def test_a_name_that_is_a_ports_goes_straight_there() -> None:
             third = await room.person("")
             await third.sees("port> ")
             await third.types("who\r")
-            assert "alice 127.0.0.1" in await third.sees("port> ")
+            assert re.search(r'127\.0\.0\.1:\d+ "alice" desk', await third.sees("port> "))
 
     run(scenario())
 
@@ -96,9 +98,16 @@ def test_any_other_name_is_what_somebody_is_called_and_nothing_else() -> None:
             await person.sees("port> ")
             await person.types("1\r")
             await person.sees("it is yours")
-            assert room.owner("psu1").name == "-f root[2J"
+            assert room.owner("psu1").peername.endswith('"-f root[2J"')
             other = await room.person("")
-            await other.sees("held   -f root[2J 127.0.0.1")
+            assert "held   127.0.0.1:" in await other.sees('"-f root[2J" since')
+            await other.types('name a"b:c\r2\r')
+            await other.sees("it is yours")
+            assert room.owner("psu2").peername.endswith(' "abc"')
+            await other.types("\x05cmpsu2\r")
+            await other.sees("port> ")
+            await other.sees("it is yours")
+            assert room.owner("psu2").peername.count('"abc"') == 1
 
     run(scenario())
 

@@ -88,7 +88,7 @@ def test_plink_tells_its_user_or_a_port(room: Room) -> None:
             other.type(b"w\r")
             other.expect(rb"you watch")
             terminal.type(b"\x05cw")
-            terminal.expect(rb"dut-a\s+watches\s+someone 127\.0\.0\.1:\d+ desk since")
+            terminal.expect(rb'dut-a\s+watches\s+127\.0\.0\.1:\d+ "someone" desk since')
             room.dut.write(b"for both\r\n")
             terminal.expect(rb"for both")
             other.expect(rb"for both")

@@ -126,6 +126,23 @@ def test_another_channel_gets_what_was_read_behind_the_step(
     run(scenario())
 
 
+@pytest.mark.parametrize("face", FACES)
+def test_who_has_sent_all_before_the_device_is_open_has_its_turn(face: Face) -> None:
+    async def scenario() -> None:
+        async with standing(face, plugged=False) as stand:
+            stand.tries()
+            stand.listener.way = [up_to(Took())]
+            client = stand.connects()
+            await client.sends(b"line\nquestion")
+            client.half_closes()
+            await until(lambda: stand.port.clients.awaited)
+            await asyncio.sleep(0.05)  # for the end to be told
+            stand.opens()
+            await stand.device_gets(b"question")
+
+    run(scenario())
+
+
 def test_what_was_agreed_before_the_session_is_not_asked_again() -> None:
     class Asks(UpTo):
         def start(self) -> None:

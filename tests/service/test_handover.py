@@ -216,10 +216,11 @@ def test_a_session_of_the_desk_goes_on_with_its_keys_and_who_is_at_the_menu_is_t
         rig.restart()
         read_until(other, b"desk: the gateway is restarted, come again")
         owner.sendall(b"on\x05cw")
-        read_until(owner, b"has it   alice 127.0.0.1")
+        read_until(owner, b'"alice" desk since')
         assert read_exactly(rig.master, 2) == b"on"
-        owner.sendall(b"\x05cm")
+        owner.sendall(b"\x05cmpsu1\r\x05cw")
         read_until(owner, b"port> ")
+        assert read_until(owner, b"desk since").count(b'"alice"') == 1
 
 
 def _write_all(fd: int, data: bytes) -> None:
