@@ -45,11 +45,6 @@ class Inflow:
         self.again()
         return data
 
-    @property
-    def has_rest(self) -> bool:
-        """Whether something that was put back is not read yet."""
-        return bool(self._rest)
-
     def take_rest(self) -> bytes:
         """What was put back and is not read yet."""
         rest, self._rest = self._rest, b""
