@@ -359,6 +359,9 @@ class Connection:
         Nothing is read or sent from here on, and the stage is not told.
         """
         self.stage = None
+        if self.vigil is not None:
+            self.vigil.leave()
+            self.vigil = None
         return self._sock.fileno(), self._release()
 
     def go_on(self, session: Session, snapshot: dict[str, Any], unsent: bytes) -> None:
@@ -374,3 +377,5 @@ class Connection:
         session.restore(snapshot)
         self._outflow.look_full()
         self.sent()
+        if self.vigil is not None:
+            self.vigil.hurry()

@@ -50,7 +50,17 @@ class Vigil:
         self._gone = gone
         self._relaxed = False
         self._unanswered = False
-        self._timer = loop.call_later(timeout * LOOK, self._look)
+        self._timer: asyncio.Handle = loop.call_later(timeout * LOOK, self._look)
+
+    def hurry(self) -> None:
+        """Look now: the peer may have had no room for longer than the kernel would wait."""
+        self._timer.cancel()
+        self._timer = self._loop.call_soon(self._look)
+
+    def leave(self) -> None:
+        """Watch no more; the kernel gives no peer up before another process looks."""
+        self._timer.cancel()
+        self._relax(True)
 
     def cancel(self) -> None:
         """Watch no more; the socket is as it was."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
 from contextlib import AsyncExitStack
@@ -43,6 +44,32 @@ def test_a_client_that_does_not_read_for_long_keeps_its_session_and_gets_all() -
             await until(lambda: user_timeout(stand) == limit)
             await stand.device_sends(b"and on")
             assert await client.gets(6) == b"and on"
+
+    run(scenario())
+
+
+def test_one_that_does_not_read_for_long_is_there_after_a_restart_too() -> None:
+    async def scenario() -> None:
+        async with standing(Face.RAW, peer_timeout=TIMEOUT) as stand:
+            client = await stand.let_in(receive_buffer=4096)
+            limit = user_timeout(stand)
+            sent = await stand.device_sends_until_held_up()
+            before = stand.connection
+            session = before.session
+            assert session is not None
+            snapshot = session.snapshot()
+            before.stop_reading()
+            fd, unsent = before.give_away()
+            # Between the two nobody is there who could see that the client lives.
+            assert before._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 0
+            await asyncio.sleep(1.5 * TIMEOUT)  # the time that it is about
+            stand.port.clients.leave(session)
+            stand.listener.inherit(socket.socket(fileno=os.dup(fd)), snapshot, unsent)
+            before._sock.close()
+            await asyncio.sleep(0)
+            await until(lambda: user_timeout(stand) == 0)
+            same(await client.gets(len(sent)), sent)
+            await until(lambda: user_timeout(stand) == limit)
 
     run(scenario())
 
