@@ -192,6 +192,22 @@ def test_of_two_that_waited_the_first_gets_the_port() -> None:
     assert told(second) == [b"psu1: in use by 192.0.2.1:4001 since 2030-01-02 03:04:05 UTC"]
 
 
+def test_of_a_port_that_is_closed_nobody_gets_the_line_and_all_are_sent_away() -> None:
+    desk = Desk()
+    owner = desk.raw()
+    owner.sends(b"last\n")
+    owner.ends_its_side()
+    waiting = desk.raw()
+    assert not waiting.is_closed()
+    desk.port.clients.close()
+    desk.passes(YOUNG_S)
+    assert owner.is_closed()
+    assert waiting.is_closed()
+    assert desk.port.owner is None
+    assert not waiting.is_read()
+    assert desk.line.sent == b"last\n"
+
+
 def test_those_who_waited_are_told_when_the_device_cannot_be_opened() -> None:
     desk = Desk(plugged=False)
     desk.tries()
