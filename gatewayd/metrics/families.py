@@ -106,6 +106,20 @@ def _states(named: Sequence[tuple[str, Port]]) -> Iterator[Family]:
     yield _gauge(
         named, "held", "Whether a client holds the port.", lambda one: bool(one["session"])
     )
+    # `gatewayd metrics` may ask a daemon of an older version, which does not tell of them.
+    watched = [(port_label, port) for port_label, port in named if "watchers" in port]
+    yield _gauge(watched, "watchers", "Clients that watch.", lambda one: len(one["watchers"]))
+    yield Family(
+        "gatewayd_port_lease_expires_timestamp_seconds",
+        Kind.GAUGE,
+        "Until when the port is kept for somebody, since 1970.",
+        [
+            (port_label, _seconds(port["lease"]["until"]))
+            for port_label, port in named
+            if port.get("lease") is not None
+        ],
+        unit="seconds",
+    )
     yield Family(
         "gatewayd_port_signal",
         Kind.GAUGE,

@@ -31,6 +31,7 @@ SERIES: Final = {
     'gatewayd_port_line_errors_total{port="dut", kind="overrun"}': "0x4 7x15",
     'gatewayd_port_line_errors_total{port="dut", kind="parity"}': "0+50x20",
     'gatewayd_port_recording{port="dut"}': "1x3 0x16",
+    'gatewayd_port_lease_expires_timestamp_seconds{port="dut"}': "36000x500",
     'up{job="gatewayd"}': "1x3 0x16",
 }
 """What was scraped, once a minute."""
@@ -40,15 +41,21 @@ EXPECTED: Final = {
     "GatewaydCharactersLost": {"port": "dut", "severity": "warning"},
     "GatewaydLineErrors": {"port": "dut", "severity": "warning"},
     "GatewaydRecordStopped": {"port": "dut", "severity": "warning"},
+    "GatewaydLeaseLong": {"port": "dut", "severity": "info"},
     "GatewaydDown": {"job": "gatewayd", "severity": "critical"},
 }
 """The labels of the one alert that each rule gives."""
 
 
+EIGHT_HOURS: Final = {"GatewaydLeaseLong"}
+"""Rules that need longer than the others."""
+
+
 def known() -> set[str]:
     """Names of all samples that there can be."""
     recorded = {"directory": "/", "cause": "", "lost": 0}
-    full = port("a", signals=[], record=recorded, last_received="2026-11-25T09:12:03+01:00")
+    when = "2026-11-25T09:12:03+01:00"
+    full = port("a", signals=[], record=recorded, last_received=when, lease={"until": when})
     found = parsed(render(families(status(full)), Form.TEXT), Form.TEXT)
     return {sample.name for family in found.values() for sample in family.samples}
 
@@ -105,7 +112,8 @@ def test_promtool_takes_the_rules_and_each_fires(tmp_path: Path) -> None:
     expected = []
     for name, labels in EXPECTED.items():
         alerts = [{"exp_labels": labels}]
-        expected.append({"alertname": name, "eval_time": "12m", "exp_alerts": alerts})
+        when = "8h10m" if name in EIGHT_HOURS else "12m"
+        expected.append({"alertname": name, "eval_time": when, "exp_alerts": alerts})
     series = [{"series": name, "values": values} for name, values in SERIES.items()]
     test = {"interval": "1m", "input_series": series, "alert_rule_test": expected}
     file = tmp_path / "tests.yaml"

@@ -21,6 +21,8 @@ def port(name: str, **others: Any) -> dict[str, Any]:
         "signals": None,
         "session": None,
         "record": None,
+        "watchers": [],
+        "lease": None,
         "last_received": None,
         **dict.fromkeys(("sessions", "refused", "losses", "received", "sent"), 0),
         **dict.fromkeys(("received_discarded", "sent_discarded", "missed", "takeovers"), 0),
