@@ -104,7 +104,7 @@ advertise: true
 ports:
   here: {{device: {here}, rfc2217: 7001}}
   quiet: {{device: {quiet}, rfc2217: {{listen: 0.0.0.0:7002, clear_text: true}}, advertise: false}}
-  told: {{device: {told}, rfc2217: "{address}:7003"}}
+  told: {{device: {told}, rfc2217: {{listen: "{address}:7003", clear_text: true}}}}
 """.replace("{address}", pi1.address)
     with Gateway(pi1, config, "here", "quiet", "told"):
         Sight(desk, "_iostream._tcp").next(r"=;.*;told\\032on\\032pi1;")
