@@ -1,4 +1,4 @@
-"""The life of a port's device as one total table."""
+"""The life of a port's device as one table of what changes it."""
 
 from __future__ import annotations
 
@@ -38,48 +38,32 @@ class Cue(enum.Enum):
     """A system call does not come back."""
 
 
-# What cannot happen in a phase changes nothing.
+# What is not here changes nothing: the phase stays, whatever is told of the device.
 TABLE: Final[dict[tuple[Phase, Cue], Phase]] = {
     (Phase.ABSENT, Cue.TRY): Phase.OPENING,
-    (Phase.ABSENT, Cue.OPENED): Phase.ABSENT,
-    (Phase.ABSENT, Cue.NOT_THERE): Phase.ABSENT,
-    (Phase.ABSENT, Cue.HELD): Phase.ABSENT,
-    (Phase.ABSENT, Cue.REFUSED): Phase.ABSENT,
-    (Phase.ABSENT, Cue.LOST): Phase.ABSENT,
     (Phase.ABSENT, Cue.HANGS): Phase.STUCK,
-    (Phase.OPENING, Cue.TRY): Phase.OPENING,
     (Phase.OPENING, Cue.OPENED): Phase.READY,
     (Phase.OPENING, Cue.NOT_THERE): Phase.ABSENT,
     (Phase.OPENING, Cue.HELD): Phase.BUSY,
     (Phase.OPENING, Cue.REFUSED): Phase.FAILED,
     (Phase.OPENING, Cue.LOST): Phase.ABSENT,
     (Phase.OPENING, Cue.HANGS): Phase.STUCK,
-    (Phase.READY, Cue.TRY): Phase.READY,
-    (Phase.READY, Cue.OPENED): Phase.READY,
-    (Phase.READY, Cue.NOT_THERE): Phase.READY,
-    (Phase.READY, Cue.HELD): Phase.READY,
-    (Phase.READY, Cue.REFUSED): Phase.READY,
     (Phase.READY, Cue.LOST): Phase.ABSENT,
     (Phase.READY, Cue.HANGS): Phase.STUCK,
     (Phase.BUSY, Cue.TRY): Phase.OPENING,
-    (Phase.BUSY, Cue.OPENED): Phase.BUSY,
     (Phase.BUSY, Cue.NOT_THERE): Phase.ABSENT,
-    (Phase.BUSY, Cue.HELD): Phase.BUSY,
-    (Phase.BUSY, Cue.REFUSED): Phase.BUSY,
     (Phase.BUSY, Cue.LOST): Phase.ABSENT,
     (Phase.BUSY, Cue.HANGS): Phase.STUCK,
     (Phase.FAILED, Cue.TRY): Phase.OPENING,
-    (Phase.FAILED, Cue.OPENED): Phase.FAILED,
     (Phase.FAILED, Cue.NOT_THERE): Phase.ABSENT,
-    (Phase.FAILED, Cue.HELD): Phase.FAILED,
-    (Phase.FAILED, Cue.REFUSED): Phase.FAILED,
     (Phase.FAILED, Cue.LOST): Phase.ABSENT,
     (Phase.FAILED, Cue.HANGS): Phase.STUCK,
     (Phase.STUCK, Cue.TRY): Phase.OPENING,
-    (Phase.STUCK, Cue.OPENED): Phase.STUCK,
     (Phase.STUCK, Cue.NOT_THERE): Phase.ABSENT,
-    (Phase.STUCK, Cue.HELD): Phase.STUCK,
-    (Phase.STUCK, Cue.REFUSED): Phase.STUCK,
     (Phase.STUCK, Cue.LOST): Phase.ABSENT,
-    (Phase.STUCK, Cue.HANGS): Phase.STUCK,
 }
+
+
+def after(phase: Phase, cue: Cue) -> Phase:
+    """The phase after something happened."""
+    return TABLE.get((phase, cue), phase)

@@ -23,7 +23,7 @@ from gatewayd.port.holder import Holder
 from gatewayd.port.hub import Hub
 from gatewayd.port.leftover import Leftover
 from gatewayd.port.outbox import Outbox
-from gatewayd.port.phase import TABLE, Cue, Phase
+from gatewayd.port.phase import Cue, Phase, after
 from gatewayd.port.reception import Reception
 from gatewayd.port.seat import Seat
 from gatewayd.port.settling import Settling
@@ -89,17 +89,17 @@ class Port:
 
     def move(self, cue: Cue, cause: str = "") -> bool:
         """Tell what happened to the device; return whether that changed the phase or its cause."""
-        after = TABLE[self.phase, cue]
-        changed = (after, cause) != (self.phase, self.cause)
-        self.phase, self.cause = after, cause
+        phase = after(self.phase, cue)
+        changed = (phase, cause) != (self.phase, self.cause)
+        self.phase, self.cause = phase, cause
         if changed:
             self._changed()
-            self._chronicle.device(after.value, cause)
-        if after is Phase.OPENING:
+            self._chronicle.device(phase.value, cause)
+        if phase is Phase.OPENING:
             self.clients.opening()
-        elif after is not Phase.READY:
+        elif phase is not Phase.READY:
             # Those who wait are told; who holds the port is when the line is lost.
-            self.clients.unable(f"device is {after.value}, {cause}")
+            self.clients.unable(f"device is {phase.value}, {cause}")
         return changed
 
     def _changed(self) -> None:
