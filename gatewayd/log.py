@@ -79,6 +79,8 @@ class Happening(enum.Enum):
     """A client came from an address that may not come."""
     HANDSHAKE_FAILED = "7dfc7d8ad00445a288ae7a2cb14b4b19"
     """A client could not be agreed with on TLS."""
+    LOGIN_FAILED = "130734c30c334219a8ff3e9e41768829"
+    """Somebody could not log in."""
     LET_IN = "a47e96a6a4ee41da964d50d36ba61d10"
     """A client has proved what its address asks for."""
     KEYS_CHANGED = "1798ecd9b2d94dcc9ded1594e326cead"

@@ -23,6 +23,7 @@ ROOT: Final = Path(__file__).parent.parent / "gatewayd"
 PACKAGES: Final = {
     "errors": set[str](),
     "log": set[str](),
+    "credentials": {"errors"},
     "telnet": set[str](),
     "line": {"errors"},
     "comport": {"line.model", "line.pending"},
@@ -30,15 +31,19 @@ PACKAGES: Final = {
     "config": {"errors", "line.model", "device.match"},
     "port": {"log", "telnet", "line.api", "line.model", "line.pending", "comport", "config.schema"},
     "net": {"errors", "log", "telnet", "line.api", "config.schema", "port"},
-    "tls": {"errors", "log", "telnet", "line.api", "config.schema", "net", "port.proof"},
+    "tls": {
+        *("errors", "log", "credentials", "telnet", "line.api", "config.schema", "net"),
+        "port.proof",
+    },
     "desk": {"telnet", "line.api", "line.model", "port", "net"},
+    "login": {"errors", "log", "telnet", "config.values", "net.arrival"},
     "control": {"errors", "log"},
     "record": {"log", "line.model", "device.inotify", "config.schema", "config.sizes", "port"},
     "advertise": {"log", "device.scan", "config.schema"},
     "metrics": {"log", "config.schema", "net.address"},
     "service": {
         *("errors", "log", "line", "device", "config", "port", "net", "control", "record"),
-        *("advertise", "metrics", "tls", "desk"),
+        *("advertise", "metrics", "tls", "desk", "login", "credentials"),
     },
     "web": {
         *("errors", "log", "telnet", "line.model", "comport.wire", "net.tcp", "control"),
@@ -46,9 +51,10 @@ PACKAGES: Final = {
     "demo": set[str](),
     "ser2net": {"errors", "line.model", "device.match", "config"},
     "export": {"errors", "line.model", "device", "config.schema", "advertise.services"},
-    "doctor": {"errors", "device", "tls.identity", "config.schema"},
+    "doctor": {"errors", "credentials", "device", "tls.identity", "config.schema"},
     "cli": {
         "errors",
+        "credentials",
         "log",
         "telnet",
         "tls",
@@ -61,6 +67,7 @@ PACKAGES: Final = {
         "ser2net",
         "export",
         "doctor",
+        "login.users",
         *("metrics.families", "metrics.text", "record.live", "record.reading"),
         *("web", "tls.identity"),
     },
@@ -104,6 +111,7 @@ PURE: Final = (
     *("record.side", "record.stamps", "record.text", "record.pcapng"),
     *("record.telling", "record.ring", "record.live", "export", "advertise.services", "desk"),
     *("metrics.text", "metrics.families", "metrics.http"),
+    "login.dialogue",
 )
 """No I/O and no time of their own: bytes and clocks are given to them."""
 IMPURE: Final = {

@@ -31,7 +31,8 @@ def main(args: argparse.Namespace) -> int:
         return 1
     warnings: list[str] = []
     if config.tls:
-        from gatewayd.tls.identity import CredentialError, IdentityError
+        from gatewayd.credentials import CredentialError
+        from gatewayd.tls.identity import IdentityError
         from gatewayd.tls.identity import load as load_keys
 
         try:
@@ -41,6 +42,17 @@ def main(args: argparse.Namespace) -> int:
             warnings.append(f"tls: not looked at: {error}")
         except IdentityError as error:
             print(f"{path}: tls: {error}")
+            return 1
+    if config.users:
+        from gatewayd.credentials import CredentialError, located
+        from gatewayd.login.users import UsersError, read_users
+
+        try:
+            read_users(located(config.users))
+        except CredentialError as error:
+            warnings.append(f"users: not looked at: {error}")
+        except UsersError as error:
+            print(f"{path}: users: {error}")
             return 1
     addresses = sum(len(port.listeners) for port in config.ports)
     ports = _count(len(config.ports), "port")

@@ -35,6 +35,7 @@ COMMANDS = {
     "free": "end the lease of a port",
     "web": "serve the page that shows the ports of the running daemon to browsers",
     "web-token": "print the address that lets a browser type on the page",
+    "user": "add, list or remove those who may log in",
     "devices": "list the serial devices of this machine, "
     "with an entry for the configuration for each",
     "name": "name an adapter by pulling it and plugging it in",

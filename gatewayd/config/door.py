@@ -30,17 +30,42 @@ class ClientCertificate(enum.Enum):
     REQUIRED = "required"
 
 
+class Login(enum.Enum):
+    """Whether a person is asked for a name and a password."""
+
+    NONE = "none"
+    OFFERED = "offered"
+    """Whoever gives no name goes on without one, and so do programs."""
+    REQUIRED = "required"
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """How clients come in at an address."""
 
     tls: Tls = Tls.NONE
     client_certificate: ClientCertificate = ClientCertificate.NONE
+    login: Login = Login.NONE
+    users: tuple[str, ...] = ()
+    """Who may come in there, by the name that he has proved; everybody if there are none. That of
+    the port, where something is to be proved."""
     allow: tuple[Network, ...] = ()
     """Where clients may come from; from anywhere if there are none. That of the port or the gateway
     where the address has none of its own."""
     clear_text: bool = False
     """It is meant that anybody may come and that it can be read on the way."""
+
+    @property
+    def proves(self) -> bool:
+        """Whether everybody who comes in has proved a name."""
+        by_certificate = self.client_certificate is ClientCertificate.REQUIRED
+        return by_certificate or self.login is Login.REQUIRED
+
+    @property
+    def asks(self) -> bool:
+        """Whether a client can prove a name."""
+        no_certificate = self.client_certificate is ClientCertificate.NONE
+        return not no_certificate or self.login is not Login.NONE
 
 
 @dataclass(frozen=True, slots=True)

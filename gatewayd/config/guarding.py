@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from gatewayd.config.door import ClientCertificate, Network, Tls
+from gatewayd.config.door import ClientCertificate, Login, Network, Tls
 from gatewayd.config.problem import Problem
 from gatewayd.config.schema import Address, Config, Face, PortConfig
 
@@ -18,46 +18,50 @@ def exposed(address: Address) -> bool:
 
 
 def with_lists(config: Config) -> Config:
-    """`config` with the list that counts at each address that other machines can reach: its own,
-    else that of its port, else that of the gateway."""
+    """`config` with the lists that count at each address. Of where clients may come from, at those
+    that other machines can reach: its own, else that of its port, else that of the gateway. Of who
+    may come, where that can be proved: that of its port."""
     ports = tuple(_with_lists(config, port) for port in config.ports)
-    desk = tuple(_listed(address, config.allow) for address in config.desk)
+    desk = tuple(_listed((), address, config.allow) for address in config.desk)
     return replace(config, ports=ports, desk=desk)
 
 
 def _with_lists(config: Config, port: PortConfig) -> PortConfig:
     allow = port.allow or config.allow
     changed: dict[str, Any] = {
-        face.value: tuple(_listed(address, allow) for address in getattr(port, face.value))
+        face.value: tuple(_listed(port.users, spot, allow) for spot in getattr(port, face.value))
         for face in Face
     }
-    return replace(port, **changed) if allow else port
+    return replace(port, **changed) if allow or port.users else port
 
 
-def _listed(address: Address, allow: tuple[Network, ...]) -> Address:
+def _listed(users: tuple[str, ...], address: Address, allow: tuple[Network, ...]) -> Address:
     door = address.door
-    if door.allow or not exposed(address):
-        return address
-    return replace(address, door=replace(door, allow=allow))
+    if door.asks:
+        door = replace(door, users=users)
+    if not door.allow and exposed(address):
+        door = replace(door, allow=allow)
+    return replace(address, door=door)
 
 
 def unguarded(config: Config) -> list[Problem]:
     """What is missing at the addresses of a configuration."""
     addresses = [
-        (f"ports.{port.name}.{face.value}", face in (Face.RFC2217, Face.WATCH), address)
+        (f"ports.{port.name}.{face.value}", face in (Face.RFC2217, Face.WATCH), port.users, address)
         for port in config.ports
         for face, address in port.listeners
     ]
-    addresses += [("desk", True, address) for address in config.desk]
+    addresses += [("desk", True, (), address) for address in config.desk]
     return [
         Problem(address.where, f"{key}: {text}")
-        for key, telnet, address in addresses
-        for text in (*_lacks(config, telnet, address), *open_to_all(address))
+        for key, telnet, users, address in addresses
+        for text in (*_lacks(config, telnet, users, address), *open_to_all(address))
     ]
 
 
-def _lacks(config: Config, telnet: bool, address: Address) -> Iterator[str]:
+def _lacks(config: Config, telnet: bool, users: tuple[str, ...], address: Address) -> Iterator[str]:
     door = address.door
+    yield from _lacks_for_login(config, telnet, users, address)
     if door.tls in (Tls.STARTTLS, Tls.OPTIONAL) and not telnet:
         yield f"tls: {door.tls.value} is for Telnet only; write tls: implicit"
     elif door.tls is not Tls.NONE and not config.tls:
@@ -69,6 +73,28 @@ def _lacks(config: Config, telnet: bool, address: Address) -> Iterator[str]:
         yield (
             "client_certificate needs to know whose certificates are good; write client_ca: "
             "tls/clients.crt beside the certificate and the key of tls, at the top of the file"
+        )
+
+
+def _lacks_for_login(
+    config: Config, telnet: bool, users: tuple[str, ...], address: Address
+) -> Iterator[str]:
+    door = address.door
+    if users and exposed(address) and not door.proves:
+        yield (
+            "users says who may come, and nobody has to prove here who he is; write login: "
+            "required, or client_certificate: required"
+        )
+    if door.login is Login.NONE:
+        return
+    if not telnet:
+        yield "login is for Telnet only: a program cannot type a password; see client_certificate"
+    elif not config.users:
+        yield "login needs to know who may; write users: users at the top of the file"
+    elif exposed(address) and door.tls is Tls.NONE:
+        yield (
+            "a password could be read on the way; write tls: starttls, or tls: implicit, beside "
+            "login"
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gatewayd.config.door import ClientCertificate, Door, Network, Tls, TlsFiles
+from gatewayd.config.door import ClientCertificate, Door, Login, Network, Tls, TlsFiles
 from gatewayd.config.kinds import Group, OneOf, OneOrList, ShortOrGroup, Switch, Text, Whole
 from gatewayd.config.model import (
     Address,
@@ -48,10 +48,12 @@ from gatewayd.config.values import (
     ControlPath,
     DevicePath,
     EscapeKind,
+    KeyFile,
     LineKind,
     NetworkKind,
     OnUnplugKind,
     Seconds,
+    UserName,
 )
 from gatewayd.device.match import DeviceMatch
 from gatewayd.line.model import LineSettings, SignalPolicies
@@ -69,6 +71,7 @@ __all__ = [
     "Face",
     "Idle",
     "LogLimits",
+    "Login",
     "Network",
     "OnBusy",
     "OnUnplug",
@@ -140,6 +143,13 @@ class PortConfig:
         "Where clients of all addresses may come from that other machines can reach.",
         example="10.1.0.0/16",
         default="that of the gateway",
+        fallback=(),
+    )
+    users: tuple[str, ...] = key(
+        OneOrList(UserName()),
+        "Who may come in where a name is proved, by a login or a certificate.",
+        example="[alice, bob]",
+        default="everybody who can prove a name",
         fallback=(),
     )
     lenient: bool = key(
@@ -323,6 +333,13 @@ class Config:
         "The keys that come before a command at the desk, or none.",
         example="^]",
         default="^Ec",
+    )
+    users: str = key(
+        KeyFile(),
+        "The file of those who can log in, made by `gatewayd user`.",
+        example="users",
+        default="none",
+        fallback="",
     )
     allow: tuple[Network, ...] = key(
         OneOrList(NetworkKind()),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gatewayd.config.door import ClientCertificate, Door, Network, Tls, TlsFiles
+from gatewayd.config.door import ClientCertificate, Door, Login, Network, Tls, TlsFiles
 from gatewayd.config.kinds import Group, OneOf, OneOrList, ShortOrGroup, Switch, Text, Whole
 from gatewayd.config.model import Address, LogLimits, RecordConfig
 from gatewayd.config.setting import Setting, Values
@@ -201,6 +201,13 @@ CLIENT_CERTIFICATE: Setting[ClientCertificate] = Setting(
     "required",
     "none",
 )
+LOGIN: Setting[Login] = Setting(
+    "login",
+    OneOf({choice.value: choice for choice in Login}, {}),
+    "Whether a person is asked for a name and a password.",
+    "required",
+    "none",
+)
 ALLOW: Setting[tuple[Network, ...]] = Setting(
     "allow",
     OneOrList(NetworkKind()),
@@ -216,7 +223,10 @@ CLEAR_TEXT: Setting[bool] = Setting(
     "true",
     "false",
 )
-ADDRESS_SETTINGS: tuple[Setting[Any], ...] = (LISTEN, TLS, CLIENT_CERTIFICATE, ALLOW, CLEAR_TEXT)
+ADDRESS_SETTINGS: tuple[Setting[Any], ...] = (
+    *(LISTEN, TLS, CLIENT_CERTIFICATE),
+    *(LOGIN, ALLOW, CLEAR_TEXT),
+)
 
 CERTIFICATE: Setting[str] = Setting(
     "certificate",
@@ -243,6 +253,7 @@ def build_address(values: Values) -> Address:
     door = Door(
         tls=values[TLS],
         client_certificate=values[CLIENT_CERTIFICATE],
+        login=values[LOGIN],
         allow=values[ALLOW],
         clear_text=values[CLEAR_TEXT],
     )
@@ -250,6 +261,8 @@ def build_address(values: Values) -> Address:
         raise ValueError("who comes in clear text has no certificate; write tls: starttls")
     if door.client_certificate is not ClientCertificate.NONE and door.tls is Tls.NONE:
         raise ValueError("a client certificate is shown in TLS; write tls: implicit as well")
+    if door.login is not Login.NONE and door.tls is Tls.OPTIONAL:
+        raise ValueError("a password is not asked for in clear text; write tls: starttls")
     return replace(values[LISTEN], door=door)
 
 

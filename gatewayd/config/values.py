@@ -342,6 +342,35 @@ class EscapeKind(ScalarKind[bytes]):
         return bytes((ord(text[1]) - 64,)) + text[2:].encode()
 
 
+USER_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}"
+"""What somebody may be called who proves his name."""
+
+
+def user_name_problem(name: str) -> str:
+    """What is wrong with a user's name; empty if nothing is."""
+    if re.fullmatch(USER_NAME, name):
+        return ""
+    return (
+        f"{name!r} is no user's name; up to 64 letters (a to z), digits, _ . @ and -, beginning "
+        "with a letter, a digit or _"
+    )
+
+
+class UserName(ScalarKind[str]):
+    """The name of somebody who proves it."""
+
+    syntax = "NAME"
+
+    @property
+    def schema(self) -> Json:
+        return {"type": "string", "pattern": f"^{USER_NAME}$"}
+
+    def parse(self, scalar: Scalar) -> str:
+        if problem := user_name_problem(scalar.text):
+            raise ValueError(problem)
+        return scalar.text
+
+
 class NoDsrDtr(ScalarKind[bool]):
     """pyserial's `dsrdtr`, which may be said but not be true."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gatewayd.desk.listing import Entry
-from gatewayd.net.arrival import Arrival
+from gatewayd.net.arrival import Arrival, Newcomer
 from gatewayd.net.stage import Stage
 from gatewayd.port.peer import Peer
 from gatewayd.port.proof import Proof
@@ -54,6 +54,10 @@ class Front(Protocol):
 
     def entries(self) -> list[Entry]:
         """All ports, in the order of the configuration."""
+        ...
+
+    def forbids(self, port: str, newcomer: Newcomer) -> str:
+        """Why somebody may not go to a port; empty if he may."""
         ...
 
     def who(self, port: str = "") -> list[str]:

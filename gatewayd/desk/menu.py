@@ -192,6 +192,15 @@ class Menu(Step):
             self._prompt()
 
     def _go(self, wish: Wish) -> None:
+        why_not = self._front.forbids(wish.port, self.arrival.newcomer)
+        if why_not and wish.program:
+            self._telnet.say(f"-ERR {why_not}\r\n".encode("ascii", "replace"))
+            self.arrival.leave()
+            return
+        if why_not:
+            self._show([plain(why_not)])
+            self._prompt()
+            return
         wish = replace(wish, after_cr=self._reader.after_cr)
         self.arrival.passed(seat=self._front.seat(wish))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gatewayd.config.schema import TlsFiles
+from gatewayd.credentials import CredentialError
 from gatewayd.doctor.machine import Finding
-from gatewayd.tls.identity import CredentialError, IdentityError, load
+from gatewayd.tls.identity import IdentityError, load
 
 NEW = "gatewayd cert server   # makes one, in the directory tls; then systemctl reload gatewayd"
 

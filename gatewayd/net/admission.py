@@ -6,7 +6,7 @@ import enum
 import ipaddress
 from collections.abc import Iterable
 
-from gatewayd.config.schema import ClientCertificate, Door, Network, Tls
+from gatewayd.config.schema import ClientCertificate, Door, Login, Network, Tls
 from gatewayd.port.proof import Proof
 
 
@@ -27,6 +27,10 @@ def decide(door: Door, host: str, proof: Proof) -> Verdict:
         return Verdict.PROMPT
     if door.client_certificate is ClientCertificate.REQUIRED and not proof.name:
         return Verdict.NO
+    if door.login is Login.REQUIRED and not proof.name:
+        return Verdict.PROMPT
+    if door.users and proof.name not in door.users:
+        return Verdict.PROMPT if not proof.name and door.login is not Login.NONE else Verdict.NO
     return Verdict.YES
 
 
@@ -36,3 +40,14 @@ def within(host: str, networks: Iterable[Network]) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or address
     return any(address in network for network in networks)
+
+
+def is_local(host: str) -> bool:
+    """Whether who came from there is on this machine; what is no address came by a socket of it."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return True
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    return address.is_loopback

@@ -171,13 +171,13 @@ class Daemon:
             self._reload = asyncio.current_task()
             try:
                 new = await aside(partial(load, self._config_path), JUDGING_S)
-                identity = await self._gateway.doors.read(new)
+                keys = await self._gateway.doors.read(new)
                 # A port may have the address from now on.
                 if self._measuring is not None:
                     self._measuring.leave(new.metrics)
                 if self._gateway.desk is not None:
                     self._gateway.desk.leave(new.desk)
-                with self._gateway.doors.trying(identity):
+                with self._gateway.doors.trying(keys):
                     text = await reload.apply(self._gateway, self._config, new)
                 before, self._config = self._config.control, new
                 self._recording.follow(new.record)

@@ -5,65 +5,108 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from gatewayd.config.schema import Config, Door, Tls
+from gatewayd.config.schema import Config, Door, Login, Tls
+from gatewayd.credentials import located
 from gatewayd.log import Happening, note
 from gatewayd.net.arrival import Arrival, MakeStep, Step
+from gatewayd.net.doorkeeper import Doorkeeper
 from gatewayd.service.aside import aside
 
 if TYPE_CHECKING:
+    from gatewayd.login.judge import PasswordJudge
+    from gatewayd.login.users import Secret
     from gatewayd.tls.identity import Identity
 
 READING_S: Final = 20.0
 """How long the files may take: they may be on a network's disk."""
 
 
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What the files hold that a configuration names."""
+
+    identity: Identity | None = None
+    users: Mapping[str, Secret] | None = None
+
+
 class Doors:
-    """Nothing of TLS is in memory while the configuration names no keys."""
+    """Nothing of TLS is in memory while the configuration names no keys, nor of logging in while it
+    names no users."""
 
     def __init__(self) -> None:
-        self._identity: Identity | None = None
+        self._keys = Keys()
+        self._judge: PasswordJudge | None = None
         self._told = ""
 
     def way(self, door: Door) -> Sequence[MakeStep]:
         """The steps that a client passes at a door."""
-        return () if door.tls is Tls.NONE else (partial(self._secured, door),)
+        way: list[MakeStep] = []
+        if door.tls is not Tls.NONE:
+            way.append(partial(self._secured, door))
+        if door.login is not Login.NONE:
+            way.append(partial(self._logged_in, door))
+        if door.users:
+            way.append(partial(_let_in, door))
+        return way
 
     def _secured(self, door: Door, arrival: Arrival) -> Step:
         from gatewayd.tls.securing import Securing
         from gatewayd.tls.starting import Starting
 
-        assert self._identity is not None, "a configuration with TLS has keys"
+        identity = self._keys.identity
+        assert identity is not None, "a configuration with TLS has keys"
         if door.tls is Tls.IMPLICIT:
-            return Securing(arrival, self._identity, door.client_certificate)
+            return Securing(arrival, identity, door.client_certificate)
         must = door.tls is Tls.STARTTLS
-        return Starting(arrival, self._identity, door.client_certificate, must=must)
+        return Starting(arrival, identity, door.client_certificate, must=must)
 
-    async def read(self, config: Config) -> Identity | None:
-        """The keys that a configuration names. Raises GatewayError."""
-        if not config.tls:
-            return None
-        from gatewayd.tls.identity import load
+    def _logged_in(self, door: Door, arrival: Arrival) -> Step:
+        from gatewayd.login.step import LoggingIn
 
-        return await aside(partial(load, config.tls), READING_S)
+        assert self._judge is not None, "a configuration with logins has users"
+        return LoggingIn(arrival, self._judge, optional=door.login is Login.OFFERED)
+
+    async def read(self, config: Config) -> Keys:
+        """The keys and the users that a configuration names. Raises GatewayError."""
+        identity = users = None
+        if config.tls:
+            from gatewayd.tls.identity import load
+
+            identity = await aside(partial(load, config.tls), READING_S)
+        if config.users:
+            from gatewayd.login.users import read_users
+
+            users = await aside(partial(read_users, located(config.users)), READING_S)
+        return Keys(identity, users)
 
     @contextlib.contextmanager
-    def trying(self, identity: Identity | None) -> Iterator[None]:
+    def trying(self, keys: Keys) -> Iterator[None]:
         """Use other keys for the connections to come; the former ones again when it fails."""
-        former = self._identity
-        if identity is not None:
-            self._identity = identity
+        former = self._keys
+        self._use(Keys(keys.identity or former.identity, keys.users or former.users))
         try:
             yield
         except BaseException:
-            self._identity = former
+            self._use(former)
             raise
-        # If there are none any more, nobody comes in now who needs them.
-        self._identity = identity
-        self._tell(identity)
+        # What there is none of any more, nobody needs who comes in now.
+        self._use(keys)
+        self._tell(keys.identity)
+
+    def _use(self, keys: Keys) -> None:
+        self._keys = keys
+        if keys.users is None:
+            return
+        if self._judge is None:
+            from gatewayd.login.judge import PasswordJudge
+
+            self._judge = PasswordJudge(keys.users, aside)
+        self._judge.users = keys.users
 
     def _tell(self, identity: Identity | None) -> None:
         fingerprint = identity.fingerprint if identity else ""
@@ -72,3 +115,7 @@ class Doors:
         if fingerprint and fingerprint != self._told:
             note(Happening.KEYS_CHANGED, "the certificate in force is %s", fingerprint)
         self._told = fingerprint
+
+
+def _let_in(door: Door, arrival: Arrival) -> Step:
+    return Doorkeeper(arrival, door)

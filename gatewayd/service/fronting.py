@@ -22,6 +22,7 @@ from gatewayd.desk.session import DeskSession
 from gatewayd.log import Happening, note
 from gatewayd.net.acceptor import Acceptor
 from gatewayd.net.address import BindError, bind, exposed
+from gatewayd.net.admission import is_local, within
 from gatewayd.net.arrival import Arrival, Newcomer
 from gatewayd.net.channel import LocalChannel, PlainChannel
 from gatewayd.net.connection import Connection
@@ -171,6 +172,16 @@ class FrontDesk:
     def entries(self) -> list[Entry]:
         """All ports."""
         return [_entry(served) for served in self._gateway.served.values()]
+
+    def forbids(self, port: str, newcomer: Newcomer) -> str:
+        """Why somebody may not go to a port: what its own addresses ask for holds here as well."""
+        config, name = self._gateway.served[port].port.config, newcomer.proof.name
+        local = is_local(newcomer.host)
+        if config.allow and not local and not within(newcomer.host, config.allow):
+            return f"{port} is not for {newcomer.host}"
+        if config.users and name not in config.users and (name or not local):
+            return f"{name or 'who has no name'} may not use {port}"
+        return ""
 
     def who(self, port: str = "") -> list[str]:
         """Who is at a port, or at any."""

@@ -16,10 +16,10 @@ from time import thread_time, time
 from typing import Any, Final
 
 from gatewayd.config.schema import ClientCertificate, TlsFiles
+from gatewayd.credentials import located
 from gatewayd.errors import GatewayError
 from gatewayd.tls.words import in_words
 
-CREDENTIAL: Final = "credential:"
 CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Of TLS 1.2; those of 1.3 are all good."""
 TICKETS: Final = 2
@@ -33,10 +33,6 @@ _NO_CHECK_TIME: Final = 0x200000
 
 class IdentityError(GatewayError):
     """Certificate, key or CA cannot be used; the text names the file and says why."""
-
-
-class CredentialError(IdentityError):
-    """There are no credentials where this runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +75,6 @@ class Identity:
 def _days(seconds: float) -> str:
     days = int(seconds // 86400)
     return f"{days} days" if days != 1 else "1 day"
-
-
-def located(path: str) -> str:
-    """Where the file is that the configuration calls `path`. Raises IdentityError."""
-    if not path.startswith(CREDENTIAL):
-        return path
-    directory = os.environ.get("CREDENTIALS_DIRECTORY")
-    if directory is None:
-        raise CredentialError(
-            f"{path}: there are no credentials here; the service has them by LoadCredential= in "
-            "its unit"
-        )
-    return os.path.join(directory, path.removeprefix(CREDENTIAL))
 
 
 def load(files: TlsFiles) -> Identity:

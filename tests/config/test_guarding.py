@@ -11,6 +11,7 @@ from gatewayd.config.load import parse
 from gatewayd.config.problem import ConfigError, Place
 from gatewayd.config.schema import Address, Config
 
+USERS = "users: users\n"
 KEYS = "tls: {certificate: a.crt, key: a.key}\n"
 ALL_KEYS = "tls: {certificate: a.crt, key: a.key, client_ca: ca.crt}\n"
 
@@ -53,6 +54,29 @@ def test_paths_begin_at_the_directory_of_the_file() -> None:
         ),
         ("raw: {listen: 1, client_certificate: required}", ALL_KEYS, "write tls: implicit as well"),
         ("raw: {tls: none}", "", "listen is missing"),
+        ("raw: {listen: 1, login: required}", USERS, "login is for Telnet only"),
+        ("rfc2217: {listen: 1, login: required}", "", "write users: users at the top"),
+        (
+            "rfc2217: {listen: 0.0.0.0:1, login: required, allow: 10.0.0.0/8}",
+            USERS,
+            "a password could be read on the way",
+        ),
+        (
+            "rfc2217: {listen: 1, login: required, tls: optional}",
+            f"{KEYS}{USERS}",
+            "a password is not asked for in clear text",
+        ),
+        (
+            "rfc2217: {listen: 0.0.0.0:1, allow: 10.0.0.0/8}, users: [alice]",
+            "",
+            "nobody has to prove here who he is",
+        ),
+        (
+            "rfc2217: {listen: 0.0.0.0:1, tls: starttls, login: offered}, users: alice",
+            f"{KEYS}{USERS}",
+            "nobody has to prove here who he is",
+        ),
+        ("rfc2217: 1, users: 'a b'", "", "is no user's name"),
         ("raw: [2, {listen: 1, tsl: none}]", "", "did you mean 'tls'?"),
         ("raw: 1", "tls: {certificate: a}\n", "key is missing"),
         ("raw: 1", "tls: {certificate: a, key: 'credential:a b'}\n", "credential:NAME"),
@@ -126,3 +150,14 @@ def test_the_nearest_list_counts_alone() -> None:
     assert [str(*a.door.allow) for a in of(f"{own}, {other}", top).ports[0].raw] == [
         *("", "10.2.0.0/16", "10.3.0.0/16"),
     ]
+
+
+def test_who_may_come_is_said_once_for_all_addresses_where_it_is_proved() -> None:
+    config = of(
+        "users: [alice, bob], rfc2217: [1, {listen: 2, login: required}, {listen: 0.0.0.0:3, "
+        "tls: implicit, client_certificate: required}]",
+        f"{ALL_KEYS}{USERS}",
+    )
+    assert config.users == "d/users"
+    names = [address.door.users for address in config.ports[0].rfc2217]
+    assert names == [(), ("alice", "bob"), ("alice", "bob")]

@@ -96,6 +96,7 @@ def test_every_example_is_right(path: str, setting: Setting[Any]) -> None:
     elif path:
         given = f"{path}: {_mapping(path, given)}"
     top = {"version": "version: 1", "ports": "ports: {}", "tls": f"tls: {_mapping('tls', '')}"}
+    top["users"] = "users: users"
     top[given.partition(":")[0]] = given
     parse("\n".join(top.values()), "example")
 

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from gatewayd.config.schema import Address, ClientCertificate, Door, Face, Tls
+from gatewayd.config.schema import Address, ClientCertificate, Door, Face, Login, Tls
 from gatewayd.log import Happening
 from gatewayd.net.admission import Verdict, decide
 from gatewayd.port.proof import Proof
@@ -17,10 +17,15 @@ from tests.net.stand import Client, run, standing, until
 LAB = (ipaddress.ip_network("10.1.0.0/16"), ipaddress.ip_network("fd00::/8"))
 IN_CLEAR, BY_TLS = Proof(), Proof("TLSv1.3")
 ALICE = Proof("TLSv1.3", "alice", "certificate 00")
+BOB = Proof("TLSv1.3", "bob", "password")
 OPEN = Door()
 LISTED = Door(allow=LAB)
 IMPLICIT, STARTTLS, OPTIONAL = (Door(tls) for tls in (Tls.IMPLICIT, Tls.STARTTLS, Tls.OPTIONAL))
-KNOWN = Door(Tls.IMPLICIT, ClientCertificate.REQUIRED, LAB)
+KNOWN = Door(Tls.IMPLICIT, ClientCertificate.REQUIRED, allow=LAB)
+LOGIN = Door(login=Login.REQUIRED)
+OFFERED = Door(login=Login.OFFERED)
+ALICE_ONLY = Door(login=Login.REQUIRED, users=("alice",))
+NAMED = Door(Tls.IMPLICIT, ClientCertificate.OPTIONAL, users=("bob",))
 NO, PROMPT, YES = Verdict.NO, Verdict.PROMPT, Verdict.YES
 
 
@@ -45,6 +50,16 @@ NO, PROMPT, YES = Verdict.NO, Verdict.PROMPT, Verdict.YES
         (KNOWN, "10.1.0.1", BY_TLS, NO),
         (KNOWN, "10.1.0.1", ALICE, YES),
         (KNOWN, "10.2.0.1", ALICE, NO),
+        (LOGIN, "127.0.0.1", IN_CLEAR, PROMPT),
+        (LOGIN, "127.0.0.1", ALICE, YES),
+        (OFFERED, "127.0.0.1", IN_CLEAR, YES),
+        (ALICE_ONLY, "127.0.0.1", IN_CLEAR, PROMPT),
+        (ALICE_ONLY, "127.0.0.1", ALICE, YES),
+        (ALICE_ONLY, "127.0.0.1", BOB, NO),
+        (NAMED, "127.0.0.1", IN_CLEAR, PROMPT),
+        (NAMED, "127.0.0.1", BY_TLS, NO),
+        (NAMED, "127.0.0.1", ALICE, NO),
+        (NAMED, "127.0.0.1", BOB, YES),
     ],
 )
 def test_who_may_come_in(door: Door, host: str, proof: Proof, verdict: Verdict) -> None:

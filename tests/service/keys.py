@@ -6,6 +6,7 @@ A judge finds the device ready and `caller` holding the port.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import socket
 import ssl
 from collections.abc import Callable, Coroutine
@@ -20,6 +21,7 @@ from gatewayd.comport.wire import Command, Control
 from gatewayd.config.schema import Face
 from gatewayd.control.client import ControlClientError, call
 from gatewayd.line.model import Signal
+from gatewayd.login.users import Secret, write_users
 from gatewayd.port.phase import Phase
 from gatewayd.service import status
 from gatewayd.telnet.constants import Option, Side
@@ -52,6 +54,8 @@ class Row:
     """In which phases the change itself ends a session."""
     prepare: Callable[[Path], None] = lambda directory: None
     """Makes the files that it names."""
+    beside: dict[str, str] = field(default_factory=dict)
+    """Keys of the gateway that a key of a port takes."""
     held: bool = False
     """It matters to a client alone that was there before."""
 
@@ -331,11 +335,39 @@ async def shows_the_other_certificate(house: House, caller: Caller) -> None:
     assert ssl.PEM_cert_to_DER_cert(shown) == ssl.PEM_cert_to_DER_cert(wanted)
 
 
+def two_files_of_users(directory: Path) -> None:
+    for name, password in (("users", b"one"), ("others", b"other")):
+        salt = bytes(16)
+        quick = hashlib.scrypt(password, salt=salt, n=1 << 10, r=1, p=1, dklen=32)
+        secret = Secret(10, 1, 1, salt, quick)
+        write_users(str(directory / name), {"alice": secret, "bob": secret})
+
+
+def _log_in(house: House, name: str, password: str) -> bytes:
+    """What somebody is told who gives a name and a password, up to the session or the end."""
+    with socket.create_connection(("127.0.0.1", int(house.names["other"])), 10) as sock:
+        sock.sendall(f"{name}\r\n{password}\r\n".encode())
+        told = b""
+        while WILL_BINARY not in told and (more := sock.recv(1000)):
+            told += more
+    return told
+
+
+async def lets_bob_in(house: House, caller: Caller) -> None:
+    assert WILL_BINARY in await asyncio.to_thread(_log_in, house, "bob", "one")
+
+
+async def knows_the_others(house: House, caller: Caller) -> None:
+    assert WILL_BINARY in await asyncio.to_thread(_log_in, house, "alice", "other")
+
+
 async def is_for_a_lab(house: House, caller: Caller) -> None:
     (door,) = {one.door for one in house.served.listeners if one.face is Face.RAW}
     assert [str(network) for network in door.allow] == ["10.1.0.0/16"]
 
 
+WILL_BINARY: Final = b"\xff\xfb\x00"
+LOGIN: Final = {"watch": "{{listen: {other}, login: required}}"}
 ALLOWED: Final = {"raw": "'0.0.0.0:{other}'"}
 ANYWHERE: Final = {"raw": "{{listen: 0.0.0.0:{other}, clear_text: true}}"}
 AWAY: Final = frozenset({Phase.ABSENT, Phase.OPENING, Phase.STUCK})
@@ -355,6 +387,11 @@ PORT: Final = (
     Row("rfc2217", "{one}", "{other}", listens_there_alone),
     Row("raw", "{one}", "{other}", listens_there_alone),
     Row("allow", "10.0.0.0/8", "10.1.0.0/16", is_for_a_lab, ALLOWED),
+    Row(
+        *("users", "alice", "[alice, bob]", lets_bob_in, LOGIN),
+        prepare=two_files_of_users,
+        beside={"users": "users"},
+    ),
     Row("lenient", "false", "true", repeats_the_question),
     Row("takeover", "false", "true", gives_way),
     Row("busy", "refuse", "takeover", gives_way),
@@ -398,6 +435,7 @@ GATEWAY: Final = (
     Row("advertise", "false", "true", is_told, ANYWHERE),
     Row("metrics", "{one}", "{other}", is_scraped_there),
     Row("allow", "10.0.0.0/8", "10.1.0.0/16", is_for_a_lab, ALLOWED),
+    Row("users", "users", "others", knows_the_others, LOGIN, prepare=two_files_of_users),
     Row("desk", "{one}", "{other}", is_told_at_the_desk),
     Row("escape", "^Ec", "^]", is_pressed_first),
     Row(

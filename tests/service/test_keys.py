@@ -29,7 +29,7 @@ def house(top: bool, row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     house = House(
         tmp_path,
         monkeypatch,
-        top=mine if top else {},
+        top={**row.beside, **(mine if top else {})},
         keys={**row.also, **({} if top else mine)},
     )
     yield house

@@ -6,6 +6,7 @@ import socket
 
 from gatewayd.config.door import ClientCertificate, Door, Tls
 from gatewayd.config.schema import Address
+from gatewayd.service.doors import Keys
 from tests.desk.hall import Person, hall
 from tests.net.stand import PATIENCE, Client, run
 from tests.tls import far, pki
@@ -15,7 +16,7 @@ def test_who_has_proved_a_name_has_it_at_each_port() -> None:
     async def scenario() -> None:
         async with hall() as room:
             doors = room.gateway.doors
-            with doors.trying(far.identity(ca=pki.lab())):
+            with doors.trying(Keys(far.identity(ca=pki.lab()))):
                 door = Door(Tls.IMPLICIT, ClientCertificate.REQUIRED)
                 room.front.follow((Address("127.0.0.1", 0, door),))
             (address,) = room.front.addresses

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gatewayd.config.schema import TlsFiles
+from gatewayd.credentials import CredentialError
 from gatewayd.tls.identity import Identity, IdentityError, load
 from tests.tls import pki
 
@@ -128,7 +129,8 @@ def expired() -> pki.Pair:
 def test_a_credential(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = TlsFiles("credential:crt", "credential:gatewayd.key")
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-    assert "LoadCredential=" in wrong(given)
+    with pytest.raises(CredentialError, match="LoadCredential="):
+        load(given)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     assert "cannot be read" in wrong(given)
     shutil.copy(pki.server().certificate, tmp_path / "crt")
