@@ -15,6 +15,10 @@ from hypothesis import settings
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As in what a shell has put into the background: no program of a test would know Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 LIMIT_S: Final = 120.0
 LIMITS_S: Final = {"interop": 400.0, "vm": 2400.0}
 """By marker: foreign suites run as one test, and a machine may have to be built first."""

@@ -115,10 +115,7 @@ def test_check_and_doctor_know_the_time(here: Path, capsys: pytest.CaptureFixtur
     files = TlsFiles("tls/gatewayd.crt", "tls/gatewayd.key")
     (finding,) = keys.findings(files)
     assert not finding.wrong
-    pki.openssl(
-        *("x509", "-in", files.certificate, "-signkey", files.key, "-days", "-1"),
-        *("-out", files.certificate),
-    )
+    pki.expire(pki.Pair(Path(files.certificate), Path(files.key)))
     assert "warning: tls: the certificate has expired 1 day ago" in checked(here, capsys)
     (finding,) = keys.findings(files)
     assert finding.wrong

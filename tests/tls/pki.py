@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -99,3 +100,14 @@ def alice_rsa() -> Pair:
 def mallory() -> Pair:
     """A client of another CA."""
     return make("mallory", *LEAF, signer=make("elsewhere"))
+
+
+def expire(pair: Pair) -> None:
+    """Have it signed anew, for a time that is over: `req` cannot."""
+    help_ = subprocess.run(["openssl", "x509", "-help"], capture_output=True, text=True, check=True)
+    over = ["-days", "-1"]  # which OpenSSL 3.5 refuses
+    if "-not_before" in help_.stderr + help_.stdout:
+        begin, end = (datetime.now(UTC) - timedelta(days=days) for days in (3, 1))
+        over = ["-not_before", f"{begin:%Y%m%d%H%M%SZ}", "-not_after", f"{end:%Y%m%d%H%M%SZ}"]
+    sign = ("x509", "-in", pair.certificate, "-signkey", pair.key)
+    openssl(*sign, *over, "-out", pair.certificate)

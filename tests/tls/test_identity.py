@@ -118,11 +118,7 @@ def test_an_expired_certificate_is_taken_and_told() -> None:
 
 def expired() -> pki.Pair:
     pair = pki.make("expired", *pki.LOCAL)
-    # `req` cannot; a request that is signed anew can.
-    pki.openssl(
-        *("x509", "-in", pair.certificate, "-signkey", pair.key, "-days", "-1"),
-        *("-out", pair.certificate),
-    )
+    pki.expire(pair)
     return pair
 
 
