@@ -36,7 +36,7 @@ PACKAGES: Final = {
         "port.proof",
     },
     "desk": {"telnet", "line.api", "line.model", "port", "net"},
-    "login": {"errors", "log", "telnet", "config.values", "net.arrival"},
+    "login": {"errors", "log", "telnet", "config.door_kinds", "net.arrival"},
     "control": {"errors", "log"},
     "record": {"log", "line.model", "device.inotify", "config.schema", "config.sizes", "port"},
     "advertise": {"log", "device.scan", "config.schema"},

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Final
 
-from gatewayd.config.values import user_name_problem
+from gatewayd.config.door_kinds import user_name_problem
 from gatewayd.errors import GatewayError
 from gatewayd.login.users import LONGEST_PASSWORD, read_users, secret, write_users
 

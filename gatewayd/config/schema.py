@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gatewayd.config.door import ClientCertificate, Door, Login, Network, Tls, TlsFiles
+from gatewayd.config.door_kinds import KeyFile, UserName
 from gatewayd.config.kinds import Group, OneOf, OneOrList, ShortOrGroup, Switch, Text, Whole
 from gatewayd.config.model import (
     Address,
@@ -48,12 +49,10 @@ from gatewayd.config.values import (
     ControlPath,
     DevicePath,
     EscapeKind,
-    KeyFile,
     LineKind,
     NetworkKind,
     OnUnplugKind,
     Seconds,
-    UserName,
 )
 from gatewayd.device.match import DeviceMatch
 from gatewayd.line.model import LineSettings, SignalPolicies

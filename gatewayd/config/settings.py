@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gatewayd.config.door import ClientCertificate, Door, Login, Network, Tls, TlsFiles
+from gatewayd.config.door_kinds import KeyFile
 from gatewayd.config.kinds import Group, OneOf, OneOrList, ShortOrGroup, Switch, Text, Whole
 from gatewayd.config.model import Address, LogLimits, RecordConfig
 from gatewayd.config.setting import Setting, Values
@@ -15,7 +16,6 @@ from gatewayd.config.values import (
     BAUDRATES,
     AddressKind,
     HexId,
-    KeyFile,
     NetworkKind,
     NoDsrDtr,
     possible_line,

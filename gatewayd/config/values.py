@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import math
-import posixpath
 import re
 from dataclasses import dataclass, replace
 
@@ -17,7 +16,6 @@ from gatewayd.config.tree import Scalar
 from gatewayd.line.model import FASTEST, LineSettings, Parity, StopBits
 
 LOOPBACK = "127.0.0.1"
-CREDENTIAL = "credential:"
 BAUDRATES = (1, FASTEST)
 """What is beyond is a slip of the finger."""
 SHORT_LINE = re.compile(
@@ -294,31 +292,6 @@ class NetworkKind(ScalarKind[Network]):
         return network
 
 
-class KeyFile(ScalarKind[str]):
-    """The path of a file, from the directory of the configuration on, or the name of a credential
-    that the service manager passes."""
-
-    syntax = "PATH | credential:NAME"
-
-    @property
-    def schema(self) -> Json:
-        return {"type": "string", "minLength": 1, "maxLength": LONGEST_PATH}
-
-    def parse(self, scalar: Scalar) -> str:
-        text = scalar.text
-        if text.startswith(CREDENTIAL):
-            if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}", text[len(CREDENTIAL) :]):
-                raise ValueError(
-                    f"{quoted(text)} names no credential; write credential:NAME, with the NAME of "
-                    "LoadCredential= in the unit"
-                )
-            return text
-        path = posixpath.join(posixpath.dirname(scalar.place.file), text)
-        if not text or not text.isprintable() or len(path.encode()) > LONGEST_PATH:
-            raise ValueError(f"{quoted(text)} cannot be the path of a file; write one")
-        return path
-
-
 class EscapeKind(ScalarKind[bytes]):
     """One or two keys, the first a control key: `^Ec`, `^]`; empty for `none`."""
 
@@ -340,35 +313,6 @@ class EscapeKind(ScalarKind[bytes]):
         if text[1] in "MJ":
             raise ValueError(f"{quoted(text[:2])} is Enter; take another control key")
         return bytes((ord(text[1]) - 64,)) + text[2:].encode()
-
-
-USER_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}"
-"""What somebody may be called who proves his name."""
-
-
-def user_name_problem(name: str) -> str:
-    """What is wrong with a user's name; empty if nothing is."""
-    if re.fullmatch(USER_NAME, name):
-        return ""
-    return (
-        f"{name!r} is no user's name; up to 64 letters (a to z), digits, _ . @ and -, beginning "
-        "with a letter, a digit or _"
-    )
-
-
-class UserName(ScalarKind[str]):
-    """The name of somebody who proves it."""
-
-    syntax = "NAME"
-
-    @property
-    def schema(self) -> Json:
-        return {"type": "string", "pattern": f"^{USER_NAME}$"}
-
-    def parse(self, scalar: Scalar) -> str:
-        if problem := user_name_problem(scalar.text):
-            raise ValueError(problem)
-        return scalar.text
 
 
 class NoDsrDtr(ScalarKind[bool]):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gatewayd.config.values import user_name_problem
+from gatewayd.config.door_kinds import user_name_problem
 from gatewayd.errors import GatewayError
 
 LONGEST_PASSWORD: Final = 256
