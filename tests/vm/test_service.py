@@ -76,7 +76,7 @@ def test_a_wrong_file_fails_the_start_and_says_why(gateway: Gateway) -> None:
     with pytest.raises(MachineError):
         gateway.systemctl("start")
     log = gateway.vm.journal("_SYSTEMD_UNIT=gatewayd.service", f"--since={since}")
-    assert any("gatewayd.yaml:4:5: " in entry["MESSAGE"] for entry in log), log
+    assert any("gatewayd.yaml:5:5: " in entry["MESSAGE"] for entry in log), log
     assert gateway.shown("ExecMainStatus") == "78"
     assert gateway.shown("ActiveState") == "failed", "and is not tried again"
 
@@ -126,7 +126,7 @@ def test_reload_fails_truthfully_and_changes_nothing(gateway: Gateway) -> None:
             f"MESSAGE_ID={Happening.CONFIG_REJECTED.value}", f"--since={since}"
         )
         assert len(log) == 1
-        assert "gatewayd.yaml:6:5: " in log[0]["MESSAGE"]
+        assert "gatewayd.yaml:7:5: " in log[0]["MESSAGE"]
         assert client.set(2400, "7E1") == (2400, "7E1")
 
 
