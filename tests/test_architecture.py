@@ -67,7 +67,7 @@ PACKAGES: Final = {
         "ser2net",
         "export",
         "doctor",
-        "login.users",
+        *("login.users", "login.dialogue"),
         *("metrics.families", "metrics.text", "record.live", "record.reading"),
         *("web", "tls.identity"),
     },

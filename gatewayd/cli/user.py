@@ -10,7 +10,8 @@ from typing import Final
 
 from gatewayd.config.door_kinds import user_name_problem
 from gatewayd.errors import GatewayError
-from gatewayd.login.users import LONGEST_PASSWORD, read_users, secret, write_users
+from gatewayd.login.dialogue import LONGEST_PASSWORD
+from gatewayd.login.users import read_users, secret, write_users
 
 HELP = "add, list or remove those who may log in"
 

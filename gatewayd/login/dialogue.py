@@ -9,6 +9,7 @@ from typing import Final
 TRIES: Final = 3
 LONGEST_NAME: Final = 64
 LONGEST_PASSWORD: Final = 256
+"""Bytes of UTF-8."""
 _ERASE: Final = b"\x08\x7f"
 _KILL: Final = 0x15
 _ENDS: Final = b"\x03\x04"
@@ -55,11 +56,9 @@ Said = Prompt | Judge | GaveUp | Anonymous
 
 
 class Dialogue:
-    """One attempt to log in. `wished` is a name that the client has told unasked, never trusted
-    and only asked a password for; with `optional` an empty name goes on without one."""
+    """One attempt to log in. With `optional` an empty name goes on without one."""
 
-    def __init__(self, wished: str = "", *, optional: bool = False) -> None:
-        self._wished = wished
+    def __init__(self, *, optional: bool = False) -> None:
         self._optional = optional
         self._asks = Asks.NOTHING
         self._typed = bytearray()
@@ -69,9 +68,6 @@ class Dialogue:
 
     def begin(self) -> list[Said]:
         """The first question."""
-        if self._wished:
-            self._name, self._wished = self._wished, ""
-            return self._ask_password(f"login: {self._name}\r\n")
         return self._ask_name()
 
     def typed(self, data: bytes) -> list[Said]:
@@ -128,6 +124,6 @@ class Dialogue:
         self._asks = Asks.NAME
         return [Prompt(f"{before}{Asks.NAME.value}", shown=True)]
 
-    def _ask_password(self, before: str = "") -> list[Said]:
+    def _ask_password(self) -> list[Said]:
         self._asks = Asks.PASSWORD
-        return [Prompt(f"{before}{Asks.PASSWORD.value}", shown=False)]
+        return [Prompt(Asks.PASSWORD.value, shown=False)]

@@ -20,8 +20,6 @@ from typing import Final
 from gatewayd.config.door_kinds import user_name_problem
 from gatewayd.errors import GatewayError
 
-LONGEST_PASSWORD: Final = 256
-"""Bytes of UTF-8."""
 MOST_USERS: Final = 1000
 _SALT_BYTES: Final = 16
 _HASH_BYTES: Final = 32

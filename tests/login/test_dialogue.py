@@ -70,13 +70,6 @@ def test_giving_up(key: bytes) -> None:
     assert dialogue.typed(b"alice\rx\r") == []
 
 
-def test_a_name_that_was_wished() -> None:
-    dialogue = Dialogue("alice")
-    assert dialogue.begin() == [Prompt("login: alice\r\npassword: ", shown=False)]
-    assert dialogue.typed(b"x\r") == [AFTER, Judge("alice", b"x")]
-    assert dialogue.judged(good=False) == [Prompt("login incorrect\r\nlogin: ", shown=True)]
-
-
 def test_going_on_without_a_name() -> None:
     dialogue = Dialogue()
     dialogue.begin()
