@@ -28,7 +28,7 @@ PACKAGES: Final = {
     "line": {"errors"},
     "comport": {"line.model", "line.pending"},
     "device": {"errors", "log"},
-    "config": {"errors", "line.model", "device.match"},
+    "config": {"errors", "credentials", "line.model", "device.match"},
     "port": {"log", "telnet", "line.api", "line.model", "line.pending", "comport", "config.schema"},
     "net": {"errors", "log", "telnet", "line.api", "config.schema", "port"},
     "tls": {

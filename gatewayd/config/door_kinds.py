@@ -11,8 +11,7 @@ from gatewayd.config.problem import quoted
 from gatewayd.config.setting import Json
 from gatewayd.config.tree import Scalar
 from gatewayd.config.values import LONGEST_PATH
-
-CREDENTIAL: Final = "credential:"
+from gatewayd.credentials import CREDENTIAL
 
 USER_NAME: Final = r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}"
 """What somebody may be called who proves his name."""
