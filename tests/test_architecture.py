@@ -51,6 +51,7 @@ PACKAGES: Final = {
     "demo": set[str](),
     "ser2net": {"errors", "line.model", "device.match", "config"},
     "export": {"errors", "line.model", "device", "config.schema", "advertise.services"},
+    "fleet": {"errors", "advertise.services"},
     "doctor": {"errors", "credentials", "device", "tls.identity", "config.schema"},
     "cli": {
         "errors",
@@ -66,6 +67,7 @@ PACKAGES: Final = {
         "demo",
         "ser2net",
         "export",
+        "fleet",
         "doctor",
         *("login.users", "login.dialogue"),
         *("metrics.families", "metrics.text", "record.live", "record.reading"),
@@ -82,7 +84,7 @@ LIBRARIES: Final = {
     "systemd": {"service.systemd"},
     "h11": {"web.http"},
     "wsproto": {"web.websocket"},
-    "jeepney": {"advertise.bus", "advertise.avahi"},
+    "jeepney": {"advertise.bus", "advertise.avahi", "fleet.browse"},
     "ssl": {
         "tls.maker",
         "tls.identity",

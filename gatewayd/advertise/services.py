@@ -17,6 +17,7 @@ from gatewayd.device.scan import SerialDevice
 IOSTREAM: Final = "_iostream._tcp"
 SCPI_RAW: Final = "_scpi-raw._tcp"
 GATEWAYD: Final = "_gatewayd._tcp"
+TELNET: Final = "_telnet._tcp"
 LONGEST_NAME: Final = 63
 """Bytes of the name of a service (RFC 6763, 4.1.1)."""
 LONGEST_TEXT: Final = 255
@@ -57,9 +58,9 @@ def of_port(
 
     `host` is the name of the machine on the link. Without `held` nothing is said about that.
     """
-    reachable = [(face, at) for face, at in listeners if not _on_loopback(at)]
-    rfc2217 = [at for face, at in reachable if face is Face.RFC2217]
-    raw = [at for face, at in reachable if face is Face.RAW]
+    listeners = tuple(listeners)
+    rfc2217 = reachable(at for face, at in listeners if face is Face.RFC2217)
+    raw = reachable(at for face, at in listeners if face is Face.RAW)
     name = f"{port.name} on {host}"
     ours = [f"port={port.name}"] + ([] if held is None else [f"held={held:d}"])
     stack = STACKS[Face.RFC2217 if rfc2217 else Face.RAW]
@@ -76,9 +77,14 @@ def of_gateway(host: str, txt: Iterable[str]) -> Service:
     return Service(_cut(host, LONGEST_NAME), GATEWAYD, 0, tuple(txt))
 
 
-def exposed(listeners: Iterable[tuple[Face, Address]]) -> bool:
-    """Whether there is anything to tell: something listens where other machines reach it."""
-    return any(not _on_loopback(at) for _, at in listeners)
+def of_desk(desk: Iterable[Address], host: str) -> tuple[Service, ...]:
+    """The front desk, where other machines reach it."""
+    return tuple(_services(host, TELNET, reachable(desk), ["provider=gatewayd"]))
+
+
+def reachable(addresses: Iterable[Address]) -> list[Address]:
+    """Those of `addresses` that other machines can reach."""
+    return [at for at in addresses if not _on_loopback(at)]
 
 
 def _services(

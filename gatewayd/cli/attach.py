@@ -14,6 +14,7 @@ from gatewayd.cli.terminal import Program, Screen, pump
 from gatewayd.control.client import ANSWER_S, ControlClientError, Conversation
 from gatewayd.control.own import find_path
 from gatewayd.errors import GatewayError
+from gatewayd.fleet.remote import become, place
 
 HELP = "go to a port, or choose one, in this terminal"
 
@@ -28,13 +29,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="for sshd's ForceCommand: the port is what ssh was asked to run",
     )
-    parser.add_argument("port", metavar="PORT", nargs="?", default="", help="the port's name")
+    parser.add_argument(
+        "port",
+        metavar="[HOST/]PORT",
+        nargs="?",
+        default="",
+        help="the port's name; HOST/ alone is the desk of another gateway, reached by ssh",
+    )
 
 
 def main(args: argparse.Namespace) -> int:
     """Until the session is over. Raises GatewayError."""
     port = asked_by_ssh(os.environ) if args.ssh else args.port
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    there = None if args.ssh else place(port, desk=True)
+    if there is not None:
+        become(there.host, "attach", *filter(None, (there.port,)), terminal=terminal)
     if not terminal and not port:
         raise GatewayError("there is no terminal here: name a port, or use ssh -t")
     if port and not _NAME.fullmatch(port):

@@ -11,6 +11,7 @@ import re
 
 from gatewayd.control.client import call
 from gatewayd.control.own import find_path
+from gatewayd.fleet.remote import become, place
 
 HELP = "keep a port for somebody for a time"
 
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the machine whose clients may hold the port",
     )
     add("--json", action="store_true", help="print the lease as JSON")
-    add("port", metavar="PORT", help="the port's name")
+    add("port", metavar="[HOST/]PORT", help="the port's name; with HOST/ there, over ssh")
 
 
 def _user() -> str:
@@ -70,7 +71,13 @@ def _host(text: str) -> str:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print until when. Raises Refused when it is leased to somebody else."""
+    """Print until when. Raises GatewayError, as when it is leased to somebody else."""
+    there = place(args.port)
+    if there is not None:
+        options = [f"--for={args.seconds}s", f"--as={args.holder}", f"--note={args.note}"]
+        options += [f"--from={args.host}"] if args.host else []
+        options += ["--json"] if args.json else []
+        become(there.host, "lease", *options, "--", there.port, terminal=False)
     answer = call(
         args.control or find_path(),
         "Lease",

@@ -30,6 +30,7 @@ COMMANDS = {
     "reload": "put the configuration file in force in the running daemon",
     "attach": "go to a port, or choose one, in this terminal",
     "who": "show who holds each port, who watches, and for whom it is kept",
+    "ls": "list the gateways and ports on the network",
     "kick": "end the session that holds a port, or those that watch it",
     "lease": "keep a port for somebody for a time",
     "free": "end the lease of a port",

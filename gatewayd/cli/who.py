@@ -21,12 +21,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `gatewayd who`."""
     parser.add_argument("--control", metavar="PATH", help="the daemon's control socket")
     parser.add_argument("--json", action="store_true", help="print it as JSON")
+    parser.add_argument(
+        "--all", action="store_true", help="of all gateways on the network, asked over ssh"
+    )
     parser.add_argument("port", metavar="PORT", nargs="*", help="only these ports")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print it; 1 when a named port does not exist. Raises ControlClientError."""
-    ports = call(args.control or find_path(), "Status")["ports"]
+    """Print it; 1 when a named port does not exist, or a gateway gave no answer.
+
+    Raises GatewayError.
+    """
+    complete = True
+    if args.all:
+        ports, complete = _everywhere()
+    else:
+        ports = call(args.control or find_path(), "Status")["ports"]
     missing = set(args.port) - {port["name"] for port in ports}
     if missing:
         print(f"no such port: {', '.join(sorted(missing))}", file=sys.stderr)
@@ -35,9 +45,22 @@ def main(args: argparse.Namespace) -> int:
     if args.json:
         keys = ("name", "state", "session", "watchers", "lease")
         print(json.dumps([{key: port[key] for key in keys} for port in ports], indent=2))
-        return 0
-    print("\n".join(table(ports, now=datetime.now().astimezone())))
-    return 0
+    else:
+        print("\n".join(table(ports, now=datetime.now().astimezone())))
+    return 0 if complete else 1
+
+
+def _everywhere() -> tuple[list[dict[str, Any]], bool]:
+    """The ports of all gateways, called HOST/PORT, and whether all of these answered."""
+    from gatewayd.cli.ls import everybody, found
+
+    answers, complete = everybody(found())
+    ports = [
+        {**port, "name": f"{host}/{port['name']}"}
+        for host, ports in answers.items()
+        for port in ports
+    ]
+    return ports, complete
 
 
 def table(ports: Sequence[Mapping[str, Any]], *, now: datetime) -> list[str]:

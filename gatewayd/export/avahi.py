@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Final
 from xml.sax.saxutils import escape
 
-from gatewayd.advertise.services import Service, exposed, of_port
+from gatewayd.advertise.services import Service, of_port, reachable
 from gatewayd.config.schema import Advertise, Config
 from gatewayd.export.model import Export, Here, loopback_only
 
@@ -26,7 +26,7 @@ def export(config: Config, here: Here) -> Export:
     for port in config.ports:
         if port.advertise is Advertise.NO:
             continue
-        if not exposed(port.listeners):
+        if not reachable(at for _, at in port.listeners):
             remarks.append(loopback_only(port.name, "what looks for services"))
             continue
         by_name: dict[str, list[Service]] = {}

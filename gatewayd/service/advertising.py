@@ -119,14 +119,20 @@ class Advertising:
         )
 
     def _of_gateway(self, host: str) -> tuple[Service, ...]:
-        """Its advert, as long as there may be one of a port, now or when its device comes."""
+        """Its advert, as long as there may be one of a port, now or when its device comes; and the
+        desk's."""
         wanted = [
             one
             for one in self._gateway.served.values()
-            if services.wanted(self._config, one.port.config) and services.exposed(_listeners(one))
+            if services.wanted(self._config, one.port.config)
+            and services.reachable(at for _, at in _listeners(one))
         ]
-        txt = (f"version={__version__}", f"ports={len(wanted)}")
-        return (services.of_gateway(host, txt),) if wanted else ()
+        if not wanted:
+            return ()
+        txt = [f"version={__version__}", f"ports={len(wanted)}"]
+        txt += [f"metrics={at.port}" for at in services.reachable(self._config.metrics)[:1]]
+        desk = [at for at in self._config.desk if _is_plain(at.door.tls)]
+        return services.of_gateway(host, txt), *services.of_desk(desk, host)
 
     def _held(self, name: str, held: bool) -> bool:
         """What to tell of whether the port is held, now or in a while."""
@@ -141,6 +147,10 @@ class Advertising:
 
 
 def _listeners(served: Served) -> list[tuple[Face, Address]]:
-    # Those who look for ports do not speak TLS.
-    plain = (one for one in served.listeners if one.door.tls in (Tls.NONE, Tls.OPTIONAL))
+    plain = (one for one in served.listeners if _is_plain(one.door.tls))
     return [(listener.face, listener.address) for listener in plain]
+
+
+def _is_plain(tls: Tls) -> bool:
+    """Those who look for ports do not speak TLS."""
+    return tls in (Tls.NONE, Tls.OPTIONAL)

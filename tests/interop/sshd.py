@@ -7,10 +7,9 @@ import os
 import pwd
 import shlex
 import shutil
-import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -47,10 +46,23 @@ class Sshd:
             *(("--", *asked) if asked else ()),
         ]
 
+    def known_as(self, name: str, address: str = "127.0.0.1") -> str:
+        """A part of ssh's configuration by which the server is called `name`."""
+        return (
+            f"Host {name}\n HostName {address}\n Port {self._port}\n User {self._user}\n"
+            f" IdentityFile {self._directory}/key\n IdentitiesOnly yes\n"
+            f" UserKnownHostsFile {self._directory}/known\n StrictHostKeyChecking no\n"
+        )
+
 
 @contextlib.contextmanager
-def sshd(directory: Path, force: str) -> Iterator[Sshd]:
-    """Serve; whoever logs in gets `force`. Skips where there is none."""
+def sshd(
+    directory: Path, force: str, *, entering: Sequence[str | Path] = (), address: str = "127.0.0.1"
+) -> Iterator[Sshd]:
+    """Serve; whoever logs in gets `force`. Skips where there is none.
+
+    `entering` begins the command line of what is to run elsewhere, with an `address` there.
+    """
     program = FETCHED / "openssh-server/usr/sbin/sshd"
     if not program.exists() or not shutil.which("ssh-keygen"):
         pytest.skip("openssh is not fetched; ./dev test does that")
@@ -61,7 +73,7 @@ def sshd(directory: Path, force: str) -> Iterator[Sshd]:
     (port,) = free_ports(1)
     config = directory / "sshd_config"
     config.write_text(
-        f"ListenAddress 127.0.0.1:{port}\nHostKey {directory}/host\nPidFile none\n"
+        f"ListenAddress {address}:{port}\nHostKey {directory}/host\nPidFile none\n"
         f"AuthorizedKeysFile {directory}/authorized\nStrictModes no\nUsePAM no\n"
         f"PermitRootLogin prohibit-password\nPasswordAuthentication no\nForceCommand {force}\n"
     )
@@ -79,10 +91,10 @@ def sshd(directory: Path, force: str) -> Iterator[Sshd]:
         command = _as_root(directory, command)
     with (directory / "sshd.log").open("wb") as log:
         server = subprocess.Popen(
-            command, stderr=log, env={**os.environ, "LD_LIBRARY_PATH": libraries}
+            [*entering, *command], stderr=log, env={**os.environ, "LD_LIBRARY_PATH": libraries}
         )
     try:
-        _wait_for(port, server, directory / "sshd.log")
+        _wait_for(server, directory / "sshd.log")
         yield Sshd(directory, port, user)
     finally:
         server.terminate()
@@ -99,12 +111,11 @@ def _as_root(directory: Path, command: list[str]) -> list[str]:
     return ["unshare", "--mount", "sh", "-c", _PREPARE, "sh", str(passwd), str(shadow), *command]
 
 
-def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_for(server: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + PATIENCE
     while server.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as sock:
-            if sock.recv(3):
-                return
+        if "Server listening on" in log.read_text():
+            return
         time.sleep(0.05)
     text = log.read_text()
     if "unshare" in text or "mount:" in text:
