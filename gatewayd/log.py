@@ -77,6 +77,8 @@ class Happening(enum.Enum):
     """The page listens, let somebody in or type, or refused somebody."""
     ADDRESS_REFUSED = "bd86f395cac84d929b68b896770fe7f1"
     """A client came from an address that may not come."""
+    CROWDED = "3144aa5040ec444689364686329afe95"
+    """Clients were turned away because too many came in a second."""
     HANDSHAKE_FAILED = "7dfc7d8ad00445a288ae7a2cb14b4b19"
     """A client could not be agreed with on TLS."""
     LOGIN_FAILED = "130734c30c334219a8ff3e9e41768829"

@@ -40,7 +40,7 @@ PACKAGES: Final = {
     "control": {"errors", "log"},
     "record": {"log", "line.model", "device.inotify", "config.schema", "config.sizes", "port"},
     "advertise": {"log", "device.scan", "config.schema"},
-    "metrics": {"log", "config.schema", "net.address"},
+    "metrics": {"log", "config.schema", "net.address", "net.admission"},
     "service": {
         *("errors", "log", "line", "device", "config", "port", "net", "control", "record"),
         *("advertise", "metrics", "tls", "desk", "login", "credentials"),

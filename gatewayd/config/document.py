@@ -27,13 +27,14 @@ from gatewayd.config.settings import (
     LINE_SETTINGS,
     LOG_SETTINGS,
     MATCH_SETTINGS,
+    METRICS_SPOT,
     RECORD_SETTINGS,
     SIGNAL_SETTINGS,
     SPOT,
     TLS_SETTINGS,
 )
 from gatewayd.config.tree import Mapping, Node, Scalar, Sequence, noun
-from gatewayd.config.values import AddressKind, Version
+from gatewayd.config.values import Version
 
 FACES = {face.value for face in Face}
 PORT_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
@@ -171,11 +172,7 @@ def _address_uses(
     uses = []
     for setting in settings:
         kind, node = setting.kind, values.nodes.get(setting.key)
-        if (
-            node is None
-            or not isinstance(kind, OneOrList)
-            or kind.item not in (SPOT, AddressKind())
-        ):
+        if node is None or not isinstance(kind, OneOrList) or kind.item not in (SPOT, METRICS_SPOT):
             continue
         for item in node.items if isinstance(node, Sequence) else (node,):
             with contextlib.suppress(ConfigError):

@@ -23,7 +23,8 @@ def with_lists(config: Config) -> Config:
     may come, where that can be proved: that of its port."""
     ports = tuple(_with_lists(config, port) for port in config.ports)
     desk = tuple(_listed((), address, config.allow) for address in config.desk)
-    return replace(config, ports=ports, desk=desk)
+    metrics = tuple(_listed((), address, config.allow) for address in config.metrics)
+    return replace(config, ports=ports, desk=desk, metrics=metrics)
 
 
 def _with_lists(config: Config, port: PortConfig) -> PortConfig:
@@ -52,11 +53,22 @@ def unguarded(config: Config) -> list[Problem]:
         for face, address in port.listeners
     ]
     addresses += [("desk", True, (), address) for address in config.desk]
-    return [
+    problems = [
         Problem(address.where, f"{key}: {text}")
         for key, telnet, users, address in addresses
         for text in (*_lacks(config, telnet, users, address), *open_to_all(address))
     ]
+    problems += [
+        Problem(
+            address.where,
+            f"metrics: {address} can be reached from other machines, in clear text and by anybody; "
+            f"write {at_length(address, 'allow: [NETWORK/BITS]')} for those who scrape, or with "
+            "clear_text: true in its place if that is meant",
+        )
+        for address in config.metrics
+        if _is_open(address)
+    ]
+    return problems
 
 
 def _lacks(config: Config, telnet: bool, users: tuple[str, ...], address: Address) -> Iterator[str]:
@@ -100,14 +112,18 @@ def _lacks_for_login(
 
 def open_to_all(address: Address) -> Iterator[str]:
     """Why an address may not be open as it is, and what would do."""
-    door = address.door
-    in_clear = door.tls in (Tls.NONE, Tls.OPTIONAL)
-    if exposed(address) and in_clear and not door.allow and not door.clear_text:
+    if _is_open(address):
         yield (
             f"{address} can be reached from other machines, in clear text and by anybody; write "
             f"{at_length(address)} for TLS, or with allow: [NETWORK/BITS] in its place for some, "
             "or with clear_text: true if that is meant"
         )
+
+
+def _is_open(address: Address) -> bool:
+    door = address.door
+    in_clear = door.tls in (Tls.NONE, Tls.OPTIONAL)
+    return exposed(address) and in_clear and not door.allow and not door.clear_text
 
 
 def at_length(address: Address, how: str = "tls: implicit") -> str:

@@ -31,6 +31,7 @@ from gatewayd.config.settings import (
     LINE_SETTINGS,
     LOG_SETTINGS,
     MATCH_SETTINGS,
+    METRICS_SPOT,
     RECORD_SETTINGS,
     SIGNAL_SETTINGS,
     SPOT,
@@ -45,7 +46,6 @@ from gatewayd.config.settings import (
 from gatewayd.config.sharing import BusyKind, IdleKind
 from gatewayd.config.sizes import Size
 from gatewayd.config.values import (
-    AddressKind,
     ControlPath,
     DevicePath,
     EscapeKind,
@@ -307,7 +307,7 @@ class Config:
         fallback=RecordConfig(),
     )
     metrics: tuple[Address, ...] = key(
-        OneOrList(AddressKind()),
+        OneOrList(METRICS_SPOT),
         "Where what is counted can be scraped by Prometheus; without a host on loopback only.",
         example="9317",
         default="none",
@@ -346,6 +346,13 @@ class Config:
         example="10.1.0.0/16",
         default="any",
         fallback=(),
+    )
+    accept_rate: int = key(
+        Whole(0, 10_000),
+        "How many connections a second another machine may make; eight times as many in all, and 0 "
+        "for any number.",
+        example="10",
+        default="50",
     )
     advertise: bool = key(
         Switch(),

@@ -273,3 +273,14 @@ def build_tls(values: Values) -> TlsFiles:
 
 SPOT = ShortOrGroup(AddressKind(), Group(ADDRESS_SETTINGS, build_address))
 """An address, in short or at length."""
+
+METRICS_SETTINGS: tuple[Setting[Any], ...] = (LISTEN, ALLOW, CLEAR_TEXT)
+
+
+def build_metrics_address(values: Values) -> Address:
+    """Where metrics are, of a mapping: there is no TLS and no login."""
+    return replace(values[LISTEN], door=Door(allow=values[ALLOW], clear_text=values[CLEAR_TEXT]))
+
+
+METRICS_SPOT = ShortOrGroup(AddressKind(), Group(METRICS_SETTINGS, build_metrics_address))
+"""The same where metrics are."""

@@ -14,6 +14,7 @@ from gatewayd.metrics import http
 from gatewayd.metrics.http import BadRequest
 from gatewayd.metrics.text import Form
 from gatewayd.net.address import bind, exposed
+from gatewayd.net.admission import refused
 
 REQUEST_S: Final = 2.0
 """A request is there within so long, or the connection ends."""
@@ -34,6 +35,8 @@ class MetricsServer:
 
     def __init__(self, address: Address, make: Make) -> None:
         self._address = address
+        self.door = address.door
+        """Who may come: others get no byte."""
         self._make = make
         self._loopback = not exposed(address.host)
         self._loop = asyncio.get_running_loop()
@@ -47,7 +50,8 @@ class MetricsServer:
         self._resume()
         happening, text = Happening.LISTENING, "metrics on %s, for this machine only"
         if not self._loopback:
-            text = "metrics on %s, in clear text and without login for whoever can reach it"
+            who = "those of allow" if self.door.allow else "whoever can reach it"
+            text = f"metrics on %s, in clear text and without login for {who}"
             happening = Happening.EXPOSED
         note(happening, text, self._address)
 
@@ -69,7 +73,7 @@ class MetricsServer:
     def _accept(self) -> None:
         assert self._sock is not None
         try:
-            sock, _ = self._sock.accept()
+            sock, peer = self._sock.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return
         except OSError as error:
@@ -77,6 +81,9 @@ class MetricsServer:
             note(Happening.FAULT, text, error, RETRY_S, level=logging.WARNING)
             self._loop.remove_reader(self._sock.fileno())
             self._pause = self._loop.call_later(RETRY_S, self._resume)
+            return
+        if refused(self.door, peer):
+            sock.close()
             return
         sock.setblocking(False)
         if len(self._visits) >= VISITS:

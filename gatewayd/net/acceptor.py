@@ -11,9 +11,9 @@ from typing import Any, Final
 from gatewayd.config.schema import Address, Door
 from gatewayd.log import Happening, note
 from gatewayd.net.address import BindError, bind
-from gatewayd.net.admission import Verdict, decide
+from gatewayd.net.admission import refused
+from gatewayd.net.pace import Turnstile
 from gatewayd.net.tcp import expect_peer, peer_name
-from gatewayd.port.proof import Proof
 
 AT_ONCE: Final = 8
 """Clients that are accepted before others have their turn."""
@@ -24,7 +24,8 @@ _OPEN: Final = Door()
 class Acceptor:
     """Gives each client to `admit(socket, peername)`, which may raise.
 
-    `peer_timeout()` is how long one may vanish without a word, in seconds; `name` is for the log.
+    `peer_timeout()` is how long one may vanish without a word, in seconds; `name` is for the log,
+    and `turnstile` says whether too many come.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Acceptor:
         peer_timeout: Callable[[], float],
         name: str,
         door: Door = _OPEN,
+        turnstile: Turnstile | None = None,
     ) -> None:
         self.socket = sock
         host, number = sock.getsockname()[:2]
@@ -44,6 +46,7 @@ class Acceptor:
         self._name = name
         self.door = door
         """How clients come in: who is not to come gets no byte."""
+        self._turnstile = turnstile
         self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
         self._complained = ""
@@ -98,13 +101,14 @@ class Acceptor:
                 sock.close()
 
     def _receive(self, sock: socket.socket, address: tuple[Any, ...]) -> None:
-        if self.door.allow and decide(self.door, address[0], Proof()) is Verdict.NO:
-            text, happening = "refused: its address is not in allow", Happening.ADDRESS_REFUSED
-            peer, level = peer_name(address), logging.WARNING
-            note(happening, text, port=self._name, peer=peer, level=level)
+        turnstile = self._turnstile
+        peer = peer_name(address)
+        if refused(self.door, address, self._name) or (
+            turnstile is not None and not turnstile.lets(address[0], self._name, peer)
+        ):
             sock.close()
         else:
-            self._admit(sock, peer_name(address))
+            self._admit(sock, peer)
 
     def _hold_off(self, error: Exception) -> None:
         """Out of descriptors or memory: clients wait in the backlog for a while."""

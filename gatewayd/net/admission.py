@@ -1,12 +1,16 @@
-"""Who may come in at a door: the decision alone."""
+"""Who may come in at a door: the decision, and what is told of who may not even connect."""
 
 from __future__ import annotations
 
 import enum
 import ipaddress
+import logging
 from collections.abc import Iterable
+from typing import Any
 
 from gatewayd.config.schema import ClientCertificate, Door, Login, Network, Tls
+from gatewayd.log import Happening, note
+from gatewayd.net.tcp import peer_name
 from gatewayd.port.proof import Proof
 
 
@@ -32,6 +36,15 @@ def decide(door: Door, host: str, proof: Proof) -> Verdict:
     if door.users and proof.name not in door.users:
         return Verdict.PROMPT if not proof.name and door.login is not Login.NONE else Verdict.NO
     return Verdict.YES
+
+
+def refused(door: Door, peer: tuple[Any, ...], port: str | None = None) -> bool:
+    """Whether who came from the address `peer` gets no byte; it is in the log then, with `port`."""
+    if not door.allow or decide(door, peer[0], Proof()) is not Verdict.NO:
+        return False
+    text, happening = "refused: its address is not in allow", Happening.ADDRESS_REFUSED
+    note(happening, text, port=port, peer=peer_name(peer), level=logging.WARNING)
+    return True
 
 
 def within(host: str, networks: Iterable[Network]) -> bool:

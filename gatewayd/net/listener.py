@@ -12,6 +12,7 @@ from gatewayd.net.address import exposed
 from gatewayd.net.arrival import MakeStep
 from gatewayd.net.entrance import Entrance
 from gatewayd.net.lobby import Lobby
+from gatewayd.net.pace import Turnstile
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.port import Port
 
@@ -33,6 +34,7 @@ class Listener(Acceptor, Entrance):
         way: Sequence[MakeStep] = (),
         lobby: Lobby | None = None,
         way_of: WayOf | None = None,
+        turnstile: Turnstile | None = None,
     ) -> None:
         """`way_of` makes the way in of the door that the configuration has there, if it has one."""
         Entrance.__init__(
@@ -44,6 +46,7 @@ class Listener(Acceptor, Entrance):
             lambda sock, peername: self.admit(sock, self.newcomer(peername)),
             peer_timeout=lambda: port.config.peer_timeout,
             name=port.name,
+            turnstile=turnstile,
         )
         self._way_of = way_of
 

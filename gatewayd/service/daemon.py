@@ -100,6 +100,7 @@ class Daemon:
         gateway = self._gateway = Gateway(store)
         doors = gateway.doors
         gateway.escape = self._config.escape
+        gateway.turnstile.rate = self._config.accept_rate
         recording = self._recording = Recording(gateway, self._config.record)
         leases = Leases(gateway, store)
         inherited = Inheritance(systemd.listen_fds())
@@ -263,6 +264,7 @@ class Daemon:
 
     def _open_desk(self, config: Config) -> None:
         self._gateway.escape = config.escape
+        self._gateway.turnstile.rate = config.accept_rate
         if config.desk or self._gateway.desk is not None:
             from gatewayd.service.fronting import desk_of
 

@@ -110,6 +110,7 @@ class FrontDesk:
             peer_timeout=lambda: PEER_TIMEOUT_S,
             name=_Desk.NAME,
             door=address.door,
+            turnstile=self._gateway.turnstile,
         )
         self._outside[address] = acceptor, desk
         acceptor.resume()

@@ -21,6 +21,7 @@ from gatewayd.net.connection import Connection
 from gatewayd.net.entrance import Entrance
 from gatewayd.net.listener import Listener
 from gatewayd.net.lobby import Lobby
+from gatewayd.net.pace import Turnstile
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.phase import Phase
 from gatewayd.port.port import Port
@@ -128,6 +129,7 @@ class Gateway:
         self._gatherers = Gatherers(self.loop)
         self.next_number = count(1).__next__
         self._lobby = Lobby()
+        self.turnstile = Turnstile(self.loop)
         self.escape = b""
         """The keys that come before a command at the desk."""
         self.desk: Desk | None = None
@@ -186,6 +188,7 @@ class Gateway:
             watch=self.sockets,
             lobby=self._lobby,
             way_of=self.doors.way,
+            turnstile=self.turnstile,
         )
         served.listeners.append(listener)
         listener.start()

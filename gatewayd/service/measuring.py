@@ -40,8 +40,10 @@ class Measuring:
 
     def leave(self, addresses: tuple[Address, ...]) -> None:
         """Serve at no others than these: what is given up is free at once."""
-        for address in self._servers.keys() - set(addresses):
-            self._servers.pop(address).close()
+        wanted = {address: address.door for address in addresses}
+        for address, server in tuple(self._servers.items()):
+            if wanted.get(address) != server.door:
+                self._servers.pop(address).close()
 
     def _open(self) -> None:
         if self._retry is not None:

@@ -38,6 +38,17 @@ def test_an_address_at_length() -> None:
     assert (short.where, long.where) == (Place("d/f", 4, 36), Place("d/f", 4, 51))
 
 
+def test_metrics_say_who_may_scrape_them() -> None:
+    (told,) = problems("raw: 1", "metrics: 0.0.0.0:9317\n")
+    assert told.startswith("d/f:2:10: metrics: 0.0.0.0:9317 can be reached from other machines")
+    for how in ("allow: [10.0.0.0/8]", "clear_text: true"):
+        assert of("raw: 1", f"metrics: {{listen: 0.0.0.0:9317, {how}}}\n").metrics[0].port == 9317
+    (at,) = of("raw: 1", "allow: 10.0.0.0/8\nmetrics: 0.0.0.0:9317\n").metrics
+    assert [str(network) for network in at.door.allow] == ["10.0.0.0/8"]
+    (told,) = problems("raw: 1", "metrics: {listen: 9317, tls: implicit}\n")
+    assert "tls" in told
+
+
 def test_paths_begin_at_the_directory_of_the_file() -> None:
     top = "tls: {certificate: tls/a.crt, key: /etc/a.key, client_ca: 'credential:ca'}\n"
     assert of("raw: 1", top).tls == TlsFiles("d/tls/a.crt", "/etc/a.key", "credential:ca")

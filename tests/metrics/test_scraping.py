@@ -57,6 +57,20 @@ def scrape(
         connection.close()
 
 
+def test_who_is_not_in_the_list_is_told_nothing(bench: Bench) -> None:
+    top = f"metrics: {{listen: {bench.metrics}, allow: 127.0.0.2}}\n"
+    with Running(bench.directory, bench.port, top=top) as daemon:
+        daemon.wait_for(f"metrics on 127.0.0.1:{bench.metrics}")
+        with pytest.raises((ConnectionError, http.client.BadStatusLine)):
+            scrape(bench.metrics)
+        daemon.wait_for("refused: its address is not in allow")
+        source = ("127.0.0.2", 0)
+        address = ("127.0.0.1", bench.metrics)
+        with socket.create_connection(address, PATIENCE, source_address=source) as client:
+            client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            assert receive(client, 12) == b"HTTP/1.1 200"
+
+
 def test_what_passes_is_counted(bench: Bench) -> None:
     with bench.serve() as daemon:
         daemon.wait_for("psu1: .* open, ")

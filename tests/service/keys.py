@@ -323,6 +323,11 @@ async def is_pressed_first(house: House, caller: Caller) -> None:
     assert house.gateway.escape == b"\x1d"
 
 
+async def lets_few_come(house: House, caller: Caller) -> None:
+    come = [house.gateway.turnstile.lets("192.0.2.1", "psu1", "192.0.2.1:1") for _ in range(13)]
+    assert come.count(True) == 12
+
+
 def two_certificates(directory: Path) -> None:
     for name in ("one", "other"):
         pki.make(f"{name}.example", directory=directory)
@@ -438,6 +443,7 @@ GATEWAY: Final = (
     Row("users", "users", "others", knows_the_others, LOGIN, prepare=two_files_of_users),
     Row("desk", "{one}", "{other}", is_told_at_the_desk),
     Row("escape", "^Ec", "^]", is_pressed_first),
+    Row("accept_rate", "50", "2", lets_few_come),
     Row(
         "tls",
         "{{certificate: one.example.crt, key: one.example.key}}",
