@@ -73,6 +73,7 @@ PACKAGES: Final = {
         *("metrics.families", "metrics.text", "record.live", "record.reading"),
         *("web", "tls.identity"),
     },
+    "labgrid": {"errors", "control"},
     "__main__": {"cli"},
 }
 """From the bottom up: each package, and what of the packages above it in this table it may use."""
@@ -94,6 +95,8 @@ LIBRARIES: Final = {
         "web.server",
         "cli.web",
     },
+    "grpc": {"labgrid.agent"},
+    "labgrid": {"labgrid.agent"},
     "ctypes": {"device.inotify", "line.modem"},
 }
 """What is not Python's own, or is not Python, and the modules that may import it."""

@@ -47,12 +47,12 @@ class Labgrid:
 
 
 @contextmanager
-def coordinator(directory: Path) -> Iterator[Labgrid]:
-    """A coordinator that keeps its places in `directory`; skips where labgrid is not fetched."""
+def coordinator(directory: Path, port: int = 0) -> Iterator[Labgrid]:
+    """A coordinator that keeps its places in `directory`, on a free `port` if none is given; skips
+    where labgrid is not fetched."""
     if not PROGRAMS.exists():
         pytest.skip("labgrid is not fetched; ./dev test does that")
-    (port,) = free_ports(1)
-    address = f"127.0.0.1:{port}"
+    address = f"127.0.0.1:{port or free_ports(1)[0]}"
     with Watched([PROGRAMS / "labgrid-coordinator", "-l", address], directory=directory) as running:
         running.wait_for("Coordinator ready")
         yield Labgrid(address)
@@ -65,4 +65,15 @@ def exporter(labgrid: Labgrid, resources: Path, name: str) -> Iterator[Watched]:
     argv = [program, "-c", labgrid.address, "-n", name, str(resources)]
     with Watched(argv, directory=resources.parent) as running:
         running.wait_for("Exporter ready")
+        yield running
+
+
+@contextmanager
+def agent(labgrid: Labgrid, control: Path, name: str) -> Iterator[Watched]:
+    """gatewayd-labgrid for the gatewayd at `control`."""
+    options = ("-c", labgrid.address, "-n", name, "--control", str(control))
+    with Watched(
+        [PROGRAMS / "python", "-m", "gatewayd.labgrid", *options], directory=ROOT
+    ) as running:
+        running.wait_for("is ready")
         yield running
