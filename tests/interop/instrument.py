@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
 
+from tests import master
+
 PATIENCE = 20.0
 """Seconds after which something that should happen counts as not happening."""
 
@@ -92,8 +94,7 @@ class Instrument:
         if not self._ready(selectors.EVENT_READ, deadline):
             seen = bytes(self._read_ahead)
             raise AssertionError(f"waited for {what}, got {len(seen)} bytes: ...{seen[-200:]!r}")
-        with contextlib.suppress(BlockingIOError):
-            self._read_ahead += os.read(self.descriptor, 65536)
+        self._read_ahead += master.read(self.descriptor, 65536, deadline)
 
     def _take(self, count: int) -> bytes:
         taken = bytes(self._read_ahead[:count])

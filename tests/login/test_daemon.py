@@ -14,6 +14,7 @@ import pytest
 import serial
 
 from gatewayd.login.users import secret, write_users
+from tests import master
 from tests.cli.program import gatewayd
 from tests.interop.gateway import free_ports
 from tests.interop.served import program
@@ -96,7 +97,7 @@ def test_a_person_logs_in(client: str, site: Site, device: int) -> None:
         terminal.type(b"*IDN?\r")
         seen = b""
         while b"\r" not in seen:
-            seen += os.read(device, 100)
+            seen += master.read_exactly(device, 1)
         assert seen in (b"*IDN?\r", b"*IDN?\r\n")
         os.write(device, b"SUPPLY 5\r\n")
         terminal.expect(rb"SUPPLY 5")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import select
 import termios
 import tty
 from pathlib import Path
 from types import TracebackType
 
-PATIENCE = 20.0
-"""Seconds until what must come has not come."""
+from tests import master
 
 
 class Adapter:
@@ -48,11 +46,7 @@ class Adapter:
 
     def read(self, size: int) -> bytes:
         """`size` bytes that come to the device."""
-        got = b""
-        while len(got) < size:
-            assert select.select([self.master], [], [], PATIENCE)[0], f"nothing follows {got!r}"
-            got += os.read(self.master, size - len(got))
-        return got
+        return master.read_exactly(self.master, size)
 
     def baudrate(self) -> int:
         """What the line is set to, as a constant of termios."""

@@ -9,7 +9,8 @@ from gatewayd.comport.wire import ANSWER, Command, Request, encode_request
 from gatewayd.telnet.constants import Option, Side
 from gatewayd.telnet.engine import TelnetEngine
 from gatewayd.telnet.events import Subnegotiation
-from tests.service.adapter import PATIENCE, Adapter
+from tests.master import PATIENCE
+from tests.service.adapter import Adapter
 
 
 def connect(port: int) -> socket.socket:

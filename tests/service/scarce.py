@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import select
 import signal
 import socket
 import struct
@@ -18,8 +16,10 @@ from typing import Final
 from gatewayd.comport.wire import ANSWER, Command, Control
 from gatewayd.control import interface
 from gatewayd.control.client import ControlClientError, call
+from tests import master
 from tests.interop.gateway import free_ports
-from tests.service.adapter import PATIENCE, Adapter
+from tests.master import PATIENCE
+from tests.service.adapter import Adapter
 from tests.service.client import Client, connect
 from tests.service.refusals import Refusals
 from tests.service.running import Running
@@ -221,14 +221,10 @@ def _hears(adapter: Adapter, what: bytes, seconds: float) -> bool:
     got = b""
     until = time.monotonic() + seconds
     while what not in got:
-        if time.monotonic() > until:
+        more = master.read(adapter.master, 65536, until)
+        if not more:
             return False
-        if not select.select([adapter.master], [], [], max(until - time.monotonic(), 0))[0]:
-            return False
-        try:
-            got += os.read(adapter.master, 65536)
-        except OSError:
-            time.sleep(0.01)  # nobody has it open
+        got += more
     return True
 
 

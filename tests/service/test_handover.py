@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import master
 from tests.same import same
 from tests.service.manager import Manager
 
@@ -88,13 +89,6 @@ def read_until(sock: socket.socket, wanted: bytes) -> bytes:
     return got
 
 
-def read_exactly(fd: int, count: int) -> bytes:
-    got = b""
-    while len(got) < count:
-        got += os.read(fd, count - len(got))
-    return got
-
-
 def test_a_session_goes_on_with_its_negotiated_state(rig: Rig) -> None:
     rig.start()
     with rig.connect(rig.telnet) as client:
@@ -104,7 +98,7 @@ def test_a_session_goes_on_with_its_negotiated_state(rig: Rig) -> None:
         client.sendall(b"\xff\xffafter\r\0" + QUERY_BAUDRATE)
         answer = read_until(client, IS_19200)
         assert b"\xff\xfd\x2c" not in answer, "negotiated again"
-        assert read_exactly(rig.master, 8) == b"\xffafter\r\0"
+        assert master.read_exactly(rig.master, 8) == b"\xffafter\r\0"
         os.write(rig.master, b"to the client")
         assert read_until(client, b"to the client")
 
@@ -135,7 +129,8 @@ def test_a_transfer_both_ways_runs_through_three_restarts(rig: Rig) -> None:
         def instrument_reads() -> None:
             left = len(payload)
             while left:
-                data = os.read(rig.master, 65536)
+                data = master.read(rig.master, 65536)
+                assert data
                 downward.update(data)
                 left -= len(data)
 
@@ -174,7 +169,7 @@ def test_after_a_crash_the_device_is_kept_and_the_session_is_not(rig: Rig) -> No
     assert rig.baudrate() == termios.B9600
     with rig.connect(rig.raw) as client:
         client.sendall(b"again")
-        assert read_exactly(rig.master, 5) == b"again"
+        assert master.read_exactly(rig.master, 5) == b"again"
     assert "ended without handing over" in rig.manager.stop()
 
 
@@ -182,7 +177,7 @@ def test_what_no_longer_fits_the_configuration_is_closed(rig: Rig) -> None:
     rig.start()
     with rig.connect(rig.raw) as client:
         client.sendall(b"x")
-        assert read_exactly(rig.master, 1) == b"x"
+        assert master.read_exactly(rig.master, 1) == b"x"
         rig.manager.stop()
         rig.config.write_text(rig.config.read_text().replace("psu1", "psu2"))
         rig.manager.start("run", "-c", str(rig.config))
@@ -194,7 +189,7 @@ def test_unfinished_output_for_a_slow_client_is_not_lost(rig: Rig) -> None:
     payload = random.Random(2).randbytes(400_000)
     with rig.connect(rig.raw) as client:
         client.sendall(b"x")
-        read_exactly(rig.master, 1)
+        master.read_exactly(rig.master, 1)
         writer = threading.Thread(target=lambda: _write_all(rig.master, payload))
         writer.start()
         rig.restart()
@@ -217,7 +212,7 @@ def test_a_session_of_the_desk_goes_on_with_its_keys_and_who_is_at_the_menu_is_t
         read_until(other, b"desk: the gateway is restarted, come again")
         owner.sendall(b"on\x05cw")
         read_until(owner, b'"alice" desk since')
-        assert read_exactly(rig.master, 2) == b"on"
+        assert master.read_exactly(rig.master, 2) == b"on"
         owner.sendall(b"\x05cmpsu1\r\x05cw")
         read_until(owner, b"port> ")
         assert read_until(owner, b"desk since").count(b'"alice"') == 1
