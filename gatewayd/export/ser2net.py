@@ -5,10 +5,22 @@ Version 1 of the format, which every ser2net 4 reads. What ser2net has no word f
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 
-from gatewayd.config.schema import Address, Config, OnBusy, PortConfig, Tls
+from gatewayd.config.schema import (
+    Address,
+    ClientCertificate,
+    Config,
+    Door,
+    Face,
+    Login,
+    OnBusy,
+    PortConfig,
+    Tls,
+    TlsFiles,
+)
 from gatewayd.device.match import DeviceMatch, find
 from gatewayd.device.scan import SerialDevice
 from gatewayd.errors import DeviceError
@@ -33,11 +45,11 @@ def export(config: Config, here: Here) -> Export:
     """One connection an address; those of one port share its device, one client at a time."""
     remarks: list[str] = []
     taken: set[str] = set()
-    blocks = [_port(port, here, taken, remarks) for port in config.ports]
+    blocks = [_port(port, config.tls, here, taken, remarks) for port in config.ports]
     return Export((("ser2net.yaml", HEADING + "".join(blocks)),), tuple(remarks))
 
 
-def _port(port: PortConfig, here: Here, taken: set[str], remarks: list[str]) -> str:
+def _port(port: PortConfig, tls: TlsFiles, here: Here, taken: set[str], remarks: list[str]) -> str:
     try:
         device = _path(port.device, here.devices)
     except DeviceError as error:
@@ -46,17 +58,38 @@ def _port(port: PortConfig, here: Here, taken: set[str], remarks: list[str]) -> 
     remarks += [f"{port.name}: {text}" for text in _lost(port)]
     text = "".join(f"# {port.name}: {text}\n" for text in _lost(port))
     for face, address in port.listeners:
-        if address.door.tls in (Tls.IMPLICIT, Tls.STARTTLS):
-            remark = f"{face.value} at {address} is by TLS, and its keys are not known: left out"
+        if face not in (Face.RFC2217, Face.RAW):
+            continue
+        telnet = "telnet(rfc2217)," if face is Face.RFC2217 else ""
+        try:
+            accepter = f"{telnet}{_ssl(address.door, tls)}{_accepter(address)}"
+        except LookupError as why:
+            remark = f"{face.value} at {address} is left out, {why.args[0]}"
             remarks.append(f"{port.name}: {remark}")
             text += f"# {port.name}: {remark}\n"
-    for address in port.rfc2217:
-        if address.door.tls in (Tls.NONE, Tls.OPTIONAL):
-            text += _connection(port, f"telnet(rfc2217),{_accepter(address)}", device, taken)
-    for address in port.raw:
-        if address.door.tls in (Tls.NONE, Tls.OPTIONAL):
-            text += _connection(port, _accepter(address), device, taken)
+        else:
+            text += _connection(port, accepter, device, taken)
     return text
+
+
+def _ssl(door: Door, tls: TlsFiles) -> str:
+    """The layer of an address that is served by TLS. Raises LookupError with the reason when
+    ser2net would let in others, or cannot do it."""
+    if door.login is Login.REQUIRED or (door.users and door.asks):
+        raise LookupError("ser2net would let in whoever comes")
+    if door.tls in (Tls.NONE, Tls.OPTIONAL):
+        return ""
+    if door.tls is Tls.STARTTLS:
+        raise LookupError("ser2net has no START_TLS")
+    required = door.client_certificate is ClientCertificate.REQUIRED
+    files = {"key": tls.key, "cert": tls.certificate, **({"CA": tls.client_ca} if required else {})}
+    if not all(
+        "credential:" not in path and re.fullmatch(r"[\w/.:@+-]+", path, re.ASCII)
+        for path in files.values()
+    ):
+        raise LookupError("its keys are in no plain files")
+    words = [f"{name}={os.path.abspath(path)}" for name, path in files.items()]
+    return f"ssl({','.join([*words, 'clientauth'] if required else words)}),"
 
 
 def _connection(port: PortConfig, accepter: str, device: str, taken: set[str]) -> str:

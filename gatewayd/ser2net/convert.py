@@ -1,7 +1,7 @@
 """ser2net's connections as ports of ours, with a remark for each thing that is lost on the way.
 
-What a port let nobody do before, it lets nobody do now: a connection with TLS or a login is left
-out, and one for certain clients only is served on loopback.
+What a port let nobody do before, it lets nobody do now: a connection with a login is left out, one
+with TLS keeps its certificates, and one for certain clients only is served on loopback.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import ipaddress
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gatewayd.config.clash import AddressClaims
-from gatewayd.config.schema import Address, PortConfig
+from gatewayd.config.schema import Address, ClientCertificate, Door, PortConfig, Tls, TlsFiles
 from gatewayd.config.values import LOOPBACK
 from gatewayd.ser2net import serial
 from gatewayd.ser2net.gensio import FAMILIES, Stack, parse, parse_accepter
@@ -26,7 +26,10 @@ ANY, ANY_IPV4 = "::", "0.0.0.0"
 LONGEST_NAME = 60
 """Characters of a name, which leaves room for a number."""
 
-PROTECTION = {"ssl": "TLS", "certauth": "a login"}
+KEY_FILE, CERTIFICATE_FILE = "/etc/ser2net/ser2net.key", "/etc/ser2net/ser2net.crt"
+"""What ser2net takes for TLS when it is not told."""
+SSL = {"key": KEY_FILE, "cert": "", "CA": "", "clientauth": "false", "allow-authfail": "false"}
+"""Options of `ssl` with their defaults."""
 TUNING = "gatewayd needs no such tuning"
 REASONS = {
     "accepter-retry-time": "an address that cannot be bound stops the start",
@@ -54,6 +57,8 @@ class Imported:
     port: PortConfig
     enabled: bool
     remarks: tuple[Remark, ...]
+    tls: TlsFiles = field(default=TlsFiles())
+    """What it proves itself with, if it is served by TLS."""
 
 
 def convert(source: Source) -> tuple[tuple[Imported, ...], tuple[Remark, ...]]:
@@ -64,6 +69,7 @@ def convert(source: Source) -> tuple[tuple[Imported, ...], tuple[Remark, ...]]:
     for connection in source.connections:
         try:
             imported = _import(connection, {one.port.name.lower() for one in ports})
+            imported = _with_keys(imported, ports)
             if imported.enabled:
                 _claim(imported, connection, claims)
         except (LeftOutError, ValueError) as reason:
@@ -79,7 +85,12 @@ def convert(source: Source) -> tuple[tuple[Imported, ...], tuple[Remark, ...]]:
 
 def _lost_defaults(defaults: Iterable[Default]) -> Iterator[Remark]:
     """A remark for each default that no port looks at."""
-    known = {"ser2net": DEFAULTS, "serialdev": serial.DEFAULTS, "telnet": {"rfc2217"}}
+    known = {
+        "ser2net": DEFAULTS,
+        "serialdev": serial.DEFAULTS,
+        "telnet": {"rfc2217"},
+        "ssl": {*SSL},
+    }
     for default in defaults:
         kinds = known if default.kind is None else {default.kind} & known.keys()
         if not any(default.name in known[kind] for kind in kinds):
@@ -103,8 +114,10 @@ def _import(connection: Connection, taken: set[str]) -> Imported:
     own = {option.name: option for option in connection.options}
     options = {**connection.in_force("ser2net", DEFAULTS), **own}
     options = {name: option for name, option in options.items() if not _says_nothing(option)}
-    address = _address(accepter, for_some="remaddr" in options)
     remarks: list[Remark] = []
+    tls, door = _tls(accepter, connection, remarks)
+    address = _address(accepter, for_some="remaddr" in options)
+    address = dataclasses.replace(address, door=door)
     telnet = any(layer.name == "telnet" for layer in accepter.filters)
     if telnet and not _rfc2217(accepter, connection):
         lost = "telnet without rfc2217: Com Port Control is now offered too"
@@ -125,15 +138,62 @@ def _import(connection: Connection, taken: set[str]) -> Imported:
         signals=signals,
         where=("", connection.line),
     )
-    return Imported(port, connection.enabled, tuple(remarks))
+    return Imported(port, connection.enabled, tuple(remarks), tls)
+
+
+def _tls(accepter: Stack, connection: Connection, remarks: list[Remark]) -> tuple[TlsFiles, Door]:
+    """The keys of a connection with TLS, and how clients come in. Raises LeftOutError."""
+    names = [layer.name for layer in accepter.filters]
+    if "certauth" in names:
+        raise LeftOutError("since it would be served without a login (certauth)")
+    if "ssl" not in names:
+        return TlsFiles(), Door()
+    if names not in (["ssl"], ["telnet", "ssl"]):
+        raise LeftOutError(f"since {','.join(names)} has no counterpart")
+    said = {name: default.value for name, default in connection.in_force("ssl", SSL).items()}
+    for word in accepter.filters[-1].options:
+        name, equals, value = word.partition("=")
+        said[name] = value.strip("\"'") if equals else "true"
+    for name in said.keys() - {*SSL, "mode", "readbuf", "writebuf"}:
+        text = f"ssl({name}): has no counterpart"
+        remarks.append(Remark(connection.accepter.line, text))
+    key = said.get("key") or KEY_FILE
+    # With a key of its own and nothing else, the certificate is in the same file.
+    certificate = said.get("cert") or (key if said.get("key") else CERTIFICATE_FILE)
+    asked = Option("clientauth", said.get("clientauth", "false"), 0).true
+    if not asked:
+        return TlsFiles(certificate, key), Door(Tls.IMPLICIT)
+    ca = said.get("CA", "")
+    if not ca or ca.endswith("/"):
+        raise LeftOutError("since clientauth rests on certificates of no single file (CA)")
+    wanted = ClientCertificate.REQUIRED
+    if Option("allow-authfail", said.get("allow-authfail", "false"), 0).true:
+        wanted = ClientCertificate.OPTIONAL
+        text = "allow-authfail: a certificate of another CA is refused; none at all is let in"
+        remarks.append(Remark(connection.accepter.line, text))
+    return TlsFiles(certificate, key, ca), Door(Tls.IMPLICIT, wanted)
+
+
+def _with_keys(imported: Imported, others: Iterable[Imported]) -> Imported:
+    """A gateway has one certificate and one CA for clients: those of the first connection that has
+    any. Raises LeftOutError when clients of another CA would come in."""
+    known = [one for one in others if one.tls and one.enabled]
+    if not imported.tls or not known:
+        return imported
+    tls, remarks = known[0].tls, imported.remarks
+    ca = next((one.tls.client_ca for one in known if one.tls.client_ca), "")
+    if ca and imported.tls.client_ca and imported.tls.client_ca != ca:
+        raise LeftOutError(f"since its clients rest on another CA than {ca}, and there is one here")
+    if (tls.certificate, tls.key) != (imported.tls.certificate, imported.tls.key):
+        text = f"{imported.port.name}: {tls.certificate} is shown: a gateway has one certificate"
+        remarks = (*remarks, Remark(imported.port.where[1], text))
+    files = dataclasses.replace(tls, client_ca=imported.tls.client_ca)
+    return dataclasses.replace(imported, tls=files, remarks=remarks)
 
 
 def _address(accepter: Stack, *, for_some: bool) -> Address:
     """Where to listen; on loopback when only some clients may come. Raises LeftOutError."""
-    filters = [layer.name for layer in accepter.filters if layer.name != "telnet"]
-    for name in filters:
-        if name in PROTECTION:
-            raise LeftOutError(f"since it would be served without {PROTECTION[name]} ({name})")
+    filters = [layer.name for layer in accepter.filters if layer.name not in ("telnet", "ssl")]
     if filters:
         raise LeftOutError(f"since {filters[0]} has no counterpart")
     if accepter.bottom.name != "tcp":
@@ -210,4 +270,7 @@ def _joined(first: Imported, second: Imported) -> Imported:
             takeover=first.port.takeover or second.port.takeover,
         ),
         remarks=(*first.remarks, Remark(second.port.where[1], lost), *second.remarks),
+        tls=dataclasses.replace(
+            first.tls or second.tls, client_ca=first.tls.client_ca or second.tls.client_ca
+        ),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gatewayd.config.guarding import at_length, exposed
-from gatewayd.config.schema import Address, PortConfig
+from gatewayd.config.schema import Address, ClientCertificate, PortConfig, Tls, TlsFiles
 from gatewayd.device.match import yaml_scalar
 from gatewayd.line.model import SignalPolicy
 from gatewayd.ser2net.convert import Imported
@@ -20,7 +20,8 @@ def configuration(ports: Iterable[Imported], remarks: Iterable[Remark], source: 
     lines += [f"#   {source}:{remark.line}: {remark.text}" for remark in remarks]
     if len(lines) == 2:
         del lines[1]
-    lines += ["version: 1", "ports:" if served else "ports: {}"]
+    lines += ["version: 1", *_keys(one.tls for one in ports if one.enabled)]
+    lines += ["ports:" if served else "ports: {}"]
     for imported in ports:
         lines += [f"  # {source}:{remark.line}: {remark.text}" for remark in imported.remarks]
         if not imported.enabled:
@@ -28,6 +29,16 @@ def configuration(ports: Iterable[Imported], remarks: Iterable[Remark], source: 
         mark = "  " if imported.enabled else "  # "
         lines += [mark + line for line in _port(imported.port)]
     return "".join(f"{_visible(line)}\n" for line in lines)
+
+
+def _keys(files: Iterable[TlsFiles]) -> Iterator[str]:
+    """The line of the keys, if there are any."""
+    found = [one for one in files if one]
+    if found:
+        ca = next((one.client_ca for one in found if one.client_ca), "")
+        named = {"certificate": found[0].certificate, "key": found[0].key, "client_ca": ca}
+        written = [f"{key}: {yaml_scalar(path)}" for key, path in named.items() if path]
+        yield f"tls: {{{', '.join(written)}}}"
 
 
 def _port(port: PortConfig) -> Iterator[str]:
@@ -51,6 +62,12 @@ def _addresses(addresses: tuple[Address, ...]) -> str:
 
 
 def _address(address: Address) -> str:
+    door = address.door
+    if door.tls is Tls.IMPLICIT:
+        how = "tls: implicit"
+        if door.client_certificate is not ClientCertificate.NONE:
+            how += f", client_certificate: {door.client_certificate.value}"
+        return at_length(address, how)
     if exposed(address):
         # As it was; that this is meant has to be said.
         return at_length(address, "clear_text: true")

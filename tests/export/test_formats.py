@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from gatewayd.config.load import parse
+from gatewayd.config.schema import ClientCertificate, Door, Tls, TlsFiles
 from gatewayd.device.scan import SerialDevice
 from gatewayd.export import avahi, labgrid, prometheus, pyvisa, ser2net
 from gatewayd.export.model import Export, Here
@@ -225,3 +226,26 @@ def test_avahi_gets_a_file_for_each_name() -> None:
 def test_avahi_is_not_to_tell_twice() -> None:
     (remark,) = made(avahi, "", "advertise: true\n").remarks
     assert "twice" in remark
+
+
+def test_tls_goes_to_ser2net_and_comes_back() -> None:
+    keys = "tls: {certificate: /c.crt, key: /k.key, client_ca: /ca.crt}\nusers: /users\n"
+    export = made(
+        ser2net,
+        "  a:\n    device: /dev/a\n    raw: {listen: 1, tls: implicit}\n"
+        "    rfc2217:\n"
+        "      - {listen: 2, tls: implicit, client_certificate: required}\n"
+        "      - {listen: 3, tls: starttls}\n"
+        "      - {listen: 4, login: required}\n",
+        keys,
+    )
+    assert [remark.partition(" is left out, ")[2] for remark in export.remarks] == [
+        "ser2net has no START_TLS",
+        "ser2net would let in whoever comes",
+    ]
+    (imported,), remarks = convert(version4.read(text(export), "x"))
+    assert remarks == ()
+    assert imported.tls == TlsFiles("/c.crt", "/k.key", "/ca.crt")
+    (raw,), (telnet,) = imported.port.raw, imported.port.rfc2217
+    assert raw.door == Door(Tls.IMPLICIT)
+    assert telnet.door == Door(Tls.IMPLICIT, ClientCertificate.REQUIRED)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from gatewayd.config.schema import Address, PortConfig
+from gatewayd.config.load import parse
+from gatewayd.config.schema import Address, ClientCertificate, Door, PortConfig, Tls, TlsFiles
 from gatewayd.line.model import LineSettings, Parity, SignalPolicy, StopBits
 from gatewayd.ser2net import version3, version4
-from gatewayd.ser2net.convert import Imported, convert
+from gatewayd.ser2net.convert import CERTIFICATE_FILE, KEY_FILE, Imported, convert
 from gatewayd.ser2net.model import Remark
+from gatewayd.ser2net.write import configuration
 
 
 def convert_yaml(
@@ -159,7 +161,8 @@ def test_a_list_of_clients_becomes_loopback() -> None:
 @pytest.mark.parametrize(
     ("accepter", "connector", "reason"),
     [
-        ("ssl,tcp,1", "serialdev,/dev/ttyS0", "TLS"),
+        ("ssl(CA=/etc/ssl/certs/,clientauth),tcp,1", "serialdev,/dev/ttyS0", "no single file"),
+        ("ssl,telnet,tcp,1", "serialdev,/dev/ttyS0", "ssl,telnet"),
         ("telnet,mux,certauth(),ssl,tcp,1", "serialdev,/dev/ttyS0", "a login"),
         ("mux,tcp,1", "serialdev,/dev/ttyS0", "mux"),
         ("udp,1", "serialdev,/dev/ttyS0", "udp"),
@@ -210,3 +213,59 @@ def test_names_are_made_fit_and_unique() -> None:
         "port",
         "x" * 60,
     ]
+
+
+@pytest.mark.parametrize(
+    ("ssl", "files", "certificate"),
+    [
+        ("ssl", (CERTIFICATE_FILE, KEY_FILE), ClientCertificate.NONE),
+        ("ssl(key=/k.pem)", ("/k.pem", "/k.pem"), ClientCertificate.NONE),
+        ("ssl(key=/k,cert=/c,CA=/ca)", ("/c", "/k"), ClientCertificate.NONE),
+        ("ssl(key=/k,cert=/c,CA=/ca,clientauth)", ("/c", "/k", "/ca"), ClientCertificate.REQUIRED),
+        ('ssl(key="/k",cert="/c",clientauth=false)', ("/c", "/k"), ClientCertificate.NONE),
+    ],
+)
+@pytest.mark.parametrize("telnet", ["", "telnet(rfc2217),"])
+def test_tls_keeps_its_keys(
+    telnet: str, ssl: str, files: tuple[str, ...], certificate: ClientCertificate
+) -> None:
+    imported = one(f"'{telnet}{ssl},tcp,2000'", "serialdev,/dev/ttyS0")
+    (address,) = imported.port.rfc2217 if telnet else imported.port.raw
+    assert imported.remarks == ()
+    assert imported.tls == TlsFiles(*files)
+    assert address.door == Door(Tls.IMPLICIT, certificate)
+
+
+def test_a_default_of_ssl_is_in_force() -> None:
+    default = "default:\n  name: cert\n  value: /c\n  class: ssl\n"
+    text = default + "connection: &a\n  accepter: ssl,tcp,1\n  connector: serialdev,/dev/ttyS0\n"
+    ((imported,), remarks) = convert(version4.read(text, "x"))
+    assert remarks == ()
+    assert imported.tls == TlsFiles("/c", KEY_FILE)
+
+
+def test_clients_without_a_good_certificate_are_told_of() -> None:
+    ssl = "ssl(key=/k,cert=/c,CA=/ca,clientauth,allow-authfail),tcp,1"
+    imported = one(ssl, "serialdev,/dev/ttyS0")
+    assert imported.port.raw[0].door.client_certificate is ClientCertificate.OPTIONAL
+    assert "allow-authfail" in imported.remarks[0].text
+
+
+def test_a_gateway_has_one_certificate_and_one_ca() -> None:
+    accepters = (
+        "ssl(key=/k,cert=/c),tcp,1",
+        "ssl(key=/k2,cert=/c2,CA=/ca,clientauth),tcp,2",
+        "ssl(key=/k,cert=/c,CA=/ca2,clientauth),tcp,3",
+    )
+    lines = [
+        f'  p{number}: {{accepter: "{accepter}", connector: "serialdev,/dev/tty{number}"}}'
+        for number, accepter in enumerate(accepters)
+    ]
+    ports, (left_out,) = convert(version4.read("\n".join(["connections:", *lines]), "x"))
+    assert [imported.port.name for imported in ports] == ["p0", "p1"]
+    assert left_out.text.startswith("p2: left out, since its clients rest on another CA than /ca")
+    assert ports[1].remarks[0].text.startswith("p1: /c is shown")
+    text = configuration(ports, (), "x")
+    assert "tls: {certificate: /c, key: /k, client_ca: /ca}" in text
+    config = parse(text, "x")
+    assert config.ports[1].raw[0].door.client_certificate is ClientCertificate.REQUIRED
