@@ -1,15 +1,16 @@
 /* The load generator: both ends of every port of a gateway, the client's socket and the far end of the line.
  *
- * load PORTS telnet|raw   makes PORTS PTYs, prints the paths of their lines, one a line, then takes commands
+ * load PORTS telnet|raw [tls]   makes PORTS PTYs, prints the paths of their lines, one a line, then takes commands
  * on stdin and answers each with one line of JSON on stdout:
  *
- *   pid N                          the gateway's process, whose CPU time is measured
+ *   pid N [M]                      the gateway's process, or two, whose CPU time is measured
  *   connect TCPPORT...             connect the first ports, agree BINARY, pass a byte each way
  *   disconnect
  *   rtt BYTES ROUNDS SECONDS       client to line and back, one after the other, on the first port
  *   bulk up|down|both text|random|ff BYTES   as fast as it goes, on the first port; up is line to client
  *   paced PIECE BAUD up|both SECONDS [text]  each connected port as a UART of BAUD delivers it, PIECE bytes at a time
  *   churn TCPPORT SECONDS          connect, agree COM-PORT, SET-BAUDRATE, close
+ *   handshakes TCPPORT SECONDS     connect, begin TLS without a ticket, close
  *
  * Every byte is checked against its position. Times are CLOCK_MONOTONIC; CPU is user and system time of the
  * gateway's process. A byte that is wrong or never comes ends the program with {"error": ...}. */
@@ -21,6 +22,7 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +33,9 @@
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef WITH_TLS
+#include <openssl/ssl.h>
+#endif
 
 #define SECOND 1000000000ull
 
@@ -51,6 +56,9 @@ struct port {
     int far, line, sock; /* PTY master; its slave, kept open and raw; the client's socket */
     char path[64];
     struct telnet telnet;
+#ifdef WITH_TLS
+    SSL *tls; /* the layer on the socket, or NULL */
+#endif
     struct flow up, down;
     unsigned char out[2 * CHUNK + 64]; /* encoded for the socket, not yet taken */
     size_t out_from, out_to;
@@ -60,9 +68,15 @@ static struct port *ports;
 static unsigned port_count, connected;
 static bool spoken, sampling;
 static bool courting; /* a session is being opened: data that nobody sent is a refusal in words */
+static bool encrypted;
 static int poller;
+#ifdef WITH_TLS
+static SSL_CTX *context;
+#endif
 static enum content kind = RANDOM;
-static clockid_t gateway_clock = CLOCK_PROCESS_CPUTIME_ID;
+enum { PROCESSES = 2 };
+static clockid_t gateway_clocks[PROCESSES];
+static unsigned gateway_clock_count;
 static uint32_t *samples; /* nanoseconds, at most 4.2 s */
 static size_t sample_count, sample_room;
 
@@ -86,6 +100,14 @@ static uint64_t read_clock(clockid_t clock)
 }
 
 static uint64_t now(void) { return read_clock(CLOCK_MONOTONIC); }
+
+static uint64_t gateway_cpu(void)
+{
+    uint64_t cpu = 0;
+    for (unsigned i = 0; i < gateway_clock_count; i++)
+        cpu += read_clock(gateway_clocks[i]);
+    return cpu;
+}
 
 static void sample(uint64_t ns)
 {
@@ -129,13 +151,13 @@ static void begin(void)
     bytes_start = bytes_seen();
     own_start = read_clock(CLOCK_PROCESS_CPUTIME_ID);
     wall_start = now();
-    cpu_start = read_clock(gateway_clock);
+    cpu_start = gateway_cpu();
 }
 
 /* `wall` is the time the work took by its schedule, in ns; 0: until now. `late` of the `rounds` began late. */
 static void report(uint64_t wall, uint64_t rounds, uint64_t lost, uint64_t late)
 {
-    uint64_t cpu = read_clock(gateway_clock) - cpu_start, took = now() - wall_start;
+    uint64_t cpu = gateway_cpu() - cpu_start, took = now() - wall_start;
     uint64_t own = read_clock(CLOCK_PROCESS_CPUTIME_ID) - own_start;
     sampling = false;
     qsort(samples, sample_count, sizeof *samples, by_size);
@@ -175,10 +197,83 @@ static void far_read(struct port *p)
         fail("port %ld: the line was hung up", (long)(p - ports));
 }
 
+#ifdef WITH_TLS
+static ssize_t as_errno(SSL *tls, int result)
+{
+    if (result > 0)
+        return result;
+    switch (SSL_get_error(tls, result)) {
+    case SSL_ERROR_ZERO_RETURN:
+        return 0;
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+        errno = EAGAIN;
+        return -1;
+    default:
+        errno = ECONNRESET;
+        return -1;
+    }
+}
+
+/* False when there is no TLS to be had. */
+static bool secure(struct port *p)
+{
+    if (!encrypted)
+        return true;
+    p->tls = SSL_new(context);
+    if (!p->tls || !SSL_set_fd(p->tls, p->sock))
+        fail("no TLS");
+    return SSL_connect(p->tls) == 1;
+}
+
+static ssize_t wire_send(struct port *p, const unsigned char *data, size_t n)
+{
+    return p->tls ? as_errno(p->tls, SSL_write(p->tls, data, (int)n)) : send(p->sock, data, n, MSG_NOSIGNAL);
+}
+
+/* A record has 16 KiB at most, which fit: nothing is left in OpenSSL that epoll does not know of. */
+static ssize_t wire_recv(struct port *p, unsigned char *data, size_t n)
+{
+    return p->tls ? as_errno(p->tls, SSL_read(p->tls, data, (int)n)) : recv(p->sock, data, n, 0);
+}
+
+static void hang_up(struct port *p)
+{
+    if (p->tls && SSL_is_init_finished(p->tls))
+        SSL_shutdown(p->tls);
+    SSL_free(p->tls);
+    p->tls = NULL;
+    close(p->sock);
+}
+
+static void prepare_tls(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    context = SSL_CTX_new(TLS_client_method());
+    if (!context)
+        fail("no TLS");
+    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL); /* it was made a moment ago, for this run */
+}
+#else
+static bool secure(struct port *p) { return p && !encrypted; }
+
+static ssize_t wire_send(struct port *p, const unsigned char *data, size_t n)
+{
+    return send(p->sock, data, n, MSG_NOSIGNAL);
+}
+
+static ssize_t wire_recv(struct port *p, unsigned char *data, size_t n) { return recv(p->sock, data, n, 0); }
+
+static void hang_up(struct port *p) { close(p->sock); }
+
+static void prepare_tls(void) { fail("built without OpenSSL"); }
+#endif
+
 static void flush_out(struct port *p)
 {
     while (p->out_from < p->out_to) {
-        ssize_t n = send(p->sock, p->out + p->out_from, p->out_to - p->out_from, MSG_NOSIGNAL);
+        ssize_t n = wire_send(p, p->out + p->out_from, p->out_to - p->out_from);
         if (n < 0 && errno == EAGAIN)
             return;
         if (n < 0)
@@ -192,7 +287,7 @@ static void flush_out(struct port *p)
 static bool sock_read(struct port *p)
 {
     static unsigned char buf[CHUNK];
-    ssize_t n = recv(p->sock, buf, sizeof buf, 0);
+    ssize_t n = wire_recv(p, buf, sizeof buf);
     if (n < 0 && errno == EAGAIN)
         return true;
     if (n <= 0)
@@ -312,12 +407,16 @@ static bool open_session(struct port *p, int tcp_port, bool com_port)
     p->sock = dial(tcp_port);
     if (p->sock < 0)
         return false;
+    if (!secure(p)) {
+        hang_up(p);
+        return false;
+    }
     p->out_from = 0;
     p->out_to = telnet_open(&p->telnet, spoken, com_port, p->out);
     flush_out(p);
     while (com_port ? !p->telnet.com_port_agreed : !telnet_ready(&p->telnet))
         if (!sock_read(p)) {
-            close(p->sock);
+            hang_up(p);
             return false;
         }
     return true;
@@ -347,7 +446,7 @@ static bool court(struct port *p, int tcp_port)
     write_down(p, 1);
     if (pass_a_byte(p, &p->down) && write_up(p, 1) && pass_a_byte(p, &p->up))
         return true;
-    close(p->sock);
+    hang_up(p);
     p->down.written = p->down.seen; /* it was dropped with the session */
     p->up.written = p->up.seen;
     return false;
@@ -376,7 +475,7 @@ static void command_disconnect(void)
 {
     for (unsigned i = 0; i < connected; i++) {
         epoll_ctl(poller, EPOLL_CTL_DEL, ports[i].far, NULL);
-        close(ports[i].sock);
+        hang_up(ports + i);
     }
     connected = 0;
     printf("{}\n");
@@ -496,7 +595,7 @@ static bool one_visit(struct port *p, int tcp_port)
     bool open = true;
     while (open && !p->telnet.baud_answered)
         open = sock_read(p);
-    close(p->sock);
+    hang_up(p);
     return open;
 }
 
@@ -515,6 +614,26 @@ static void command_churn(int tcp_port, double seconds)
     }
     courting = false;
     report(0, visits, refused, 0);
+}
+
+static void command_handshakes(int tcp_port, double seconds)
+{
+    uint64_t done = 0, refused = 0;
+    begin();
+    while (now() - wall_start < seconds * SECOND) {
+        uint64_t start = now();
+        if ((ports->sock = dial(tcp_port)) < 0) {
+            refused++;
+            continue;
+        }
+        if (secure(ports)) {
+            done++;
+            sample(now() - start);
+        } else
+            refused++;
+        hang_up(ports);
+    }
+    report(0, done, refused, 0);
 }
 
 static void open_port(struct port *p, uint64_t number)
@@ -541,10 +660,12 @@ static void obey(char *line)
     char way[8], what[8];
     double seconds, baud;
     unsigned long a, b;
-    int pid;
-    if (sscanf(line, "pid %d", &pid) == 1) {
-        if (clock_getcpuclockid(pid, &gateway_clock))
-            fail("no process %d", pid);
+    int pids[PROCESSES], count = sscanf(line, "pid %d %d", pids, pids + 1);
+    if (count > 0) {
+        gateway_clock_count = (unsigned)count;
+        for (int i = 0; i < count; i++)
+            if (clock_getcpuclockid(pids[i], gateway_clocks + i))
+                fail("no process %d", pids[i]);
         printf("{}\n");
     } else if (!strncmp(line, "connect ", 8))
         command_connect(line + 8);
@@ -562,18 +683,23 @@ static void obey(char *line)
         kind = RANDOM;
     } else if (sscanf(line, "churn %lu %lf", &a, &seconds) == 2)
         command_churn((int)a, seconds);
+    else if (sscanf(line, "handshakes %lu %lf", &a, &seconds) == 2 && encrypted)
+        command_handshakes((int)a, seconds);
     else
         fail("not understood: %.*s", (int)strcspn(line, "\n"), line);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 3 || (port_count = (unsigned)atoi(argv[1])) < 1)
-        return fputs("usage: load PORTS telnet|raw\n", stderr), 2;
+    encrypted = argc == 4 && !strcmp(argv[3], "tls");
+    if (argc != 3 + encrypted || (port_count = (unsigned)atoi(argv[1])) < 1)
+        return fputs("usage: load PORTS telnet|raw [tls]\n", stderr), 2;
     setvbuf(stdout, NULL, _IOLBF, 0);
     prctl(PR_SET_TIMERSLACK, 1000ul);
     spoken = !strcmp(argv[2], "telnet");
     content_prepare();
+    if (encrypted)
+        prepare_tls();
     poller = epoll_create1(EPOLL_CLOEXEC);
     ports = calloc(port_count, sizeof *ports);
     if (poller < 0 || !ports)

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from bench import publish
 from bench.measure import Run
 from bench.profiling import profile
-from bench.subjects import Subject, gatewayd, relay, ser2net, system_python
-from bench.toolchain import BenchError, Tools, prepare
+from bench.subjects import Subject, gatewayd, relay, ser2net, stunnel, system_python
+from bench.toolchain import BenchError, Tools, can_tls, prepare
 from bench.work import FULL, QUICK, Work, catalogue
 
 
@@ -77,6 +77,12 @@ def _subjects(options: argparse.Namespace, tools: Tools) -> list[Subject]:
         relay(tools),
         gatewayd(options.python, seeing=True),
     ]
+    if tools.tls and can_tls():
+        every += [
+            gatewayd(options.python, tls=True),
+            ser2net(tuned=True, tls=True),
+            stunnel(tools),
+        ]
     names = [name for name in options.subjects.split(",") if name]
     unknown = set(names) - {subject.name for subject in every}
     if unknown:
@@ -90,6 +96,7 @@ def _compare(options: argparse.Namespace, chosen: Sequence[Work], tools: Tools) 
     subjects = _subjects(options, tools)
     repetitions = options.repetitions or (1 if options.quick else 5)
     started = time.monotonic()
+    chosen = [work for work in chosen if any(one.name in work.subjects for one in subjects)]
     run = Run(subjects, tools, lambda text: print(text, file=sys.stderr, flush=True))
     run.measure(chosen, repetitions)
     minutes = (time.monotonic() - started) / 60

@@ -49,6 +49,8 @@ class Run:
                     self._watched(work, repetitions)
             elif kind == "idle":
                 self._idleness(works[0], repetitions)
+            elif kind == "memory":
+                self._memory(works[0], repetitions)
             else:
                 self._side_by_side(works, repetitions)
 
@@ -138,6 +140,20 @@ class Run:
     def _beside(self, rig: Rig, work: Work, attack: str) -> dict[str, float]:
         with rig.attacked(attack):
             return self._do(rig, work)
+
+    def _memory(self, work: Work, repetitions: int) -> None:
+        """What each session adds."""
+        for _ in range(repetitions):
+            for subject in self._who(work):
+                try:
+                    with Rig(subject, self._tools, work.ports) as rig:
+                        before = rig.pss_kib()
+                        rig.connect()
+                        each = (rig.pss_kib() - before) / work.ports
+                except BenchError as error:
+                    self._failed(work, error)
+                    continue
+                self.results[work.key][subject.name].append({"kib_each": each})
 
     def _starts(self, work: Work, repetitions: int) -> None:
         for _ in range(repetitions):

@@ -12,15 +12,16 @@ from pathlib import Path
 
 from bench.plot import Series, line_plot
 from bench.subjects import Subject
-from bench.table import Results, generator_limits, markdown, medians, rows, seeing, verdict
+from bench.table import Results, by_tls, generator_limits, markdown, medians, rows, seeing, verdict
 from bench.toolchain import BUILD, PROJECT, SER2NET
-from bench.work import COMPARED, PIECES, Work
+from bench.work import BY_TLS, COMPARED, PIECES, Work
 
 PLOTS = PROJECT / "docs" / "performance"
 TABLES = {
     PROJECT / "README.md": "must",
     PROJECT / "docs" / "performance.md": "all",
     PROJECT / "docs" / "recording.md": "seeing",
+    PROJECT / "docs" / "security.md": "tls",
 }
 """Documents with a table of the benchmark, between `<!-- bench -->` and `<!-- /bench -->`."""
 
@@ -46,23 +47,26 @@ def machine(python: str) -> str:
 def tables(
     catalogue: Sequence[Work], results: Results, subjects: Sequence[Subject], about: str
 ) -> dict[str, str]:
-    """The Markdown to print and to put into documents: "must" is short, "all" has every figure, and
-    "seeing" what a record and metrics cost. A table without rows is left out."""
-    compared = [work for work in catalogue if "seeing" not in work.subjects]
+    """The Markdown to print and to put into documents: "must" is short, "all" has every figure,
+    "seeing" what a record and metrics cost, and "tls" what clients by TLS do. A table without rows
+    is left out."""
+    compared = [work for work in catalogue if not {"seeing", "tls"} & {*work.subjects}]
     lines = rows(compared, results)
     others = [subject for subject in subjects if subject.name in COMPARED]
     end = f"\n{verdict(lines)} {generator_limits(compared, results)}{about}\n"
-    texts = {
-        "must": markdown(lines, others, only_musts=True) + end,
-        "all": markdown(lines, others) + end,
-    }
+    texts = {}
+    if lines:
+        texts["must"] = markdown(lines, others, only_musts=True) + end
+        texts["all"] = markdown(lines, others) + end
     more = [work for work in catalogue if "seeing" in work.subjects]
-    found = rows(more, results)
-    about = about.rpartition(", ser2net ")[0] + "."
-    texts["seeing"] = (
-        f"{seeing(found)}\n{verdict(found)} {generator_limits(more, results)}{about}\n"
-    )
-    return {name: texts[name] for name in texts if (found if name == "seeing" else lines)}
+    if found := rows(more, results):
+        without = about.rpartition(", ser2net ")[0] + "."
+        limits = generator_limits(more, results)
+        texts["seeing"] = f"{seeing(found)}\n{verdict(found)} {limits}{without}\n"
+    if found := rows([work for work in catalogue if "tls" in work.subjects], results):
+        others = [subject for subject in subjects if subject.name in BY_TLS]
+        texts["tls"] = f"{by_tls(found, others)}\n{verdict(found)} {about}\n"
+    return texts
 
 
 def plots(results: Results, subjects: Sequence[Subject]) -> dict[str, str]:

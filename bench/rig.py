@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -18,11 +19,14 @@ from types import TracebackType
 from typing import Self
 
 from bench import process
-from bench.subjects import METRICS, Line, Subject, environment, free_ports
-from bench.toolchain import BUILD, PROJECT, BenchError, Tools
+from bench.subjects import CERTIFICATE, KEY, METRICS, Line, Subject, environment, free_ports
+from bench.toolchain import BUILD, OPENSSL, PROJECT, BenchError, Tools
 
 PATIENCE = 120.0
 """Seconds after which a command of the load generator is given up."""
+
+_UNVERIFIED = ssl.create_default_context()
+_UNVERIFIED.check_hostname, _UNVERIFIED.verify_mode = False, ssl.CERT_NONE
 
 LOAD_CORE, GATEWAY_CORE = 0, 1
 """Which of the allowed cores runs what. Left to itself the scheduler has them share a core in one
@@ -44,7 +48,7 @@ class Rig:
         mode = "telnet" if subject.telnet else "raw"
         with process.on_core(LOAD_CORE):
             self._load = subprocess.Popen(
-                [tools.load, str(ports), mode],
+                [tools.load, str(ports), mode, *(["tls"] if subject.tls else [])],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
             )
@@ -53,7 +57,7 @@ class Rig:
         numbers = free_ports(2 * ports)
         places = zip(devices, numbers[:ports], numbers[ports:], strict=True)
         self.lines = [Line(device, at, also if watched else 0) for device, at, also in places]
-        self._gateway: subprocess.Popen[bytes] | None = None
+        self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
         try:
@@ -74,8 +78,16 @@ class Rig:
     @property
     def pid(self) -> int:
         """The gateway's process."""
-        assert self._gateway is not None
-        return self._gateway.pid
+        return self._processes[0].pid
+
+    @property
+    def pids(self) -> list[int]:
+        """All processes of the gateway."""
+        return [process_.pid for process_ in self._processes]
+
+    def pss_kib(self) -> float:
+        """What all of them have in memory, in KiB."""
+        return sum(process.pss_mb(pid) for pid in self.pids) * 1e6 / 1024
 
     def scrape(self, times: int) -> dict[str, float]:
         """Ask for the metrics so often; what that took."""
@@ -93,30 +105,41 @@ class Rig:
         }
 
     def _start(self) -> None:
-        argv = self.subject.command(self.lines, self._directory)
+        if self.subject.tls:
+            _make_keys(self._directory)
         started = time.monotonic()
-        with open(self._directory / "log", "wb") as log, process.on_core(GATEWAY_CORE):
-            self._gateway = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self._directory,
-                env=environment(),
-            )
+        self._run(self.subject.command(self.lines, self._directory))
+        if self.subject.front is not None:
+            self._run(self.subject.front(self.lines, self._directory))
         self._await_service(self.lines[-1].tcp_port, started)
         self.start_ms = (time.monotonic() - started) * 1e3
-        self.do(f"pid {self.pid}")
+        self.do(f"pid {' '.join(map(str, self.pids))}")
+
+    def _run(self, argv: list[str]) -> None:
+        with open(self._directory / "log", "ab") as log, process.on_core(GATEWAY_CORE):
+            self._processes.append(
+                subprocess.Popen(
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=self._directory,
+                    env=environment(),
+                )
+            )
 
     def _await_service(self, tcp_port: int, started: float) -> None:
-        assert self._gateway is not None
         while time.monotonic() < started + 30:
-            if self._gateway.poll() is not None:
+            if any(one.poll() is not None for one in self._processes):
                 raise BenchError(f"{self.subject.name} has ended: {self._log_end()}")
             with contextlib.suppress(OSError), socket.socket() as client:
                 client.settimeout(5)
                 client.connect(("127.0.0.1", tcp_port))
-                if not self.subject.telnet or client.recv(1):
+                if self.subject.tls:
+                    with _UNVERIFIED.wrap_socket(client) as inside:
+                        if not self.subject.telnet or inside.recv(1):
+                            return
+                elif not self.subject.telnet or client.recv(1):
                     return
             time.sleep(0.001)  # a foreign process tells nobody that it listens now
         raise BenchError(f"{self.subject.name} serves nothing: {self._log_end()}")
@@ -170,17 +193,27 @@ class Rig:
 
     def close(self) -> None:
         """End both processes and remove the rig's files."""
-        if self._gateway is not None:
-            self._gateway.terminate()
+        for one in reversed(self._processes):
+            one.terminate()
             try:
-                self._gateway.wait(5)
+                one.wait(5)
             except subprocess.TimeoutExpired:
-                self._gateway.kill()
-                self._gateway.wait()
+                one.kill()
+                one.wait()
         self._load.kill()
         with self._load:  # closes the pipes
             self._load.wait()
         shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def _make_keys(directory: Path) -> None:
+    """A certificate of its own, with a key on P-256."""
+    command = [OPENSSL, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command += ["-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    command += ["-keyout", str(directory / KEY), "-out", str(directory / CERTIFICATE)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise BenchError(f"{' '.join(command)}: {done.stderr}")
 
 
 @contextlib.contextmanager

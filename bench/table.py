@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.subjects import Subject
 from bench.work import Figure, Work
+
+MORE_IS_BETTER = ("per_s", "mib_s")
+"""Figures that are better when they are larger."""
 
 Results = dict[str, dict[str, list[dict[str, float]]]]
 """By work, by subject: the figures of each repetition that succeeded."""
@@ -23,10 +26,17 @@ class Row:
     """By subject; a subject that could not do the work is missing."""
 
     def ratio(self, to: str, of: str = "gatewayd") -> float | None:
-        """gatewayd's figure by another subject's; None when either is missing or that is 0."""
-        if of not in self.medians or not self.medians.get(to):
+        """gatewayd's figure by another subject's, or by the better of all others; None when either
+        is missing or that is 0."""
+        other = self._better(of) if to == "better" else self.medians.get(to)
+        if of not in self.medians or not other:
             return None
-        return self.medians[of] / self.medians[to]
+        return self.medians[of] / other
+
+    def _better(self, of: str) -> float | None:
+        others = [value for subject, value in self.medians.items() if subject != of]
+        best = max if self.figure.key in MORE_IS_BETTER else min
+        return best(others, default=None)
 
     def holds(self) -> bool | None:
         """Whether the bound holds; None when there is none, or nothing to judge it by."""
@@ -90,17 +100,28 @@ def markdown(table: Sequence[Row], subjects: Sequence[Subject], only_musts: bool
 
 def seeing(table: Sequence[Row]) -> str:
     """The table of what a record and metrics cost."""
+    return _beside(table, {"gatewayd": "without", "seeing": "with"}, "ratio", "gatewayd", "seeing")
+
+
+def by_tls(table: Sequence[Row], subjects: Sequence[Subject]) -> str:
+    """The table of what clients by TLS cost."""
+    heads = {subject.name: subject.title for subject in subjects}
+    return _beside(table, heads, "to the better", "better", "tls")
+
+
+def _beside(table: Sequence[Row], heads: Mapping[str, str], ratio: str, to: str, of: str) -> str:
+    """A table with a column for each of `heads`, by subject, and the ratio of one figure to
+    another."""
     lines = [
-        ["work", "figure", "without", "with", "ratio", "must", "holds"],
-        ["---", "---", "---:", "---:", "---:", "---", "---"],
+        ["work", "figure", *heads.values(), ratio, "must", "holds"],
+        ["---", "---", *("---:" for _ in heads), "---:", "---", "---"],
     ]
     lines += [
         [
             row.work.title,
             row.figure.title,
-            number(row.medians.get("gatewayd")),
-            number(row.medians.get("seeing")),
-            number(row.ratio("gatewayd", "seeing"), 2),
+            *(number(row.medians.get(subject)) for subject in heads),
+            number(row.ratio(to, of), 2),
             str(row.figure.must or ""),
             {True: "yes", False: "**no**", None: ""}[row.holds()],
         ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,11 @@ HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent
 BUILD = PROJECT / "build" / "bench"
 SER2NET = "/usr/sbin/ser2net"
+STUNNEL = "/usr/bin/stunnel4"
+OPENSSL = "/usr/bin/openssl"
+TLS_HEADER = "/usr/include/openssl/ssl.h"
+_TLS = {TLS_HEADER: "libssl-dev", OPENSSL: "openssl", STUNNEL: "stunnel4"}
+"""What the rows by TLS need, and the package that it is in."""
 
 _FLAGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra"]
 
@@ -26,6 +33,8 @@ class Tools:
 
     load: Path
     relay: Path
+    tls: bool
+    """Whether the load generator speaks TLS."""
 
 
 def prepare() -> Tools:
@@ -38,15 +47,28 @@ def prepare() -> Tools:
         missing += ["gcc", "libc6-dev"]
     if not os.access(SER2NET, os.X_OK):
         missing.append("ser2net")
+    without = [package for path, package in _TLS.items() if not os.access(path, os.R_OK)]
+    if os.geteuid() == 0:
+        missing += without
     if missing:
         _install(missing)
+    elif without:
+        print(f"bench: no rows by TLS without {' '.join(without)}", file=sys.stderr)
     return build()
+
+
+def can_tls() -> bool:
+    """Whether there is all that the rows by TLS need."""
+    return all(os.access(path, os.R_OK) for path in _TLS)
 
 
 def build() -> Tools:
     """Build the C programs, unless they are newer than their sources. Raises BenchError."""
     BUILD.mkdir(parents=True, exist_ok=True)
-    return Tools(_build("load", ["load.c", "wire.c"]), _build("relay", ["relay.c"]))
+    tls = os.access(TLS_HEADER, os.R_OK)
+    more = ["-DWITH_TLS", "-lssl", "-lcrypto"] if tls else []
+    load = _build("load-tls" if tls else "load", ["load.c", "wire.c"], more)
+    return Tools(load, _build("relay", ["relay.c"]), tls)
 
 
 def _install(packages: list[str]) -> None:
@@ -60,13 +82,13 @@ def _install(packages: list[str]) -> None:
             raise BenchError(f"{' '.join(command)}: {done.stderr.strip()[-500:]}")
 
 
-def _build(name: str, sources: list[str]) -> Path:
+def _build(name: str, sources: list[str], more: Sequence[str] = ()) -> Path:
     target = BUILD / name
     paths = [HERE / source for source in sources]
     newest = max(path.stat().st_mtime for path in [*paths, *HERE.glob("*.h")])
     if target.exists() and target.stat().st_mtime > newest:
         return target
-    command = ["cc", *_FLAGS, "-o", str(target), *map(str, paths)]
+    command = ["cc", *_FLAGS, "-o", str(target), *map(str, paths), *more]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise BenchError(f"{' '.join(command)}:\n{done.stderr}")

@@ -13,6 +13,8 @@ MIB = 1 << 20
 COMPARED = ("gatewayd", "ser2net", "tuned", "relay")
 SEEING = ("gatewayd", "seeing")
 """gatewayd without and with a record and metrics."""
+BY_TLS = ("tls", "ssl", "stunnel")
+"""gatewayd, and what else there is, when clients come by TLS."""
 SCRAPES = 50
 IDLE_SECONDS = 10.0
 PIECES = {14: "1.2 ms", 29: "2.5 ms", 58: "5 ms", 115: "10 ms", 230: "20 ms"}
@@ -24,9 +26,10 @@ class Must:
     """A bound on a figure of gatewayd: on its ratio to another subject's, or on itself."""
 
     limit: float
-    to: Literal["tuned", "ser2net", "gatewayd"] | None = None
+    to: Literal["tuned", "ser2net", "gatewayd", "better"] | None = None
+    """`better` is the smaller figure of all others (of what is bounded from below, the larger)."""
     at_least: bool = False
-    of: Literal["gatewayd", "seeing"] = "gatewayd"
+    of: Literal["gatewayd", "seeing", "tls"] = "gatewayd"
     """Whose figure it is."""
 
     def holds(self, value: float) -> bool:
@@ -41,6 +44,7 @@ class Must:
             "tuned": " \N{MULTIPLICATION SIGN} tuned",
             "ser2net": " \N{MULTIPLICATION SIGN} ser2net",
             "gatewayd": " \N{MULTIPLICATION SIGN} without",
+            "better": " \N{MULTIPLICATION SIGN} better",
             None: "",
         }[self.to]
         return f"{sign} {self.limit:g}{other}"
@@ -55,6 +59,19 @@ class Figure:
     must: Must | None = None
 
 
+Kind = Literal[
+    "session",
+    "churn",
+    "idle",
+    "start",
+    "scrape",
+    "neighbour",
+    "watched",
+    "handshakes",
+    "memory",
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """One piece of work. `command` is the load generator's; empty for what needs none."""
@@ -64,7 +81,7 @@ class Work:
     ports: int
     figures: tuple[Figure, ...]
     command: str = ""
-    kind: Literal["session", "churn", "idle", "start", "scrape", "neighbour", "watched"] = "session"
+    kind: Kind = "session"
     subjects: tuple[str, ...] = COMPARED
     """Who does it."""
     watchers: int = 0
@@ -116,6 +133,7 @@ def catalogue(effort: Effort) -> list[Work]:
         _churn(effort),
         *(_start(ports) for ports in (1, 64)),
         *_seeing(effort),
+        *_by_tls(effort),
     ]
 
 
@@ -162,6 +180,35 @@ def _recorded(work: Work, figure: str, must: float | None, content: str = "") ->
         figures=figures,
         subjects=SEEING,
     )
+
+
+def _by_tls(effort: Effort) -> list[Work]:
+    """What clients by TLS cost."""
+    works = [
+        *(_round_trip(effort, size) for size in (1, 256)),
+        *(_bulk(effort, way, "text") for way in ("up", "down", "both")),
+        *(_bulk(effort, way, "random") for way in ("up", "down")),
+    ]
+    found = []
+    for work in works:
+        limit = 1.3 if work.key.startswith("rtt") else 1.0
+        must = Must(limit, "better", of="tls")
+        figures = tuple(
+            replace(one, must=must if one.key.startswith("cpu") else None) for one in work.figures
+        )
+        found.append(replace(work, key=f"tls-{work.key}", figures=figures, subjects=BY_TLS))
+    each = Figure("cpu_ms_each", "CPU of one, ms")
+    shaking = (Figure("per_s", "per second"), each)
+    command = f"handshakes {{tcp_port}} {effort.churn_seconds}"
+    handshakes = Work("tls-handshakes", "handshake (P-256, no ticket), close", 1, shaking, command)
+    memory = Work(
+        "tls-memory-64", "64 idle sessions", 64, (Figure("kib_each", "PSS of one more, KiB"),)
+    )
+    return [
+        *found,
+        replace(handshakes, kind="handshakes", subjects=BY_TLS),
+        replace(memory, kind="memory", subjects=BY_TLS),
+    ]
 
 
 def _round_trip(effort: Effort, size: int) -> Work:
@@ -282,13 +329,13 @@ def figures_of(work: Work, raw: Mapping[str, float]) -> dict[str, float]:
     if "p99_us" in raw:
         figures["p99_ms"] = raw["p99_us"] / 1e3
     figures["cpu_ms"] = cpu * 1e3
-    if work.key.startswith("rtt") and raw["rounds"]:
+    if work.command.startswith("rtt") and raw["rounds"]:
         figures["cpu_ms"] = cpu * 1e6 / raw["rounds"]
     if wall:
         figures["cpu_percent"] = cpu / wall * 100
         figures["load_percent"] = raw.get("load_cpu_s", 0.0) / wall * 100
         figures["per_s"] = raw.get("rounds", 0.0) / wall
-    if work.kind == "scrape":
+    if work.kind in ("scrape", "handshakes") and raw["rounds"]:
         figures["cpu_ms_each"] = cpu * 1e3 / raw["rounds"]
         figures["ms_each"] = wall * 1e3 / raw["rounds"]
     if work.command.startswith("bulk"):

@@ -5,7 +5,6 @@ Version 1 of the format, which every ser2net 4 reads. What ser2net has no word f
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 
@@ -88,7 +87,7 @@ def _ssl(door: Door, tls: TlsFiles) -> str:
         for path in files.values()
     ):
         raise LookupError("its keys are in no plain files")
-    words = [f"{name}={os.path.abspath(path)}" for name, path in files.items()]
+    words = [f"{name}={path}" for name, path in files.items()]
     return f"ssl({','.join([*words, 'clientauth'] if required else words)}),"
 
 

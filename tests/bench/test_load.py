@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from bench import toolchain
 from bench.rig import Rig
-from bench.subjects import Line, Subject, gatewayd, relay
-from bench.toolchain import BenchError, Tools
+from bench.subjects import Line, Subject, gatewayd, relay, ser2net, stunnel
+from bench.toolchain import SER2NET, BenchError, Tools, can_tls
 
 FAULTY = Path(__file__).with_name("faulty_gateway.py")
 
@@ -54,6 +56,38 @@ def test_telnet_is_spoken_both_ways(tools: Tools, content: str) -> None:
     with Rig(gatewayd(sys.executable), tools, 2) as rig:
         rig.connect()
         assert rig.do(f"bulk both {content} 300000")["bytes"] == 600000
+
+
+BY_TLS = {
+    "tls": lambda tools: gatewayd(sys.executable, tls=True),
+    "ssl": lambda tools: ser2net(tuned=True, tls=True),
+    "stunnel": stunnel,
+}
+
+
+@pytest.mark.parametrize("name", BY_TLS)
+def test_clients_come_by_tls(tools: Tools, name: str) -> None:
+    if not can_tls() or (name == "ssl" and not os.access(SER2NET, os.X_OK)):
+        pytest.skip("the rows by TLS need libssl-dev, openssl, stunnel4 and ser2net")
+    with Rig(BY_TLS[name](tools), tools, 1) as rig:
+        rig.connect()
+        for way, times in (("up", 1), ("down", 1), ("both", 2)):
+            assert rig.do(f"bulk {way} random 300000")["bytes"] == times * 300000
+        assert rig.do("rtt 1 20 5")["rounds"] == 20
+        assert rig.pss_kib() > 0
+        rig.do("disconnect")
+        assert rig.do(f"handshakes {rig.lines[0].tcp_port} 0.2")["rounds"] > 0
+
+
+def test_without_openssl_the_load_generator_is_built_all_the_same(
+    tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toolchain, "TLS_HEADER", "/nowhere/ssl.h")
+    without = toolchain.build()
+    assert not without.tls
+    with Rig(relay(without), without, 1) as rig:
+        rig.connect()
+        assert rig.do("bulk up text 100000")["bytes"] == 100000
 
 
 def test_pieces_come_at_the_pace_of_the_baud_rate(tools: Tools) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.publish import tables
 from bench.subjects import Subject
 from bench.table import Results, markdown, number, rows, verdict
-from bench.work import SEEING, Figure, Must, Work
+from bench.work import BY_TLS, SEEING, Figure, Must, Work
 
 RATIO = Figure("cpu", "CPU, ms", Must(0.7, "tuned"))
 AT_LEAST = Figure("rate", "per second", Must(10, "ser2net", at_least=True))
@@ -82,3 +82,26 @@ def test_what_is_compared_with_gatewayd_itself_has_a_table_of_its_own() -> None:
     assert f"| recorded | CPU, ms | 2 | 3.1 | 1.6 | {bound.must} | **no** |" in texts["seeing"]
     assert "recorded" not in texts["all"]
     assert tables([work], found, SUBJECTS, "m, ser2net 4").keys() == {"seeing"}
+
+
+def test_what_clients_by_tls_cost_is_held_to_the_better_of_the_others() -> None:
+    figures = (
+        Figure("cpu", "CPU, ms", Must(1.3, "better", of="tls")),
+        Figure("per_s", "per second"),
+    )
+    work = Work("tls-row", "a row by TLS", 1, figures, subjects=BY_TLS)
+    found: Results = {
+        "tls-row": {
+            "tls": [{"cpu": 13.0, "per_s": 50.0}],
+            "ssl": [{"cpu": 10.0, "per_s": 40.0}],
+            "stunnel": [{"cpu": 20.0, "per_s": 100.0}],
+        }
+    }
+    cpu, rate = rows([work], found)
+    assert (cpu.ratio("better", "tls"), cpu.holds()) == (1.3, True)
+    assert (rate.ratio("better", "tls"), rate.holds()) == (0.5, None)
+    subjects = [Subject(name, name, True, lambda lines, directory: []) for name in BY_TLS]
+    texts = tables([work], found, subjects, "here, ser2net 4.")
+    assert list(texts) == ["tls"]
+    bound = figures[0].must
+    assert f"| a row by TLS | CPU, ms | 13 | 10 | 20 | 1.3 | {bound} | yes |" in texts["tls"]
