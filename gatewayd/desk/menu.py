@@ -13,22 +13,17 @@ from gatewayd.line.api import Clock, Timer
 from gatewayd.net.arrival import Arrival, Step
 from gatewayd.telnet import environ
 from gatewayd.telnet.constants import Option, Side
+from gatewayd.telnet.environ import called
 from gatewayd.telnet.events import Event, OptionChanged
 
 ANSWERS_S: Final = 0.3
 """How long a client has to say what it is: one that answers no offer sends lines."""
-LONGEST_NAME: Final = 32
 HELP: Final = (
     "  a number, a name, or the beginning of a name   go to that port",
     "  /PORT       watch it            who         who is where",
     "  name NAME   what to call you    quit        leave",
     "  Enter       the list again      PORT NAME   for programs: one line, then the port",
 )
-
-
-def called(name: str) -> str:
-    """What somebody is called who says so: as it may stand in quotes beside an address."""
-    return plain(name).replace('"', "").replace(":", "")[:LONGEST_NAME]
 
 
 class Menu(Step):

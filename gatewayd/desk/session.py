@@ -33,6 +33,7 @@ class DeskSession(TelnetSession):
 
     face = "desk"
     watching_face = "desk"
+    asks_name = False
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from gatewayd.log import Happening, note
 from gatewayd.port.com_port import ComPort
 from gatewayd.port.echo import EchoJudge
 from gatewayd.port.gate import Hold
+from gatewayd.port.introduction import Introduction
 from gatewayd.port.outbox import Urgent
 from gatewayd.port.peer import Peer
 from gatewayd.port.port import Port
@@ -57,6 +58,7 @@ class TelnetSession(Session):
     face = "rfc2217"
     watching_face = "watch"
     takes_urgent = True
+    asks_name = True
 
     def __init__(
         self,
@@ -87,10 +89,12 @@ class TelnetSession(Session):
         self._com_port = ComPort(port, self._telnet, seat=self.seat, note=self._note)
         self._telnet.welcome(Side.LOCAL, Option.LOGOUT)
         self._telnet.welcome(Side.REMOTE, Option.COM_PORT, self._com_port.subnegotiation)
+        self._introduction = Introduction(self._telnet, self._calls_itself, asks=self.asks_name)
         self._violations = 0
         self._echo_rule = port.config.echo
         self._echo: EchoJudge | None = None
         self._opened = False
+        self._address = peername
         self._typed_at = -math.inf
         """When the client was told last that what it types is not sent."""
 
@@ -185,7 +189,14 @@ class TelnetSession(Session):
         self._com_port.queue_requests()
         if self._ahead():
             self._client_gate.hold(Hold.LINE_FULL)
+        self._introduction.look()
         self._telnet.flush()
+
+    def _calls_itself(self, name: str) -> None:
+        """By its own word: in quotes, and only where nothing better is known."""
+        if not self.name:
+            self.peername = f'{self._address} "{name}"'
+            self._note(Happening.SESSION_OPENED, "the client calls itself %r", name)
 
     def _data(self, data: bytes) -> None:
         if not self.seat.held:
@@ -360,12 +371,16 @@ class TelnetSession(Session):
             **self._com_port.snapshot(),
             "echo": self._echo_rule.value,
             "echo_judged": self._echo is not None,
+            "called": self._introduction.name,
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go on where a session of another process was. Raises KeyError, ValueError, TypeError."""
         self._com_port.restore(snapshot)
         self._telnet.restore(snapshot, suspended=self._com_port.suspended)
+        if name := str(snapshot.get("called", "")):
+            self._address = self.peername.removesuffix(f' "{name}"')
+        self._introduction.restore(name)
         self._opened = True
         self._echo_rule = Echo(snapshot.get("echo", self.port.config.echo))
         super().restore(snapshot)

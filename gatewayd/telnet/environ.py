@@ -16,6 +16,7 @@ MOST_VARIABLES: Final = 16
 LONGEST_NAME: Final = 64
 LONGEST_VALUE: Final = 256
 """Bytes. What is longer is left out, and so are variables behind the last that counts."""
+LONGEST_CALLED: Final = 32
 
 _VARIABLE: Final = re.compile(
     rb"([\x00\x03])((?:[^\x00-\x03]|\x02[\s\S])*)(\x01(?:[^\x00-\x03]|\x02[\s\S])*)?"
@@ -75,3 +76,9 @@ def user_name(variables: list[Variable]) -> str:
 def plain(value: bytes) -> str:
     """What of a value is printable ASCII."""
     return "".join(chr(byte) for byte in value if 0x20 <= byte < 0x7F)
+
+
+def called(name: str) -> str:
+    """What somebody is called who says so: as it may stand in quotes beside an address."""
+    shown = "".join(one if one.isascii() and one.isprintable() else "?" for one in name)
+    return shown.replace('"', "").replace(":", "").strip()[:LONGEST_CALLED]

@@ -15,8 +15,10 @@ from typing import Any, cast
 import pytest
 import pyvisa
 import serial
+import serial.rfc2217
 from pyvisa.resources import MessageBasedResource
 
+from gatewayd.telnet.constants import Option
 from tests.cli.program import gatewayd
 from tests.interop.instrument import PATIENCE
 from tests.interop.lab import Lab, lab
@@ -312,3 +314,41 @@ def test_one_too_many_is_refused_with_a_word(tmp_path: Path) -> None:
         one.gateway.wait_for(WATCHES)
         with telnet(one.watch) as second:
             second.expect(rb"psu1: too many clients watch")
+
+
+def test_a_persons_own_name_stands_beside_its_address(tmp_path: Path) -> None:
+    with lab(tmp_path) as one:
+        command = (program("inetutils-telnet"), "-l", "alice", "127.0.0.1", str(one.rfc2217))
+        with Terminal(*command) as owner:
+            one.gateway.wait_for(r"the client calls itself 'alice'")
+            with telnet(one.rfc2217) as second:
+                second.expect(rb'psu1: in use by 127\.0\.0\.1:\d+ "alice" since')
+            assert b' "alice" ' in gatewayd("who", "--control", one.control).stdout.encode()
+            owner.type(b"x")
+            assert one.instrument.read(1) == b"x"
+        one.gateway.wait_for(r"rfc2217 session from [^ ]+ \"alice\" over")
+        plink = (program("plink"), "-telnet", "-P", str(one.watch), "-l", "bob", "127.0.0.1")
+        with Terminal(*plink):
+            one.gateway.wait_for(r"the client calls itself 'bob'")
+
+
+def test_a_program_is_never_asked_for_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    got = bytearray()
+    client_class: Any = serial.rfc2217.Serial
+    negotiate = client_class._telnet_negotiate_option
+
+    def recording(client: Any, command: bytes, option: bytes) -> None:
+        got.extend(option)
+        negotiate(client, command, option)
+
+    monkeypatch.setattr(client_class, "_telnet_negotiate_option", recording)
+    with lab(tmp_path) as one:
+        with opened(one.rfc2217) as client:
+            exchange(one, client)
+        with opened(one.watch) as client:
+            one.instrument.write(b"hello")
+            assert client.read(5) == b"hello"
+    assert Option.COM_PORT in got
+    assert Option.NEW_ENVIRON not in got

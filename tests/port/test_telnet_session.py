@@ -66,7 +66,7 @@ def test_agreeing_to_an_offer_is_not_answered() -> None:
     play(desk, desk.telnet(), (agreement * 2, b"", b""))
 
 
-@pytest.mark.parametrize("option", [24, 31, 36, 37, 39, 70, 255])
+@pytest.mark.parametrize("option", [24, 31, 36, 37, 70, 255])
 def test_what_the_client_offers_and_nobody_knows_is_refused_each_time(option: int) -> None:
     desk = Desk()
     client = desk.telnet()
