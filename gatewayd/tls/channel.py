@@ -10,19 +10,24 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 
 from gatewayd.net.channel import Ties
 from gatewayd.tls.words import in_words
 
-READ_BYTES: Final = 32768
-"""Two records of the largest kind."""
+READ_BYTES: Final = 65536
+"""Four records of the largest kind."""
 HANDSHAKE_BYTES: Final = 4096
 """Read at once while there is no session."""
 WRITE_BYTES: Final = 65536
 HANDSHAKE: Final = b"\x16"
 """The first byte of the first record."""
+
+_ENCRYPTED: Final = memoryview(bytearray(READ_BYTES))
+_PLAIN: Final = memoryview(bytearray(READ_BYTES))
+"""Where all channels read, one after the other; what is given on is a copy."""
 
 _HELPERS: Final = ThreadPoolExecutor(1, "handshake")
 """Where a handshake is done that would hold up the loop; a thread from the first one on."""
@@ -79,6 +84,8 @@ class TlsChannel:
         """Whether there may be more in memory, of which the kernel knows nothing."""
         self._ended = False
         self._shut = False
+        self._broken: ssl.SSLError | None = None
+        """What is wrong with what comes after that which was read."""
         if early:
             self._incoming.write(early)
             ties.read_again()
@@ -156,32 +163,53 @@ class TlsChannel:
                 raise BlockingIOError
         if self._ended:
             return b""
+        if self._broken is not None:
+            raise self._broken
         if not self._more:
-            data = self._sock.recv(READ_BYTES)
-            if not data:
+            count = self._sock.recv_into(_ENCRYPTED)
+            if not count:
                 self._ended = True
                 return b""
-            self._incoming.write(data)
+            self._incoming.write(_ENCRYPTED[:count])
+        plain = self._decrypt(min(size, READ_BYTES))
+        self._answer()
+        return plain
+
+    def _decrypt(self, size: int) -> bytes:
+        """All that the records in memory hold, at most so many bytes; empty at the end."""
+        tls, incoming = self._tls, self._incoming
+        # Into a buffer it gives a number, whatever its stub says.
+        read: Callable[[int, memoryview], int] = tls.read  # type: ignore[assignment]
+        got = 0
         try:
-            plain = self._tls.read(size)
+            while got < size:
+                count = read(size - got, _PLAIN[got:])
+                if not count:
+                    self._ended = True
+                    break
+                got += count
+                if not incoming.pending and not tls.pending():
+                    break
         except ssl.SSLWantReadError:
             # Part of a record.
             self._more = False
+            if not got:
+                self._answer()
+                raise BlockingIOError from None
+            return bytes(_PLAIN[:got])
+        except ssl.SSLError as error:
+            # The other side is told why; what came before is told first.
             self._answer()
-            raise BlockingIOError from None
-        except ssl.SSLError:
-            # The other side is told why.
-            self._answer()
-            raise
-        self._answer()
-        if not plain:
-            self._ended = True
-            return b""
-        self._look_for_more()
-        return plain
+            if not got:
+                raise
+            self._broken = error
+        if got:
+            self._look_for_more()
+        return bytes(_PLAIN[:got])
 
     def _look_for_more(self) -> None:
-        self._more = bool(self._incoming.pending or self._tls.pending())
+        broken_or_over = self._broken is not None or self._ended
+        self._more = bool(self._incoming.pending or self._tls.pending() or broken_or_over)
         if self._more:
             self._ties.read_again()
 

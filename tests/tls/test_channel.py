@@ -38,6 +38,31 @@ def test_two_records_in_one_segment_are_both_delivered() -> None:
     run(scenario())
 
 
+def test_records_before_a_broken_one_in_the_same_segment_are_delivered() -> None:
+    async def scenario() -> None:
+        async with secured() as stand:
+            client = await far.let_in(stand)
+            good, broken = client.encrypts(b"one"), bytearray(client.encrypts(b"two"))
+            broken[-1] ^= 1
+            client.sock.send(good + broken)
+            await stand.device_gets(b"one")
+            await stand.free()
+
+    run(scenario())
+
+
+def test_records_before_close_notify_in_the_same_segment_are_delivered() -> None:
+    async def scenario() -> None:
+        async with secured() as stand:
+            client = await far.let_in(stand)
+            data = client.encrypts(b"one,") + client.encrypts(b"two")
+            client.sock.send(data + client.says_close())
+            await stand.device_gets(b"one,two")
+            await stand.free()
+
+    run(scenario())
+
+
 def test_a_record_larger_than_a_read_is_delivered_whole() -> None:
     """On the raw face one read is what the line takes: the rest waits in memory, not in epoll."""
 
