@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import subprocess
 import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -123,15 +124,67 @@ def test_a_wrong_password_and_somebody_who_may_not(site: Site) -> None:
     assert "sesame" not in site.daemon.text
 
 
+BY_TLS: Final[dict[str, Callable[[int], tuple[str, ...]]]] = {
+    "openssl": lambda port: ("openssl", "s_client", "-quiet", "-connect", f"127.0.0.1:{port}"),
+    "ncat": lambda port: (program("ncat"), "--ssl", "127.0.0.1", str(port)),
+    "socat": lambda port: (program("socat"), "STDIO", f"OPENSSL:127.0.0.1:{port},verify=0"),
+}
+
+
 @pytest.mark.interop
-def test_by_tls(site: Site) -> None:
-    openssl = ("openssl", "s_client", "-quiet", "-connect", f"127.0.0.1:{site.starttls}")
-    with Terminal(*openssl) as terminal:
+@pytest.mark.parametrize("client", BY_TLS)
+def test_by_tls(client: str, site: Site) -> None:
+    let_in = r"let in by TLSv1\.3, as alice by password"
+    before = site.daemon.times(let_in)
+    with Terminal(*BY_TLS[client](site.starttls)) as terminal:
         terminal.expect(rb"login: ")
         terminal.type(b"alice\r")
         terminal.expect(rb"password: ")
         terminal.type(b"open sesame\r")
-        site.daemon.wait_for(r"let in by TLSv1\.3, as alice by password")
+        site.daemon.wait_for_more(let_in, before + 1)
+
+
+@pytest.mark.interop
+def test_kermit_logs_in_by_a_script(site: Site) -> None:
+    let_in = r"let in by TLSv1\.\d, as alice by password"
+    before = site.daemon.times(let_in)
+    commands = ", ".join(
+        (
+            "set auth tls verify no",
+            f"set host 127.0.0.1 {site.starttls} /tls-telnet",
+            "input 10 login:",
+            r"output alice\{13}",
+            "input 10 password:",
+            r"output open sesame\{13}",
+            "pause 60",
+        )
+    )
+    with Terminal(program("kermit"), "-Y", "-C", commands):
+        site.daemon.wait_for_more(let_in, before + 1)
+
+
+@pytest.mark.interop
+def test_a_script_says_name_and_password_at_once(site: Site, device: int) -> None:
+    """What comes behind them at once came before anybody was let in: the line has not seen it."""
+    let_in = r"let in by TLSv1\.3, as alice by password"
+    before = site.daemon.times(let_in)
+    over = site.daemon.times("psu1: rfc2217 session from alice .* over")
+    with subprocess.Popen(
+        BY_TLS["openssl"](site.starttls),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as client:
+        assert client.stdin is not None
+        client.stdin.write(b"alice\r\nopen sesame\r\n*RST\r\n")
+        client.stdin.flush()
+        site.daemon.wait_for_more(let_in, before + 1)
+        client.stdin.write(b"*IDN?\r\n")
+        client.stdin.flush()
+        assert master.read_exactly(device, 5) == b"*IDN?"
+        client.terminate()
+    site.daemon.wait_for_more("psu1: rfc2217 session from alice .* over", over + 1)
+    termios.tcflush(device, termios.TCIFLUSH)
 
 
 @pytest.mark.filterwarnings("ignore:set(Daemon|Name)")  # pyserial 3.5
