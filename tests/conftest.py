@@ -12,7 +12,10 @@ import pytest
 from hypothesis import settings
 
 # An example may take long on a busy machine; the limit is that of the test.
-settings.register_profile("any machine", deadline=None)
+# The same examples each time, so that a change is blamed for what it broke and for nothing else;
+# `pytest --hypothesis-profile explore` looks for what no example has shown yet.
+settings.register_profile("any machine", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile("any machine")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -21,7 +21,7 @@ import pytest
 
 from gatewayd.advertise.services import Service
 from gatewayd.config.load import load
-from gatewayd.errors import DeviceAbsentError
+from gatewayd.errors import DeviceAbsentError, DeviceBusyError, DeviceError
 from gatewayd.line.api import LineEvents
 from gatewayd.line.model import LineSettings, Signal, SignalPolicies, SignalPolicy
 from gatewayd.line.opening import StuckError
@@ -41,6 +41,8 @@ PATIENCE: Final = 10.0
 NUMBERS: Final = ("rfc2217", "raw", "one", "other")
 KERNEL: Final = 64
 """Bytes of a device's queue that the driver has taken; the rest is in the process."""
+REFUSALS: Final = {Phase.BUSY: DeviceBusyError, Phase.FAILED: DeviceError}
+"""How opening the device ends in the phases that come of it."""
 
 
 class Opened(NamedTuple):
@@ -185,6 +187,8 @@ class House:
         self.opened: list[str] = []
         self.busy = False
         """Whether the driver takes its time to open it."""
+        self.refused: type[DeviceError] | None = None
+        """How opening it ends, if not with an open device."""
         self.stuck: Pending | None = None
         """Done when the driver comes back."""
         self.kept: dict[str, list[int]] = {}
@@ -387,6 +391,8 @@ class House:
             await asyncio.sleep(0.001)
         if self.stuck is not None:
             raise StuckError(path, self.stuck)
+        if self.refused is not None:
+            raise self.refused(f"{path}: cannot be opened")
         device = Device(Opened(path, os.open(path, os.O_RDONLY)), events, None, settings)
         device.obey(policies)
         return device
@@ -415,6 +421,8 @@ class House:
             self.busy = True
         if phase is Phase.STUCK:
             self.stuck = Pending()
+        if phase in REFUSALS:
+            self.refused = REFUSALS[phase]
         if phase is Phase.READY:
             self._driver_works()
         if phase is not Phase.ABSENT:
@@ -424,7 +432,7 @@ class House:
         await self.reach(phase)
 
     def _driver_works(self) -> None:
-        self.busy = False
+        self.busy, self.refused = False, None
         stuck, self.stuck = self.stuck, None
         if stuck is not None:
             stuck.finish()

@@ -375,7 +375,7 @@ WILL_BINARY: Final = b"\xff\xfb\x00"
 LOGIN: Final = {"watch": "{{listen: {other}, login: required}}"}
 ALLOWED: Final = {"raw": "'0.0.0.0:{other}'"}
 ANYWHERE: Final = {"raw": "{{listen: 0.0.0.0:{other}, clear_text: true}}"}
-AWAY: Final = frozenset({Phase.ABSENT, Phase.OPENING, Phase.STUCK})
+AWAY: Final = frozenset(Phase) - {Phase.READY}
 
 PORT: Final = (
     Row(

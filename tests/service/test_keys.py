@@ -14,7 +14,7 @@ from tests.service.caller import Caller
 from tests.service.house import House
 from tests.service.keys import Row, nothing, talk
 
-PHASES = (Phase.READY, Phase.ABSENT, Phase.OPENING, Phase.STUCK)
+PHASES = tuple(Phase)
 ROWS = [*((False, row) for row in keys.PORT), *((True, row) for row in keys.GATEWAY)]
 each_row = pytest.mark.parametrize(("top", "row"), ROWS, ids=str)
 each_row_but_held = pytest.mark.parametrize(
