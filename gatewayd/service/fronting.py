@@ -31,6 +31,7 @@ from gatewayd.net.entrance import Entrance
 from gatewayd.net.lobby import Lobby
 from gatewayd.net.stage import Stage
 from gatewayd.port.holder import Holder
+from gatewayd.port.lease import Lease
 from gatewayd.port.phase import Phase
 from gatewayd.port.port import Port
 from gatewayd.port.telnet_face import TelnetFace
@@ -43,6 +44,7 @@ MOST: Final = 64
 MOST_OF_ONE: Final = 16
 """Who sits at the menu: people, and more of one host than of those that come to a port."""
 CAUSE_CHARS: Final = 24
+NOTE_CHARS: Final = 24
 
 
 def desk_of(gateway: Gateway) -> FrontDesk:
@@ -196,6 +198,8 @@ class FrontDesk:
                     for does, one in here
                     if one is not None
                 ]
+                if clients.lease is not None:
+                    lines.append(plain(f"  {name:<12} leased to {_lease(clients.lease)}"))
         return lines
 
     def replay(self, port: str) -> bytes:
@@ -326,16 +330,26 @@ class DeskEntrance(Entrance):
 
 
 def _entry(served: Served) -> Entry:
-    port, owner = served.port, served.port.owner
+    port, owner, lease = served.port, served.port.owner, served.port.clients.lease
     about = port.config.description
     if owner is not None:
         who = owner.peername
         # One that is gone in a moment is waited for.
         going = owner.leaving or owner.ended
-        return Entry(port.name, "held", f"{who} since {_time(owner)}", about, "" if going else who)
-    if port.phase is Phase.READY:
-        return Entry(port.name, "free", "", about)
-    return Entry(port.name, port.phase.value, port.cause[:CAUSE_CHARS], about)
+        said = f"{who} since {_time(owner)}" + (f"; leased to {_lease(lease)}" if lease else "")
+        return Entry(port.name, "held", said, about, "" if going else who)
+    if port.phase is not Phase.READY:
+        return Entry(port.name, port.phase.value, port.cause[:CAUSE_CHARS], about)
+    if lease is not None:
+        return Entry(port.name, "leased", _lease(lease), about)
+    return Entry(port.name, "free", "", about)
+
+
+def _lease(lease: Lease) -> str:
+    """Who has it, until when and for what; short, for a list."""
+    until, today = lease.until.astimezone(), datetime.now().astimezone().date()
+    when = until.strftime("%H:%M" if until.date() == today else "%Y-%m-%d %H:%M")
+    return f"{lease.holder} until {when}" + (f", {lease.note[:NOTE_CHARS]}" if lease.note else "")
 
 
 def _time(session: Holder) -> str:

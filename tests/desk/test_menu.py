@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 
 import pytest
 
 from gatewayd.port import farewell
+from gatewayd.port.lease import Lease
 from tests.desk.hall import hall
 from tests.net.stand import run, until
 from tests.port.wire import do, will
@@ -150,6 +152,34 @@ def test_a_port_that_somebody_has() -> None:
             await owner.sees("you watch until it goes]")
             await third.types("\x05cx")
             await owner.sees("[psu1: it is yours now]")
+
+    run(scenario())
+
+
+def test_a_lease_is_in_the_list_with_its_holder_its_end_and_its_note() -> None:
+    async def scenario() -> None:
+        async with hall() as room:
+            until = datetime.now().astimezone() + timedelta(days=2)
+            lease = Lease("alice", until, "burn-in 7")
+            clients = room.gateway.served["psu1"].port.clients
+            clients.let(lease, 3600)
+            said = f"alice until {until:%Y-%m-%d %H:%M}, burn-in 7"
+            one = await room.person("")
+            await one.sees(f"psu1    leased   {said}")
+            await one.sees("port> ")
+            await one.types("psu1\r")
+            await one.sees("leased to alice until ")
+            await one.sees("port> ")
+            await one.types("who\r")
+            await one.sees(f"leased to {said}")
+            clients.let(None)
+            owner = await room.at("psu1")
+            clients.let(lease, 3600)
+            await one.types("\r")
+            await one.sees(f"; leased to {said[:8]}")
+            await owner.types("still mine")
+            await one.types("who\r")
+            await one.sees(f"leased to {said}")
 
     run(scenario())
 

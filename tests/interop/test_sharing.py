@@ -352,3 +352,32 @@ def test_a_program_is_never_asked_for_its_name(
             assert client.read(5) == b"hello"
     assert Option.COM_PORT in got
     assert Option.NEW_ENVIRON not in got
+
+
+def test_a_client_of_a_ports_own_address_gets_nothing_of_what_was_said_before(
+    tmp_path: Path,
+) -> None:
+    with lab(tmp_path, ", replay: 64KiB") as one:
+        with socket.create_connection(("127.0.0.1", one.watch_raw), PATIENCE) as watcher:
+            one.gateway.wait_for(WATCHES)
+            said = bytes(range(64, 128)) * 1600
+            one.instrument.write(said)
+            same(receive(watcher, len(said)), said)
+        with opened(one.rfc2217) as client:
+            one.instrument.write(LIVE)
+            assert client.read(len(LIVE)) == LIVE
+        one.gateway.wait_for(r"rfc2217 session from [^ ]+ over")
+        with socket.create_connection(("127.0.0.1", one.raw), PATIENCE) as plain:
+            plain.sendall(b"?")
+            assert one.instrument.read(1) == b"?"
+            one.instrument.write(LIVE)
+            assert receive(plain, len(LIVE)) == LIVE
+
+
+def receive(sock: socket.socket, size: int) -> bytes:
+    got = b""
+    while len(got) < size:
+        data = sock.recv(size - len(got))
+        assert data, f"closed after {got[-80:]!r}"
+        got += data
+    return got

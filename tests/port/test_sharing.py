@@ -462,6 +462,19 @@ def test_a_watcher_that_does_not_read_misses_bytes_and_is_told_how_many_where() 
     assert watcher.session.missed == len(sent) - kept
 
 
+def test_the_owner_gets_each_piece_at_once_whatever_a_stuck_watcher_leaves() -> None:
+    desk = Desk()
+    owner, watcher = desk.raw(), desk.looks()
+    watcher.room = 0
+    for number in range(200):
+        piece = bytes((number,)) * 4096
+        desk.device_sends(piece)
+        assert owner.gets() == piece
+        assert desk.line.is_read()
+        assert watcher.backlog() < 2 * HIGH_BYTES
+    assert watcher.session.missed > 100 * 4096
+
+
 def test_on_a_plain_connection_there_is_no_mark_and_the_count_is_there() -> None:
     desk = Desk()
     watcher = desk.looks(Session)
