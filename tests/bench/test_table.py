@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.publish import tables
 from bench.subjects import Subject
 from bench.table import Results, markdown, number, rows, verdict
-from bench.work import BY_TLS, SEEING, Figure, Must, Work
+from bench.work import BY_TLS, QUICK, SEEING, Figure, Must, Work, catalogue
 
 RATIO = Figure("cpu", "CPU, ms", Must(0.7, "tuned"))
 AT_LEAST = Figure("rate", "per second", Must(10, "ser2net", at_least=True))
@@ -105,3 +105,15 @@ def test_what_clients_by_tls_cost_is_held_to_the_better_of_the_others() -> None:
     assert list(texts) == ["tls"]
     bound = figures[0].must
     assert f"| a row by TLS | CPU, ms | 13 | 10 | 20 | 1.3 | {bound} | yes |" in texts["tls"]
+
+
+def test_bounds_by_tls_are_not_loosened() -> None:
+    works = [work for work in catalogue(QUICK) if work.subjects == BY_TLS]
+    limits = {
+        work.key: figure.must.limit for work in works for figure in work.figures if figure.must
+    }
+    assert {key: limit for key, limit in limits.items() if limit > 1.0} == {
+        "tls-rtt-1": 1.3,
+        "tls-rtt-256": 1.3,
+    }
+    assert len(limits) == 7

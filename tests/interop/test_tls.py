@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.interop.gateway import free_ports
+from tests.interop.instrument import bare_line
 from tests.interop.secured import Secured, secured
 from tests.interop.served import FETCHED, program
 from tests.interop.terminal import Terminal
+from tests.service.running import Running
 from tests.tls import pki
 
 
@@ -72,7 +74,7 @@ def test_kermit(gateway: Secured, where: str, how: str) -> None:
         kermit.expect(rb"\[answered\]")
 
 
-def test_kermit_that_wants_it_leaves_where_it_is_not(tmp_path: Path, gateway: Secured) -> None:
+def test_kermit_that_wants_it_gets_it(gateway: Secured) -> None:
     commands = (
         "set telopt start-tls required, "
         f"set auth tls verify-file {CA}, set host localhost {gateway.starttls} /telnet, "
@@ -82,6 +84,22 @@ def test_kermit_that_wants_it_leaves_where_it_is_not(tmp_path: Path, gateway: Se
         gateway.instrument.read_until(b"*IDN?")
         gateway.instrument.write(b"ACME,PSU\r\n")
         kermit.expect(rb"\[answered\]")
+
+
+def test_kermit_that_wants_it_leaves_where_it_is_not(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    with bare_line() as (device, _instrument):
+        daemon = Running(tmp_path, f"  psu1: {{device: {device}, rfc2217: {port}}}\n")
+        with daemon:
+            daemon.wait_for("psu1: .* open, ")
+            commands = (
+                f"set telopt start-tls required, set host 127.0.0.1 {port} /telnet, "
+                "if fail echo [left], exit 0"
+            )
+            with Terminal(program("kermit"), "-Y", "-C", commands) as kermit:
+                kermit.expect(rb"\[left\]")
+            daemon.wait_for("psu1: rfc2217 session from .* over")
+            assert daemon.status("psu1")["session"] is None
 
 
 @pytest.mark.parametrize(("where", "prefix"), [("implicit", "L:"), ("starttls", "")])
