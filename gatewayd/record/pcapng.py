@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from gatewayd.line.model import Signal
@@ -130,6 +130,10 @@ class Packets:
         self._length += len(data)
         self._last = when
         return over
+
+    def said_all(self, side: Side, chunks: Iterable[tuple[float, bytes]]) -> bytes:
+        """The same for several chunks of one side, each with the time when it came."""
+        return b"".join([self.said(side, chunk, when) for when, chunk in chunks])
 
     def happened(self, event: Event, when: float, comment: str, *, outbound: bool = False) -> bytes:
         """The packet of what happened, behind what was said before."""

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from gatewayd.record.side import Side
 
 LONGEST: Final = 1024
 """Bytes of a line; a longer one is cut, with a backslash at the end of each part but the last."""
+LARGE: Final = 256
+"""Bytes of a chunk that is best taken by itself, for many of its lines have one stamp."""
 PROMPT_S: Final = 0.05
 """An unfinished line that rested so long when the other side begins one is a prompt: it is written
 first."""
@@ -52,6 +54,12 @@ def escaped(data: bytes) -> bytes:
     return text.encode()
 
 
+def _is_plain(data: bytes) -> bool:
+    """Whether lines are written as they are, but for a CR before the LF."""
+    strange = len(data.translate(None, _SAFE_LINES))
+    return not strange or strange == data.count(b"\r\n")
+
+
 def _is_utf8(data: bytes) -> bool:
     try:
         data.decode()
@@ -78,6 +86,22 @@ class _Half:
         self.first = self.last = 0.0
         self.ended = b"\n"
         """How its line before ended; empty when it was written before it was over."""
+
+
+class _Times:
+    """When each byte of some chunks came, asked from the first to the last."""
+
+    def __init__(self, chunks: Iterable[tuple[float, bytes]]) -> None:
+        self._chunks = iter(chunks)
+        self._when = 0.0
+        self._end = 0
+
+    def at(self, offset: int) -> tuple[float, int]:
+        """When the byte at `offset` came, and where the bytes end that came with it."""
+        while self._end <= offset:
+            self._when, chunk = next(self._chunks)
+            self._end += len(chunk)
+        return self._when, self._end
 
 
 class TextFormat:
@@ -113,6 +137,44 @@ class TextFormat:
             written += self._pieces(half, data[start:], when)
         half.last = when
         return written
+
+    def said_all(self, side: Side, chunks: Sequence[tuple[float, bytes]]) -> bytes:
+        """The same for several chunks of one side, each with the time when it came."""
+        written = [self.said(side, chunks[0][1], chunks[0][0])]
+        chunks = chunks[1:]
+        half, other = self._device, self._client
+        if side is Side.CLIENT:
+            half, other = other, half
+        data = b"".join([chunk for _, chunk in chunks])
+        lines = data.split(b"\n")
+        if (
+            other.begun
+            or half.ended != b"\n"
+            or len(data) > LARGE * len(chunks)
+            or not _is_plain(data)
+            or len(half.begun) + max(map(len, lines)) > LONGEST
+        ):
+            written += [self.said(side, chunk, when) for when, chunk in chunks]
+            return b"".join(written)
+        tail = lines.pop()
+        times = _Times(chunks)
+        at, until, head = 0, 0, b""
+        for line in lines:
+            content = line[:-1] if line.endswith(b"\r") else line
+            if half.begun:
+                half.begun += content
+                written.append(self._line(half))
+            else:
+                if at >= until:
+                    when, until = times.at(at)
+                    head = self._stamp(when) + half.mark
+                written.append(b"%b%b\n" % (head, content))
+            at += len(line) + 1
+        if tail:
+            written += self._add(half, tail, times.at(at)[0])
+        if chunks:
+            half.last = chunks[-1][0]
+        return b"".join(written)
 
     def happened(self, text: str, when: float) -> bytes:
         """The line that tells it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -155,3 +157,35 @@ def test_chunks_make_no_difference(parts: list[bytes], size: int) -> None:
         pieces.said(Side.DEVICE, data[at : at + size], 1) for at in range(0, len(data), size)
     ]
     assert b"".join(written) + pieces.flush(1) == at_once + whole.flush(1)
+
+
+PIECES = st.sampled_from(
+    [b"\n", b"\r\n", b"\r", b"MEAS 1.2", b"a\tb", b"\\x41\\", b"\x1b[2J", "µ".encode(), b"x" * 600]
+)
+CHUNKS = st.lists(
+    st.tuples(
+        st.sampled_from(Side),
+        st.lists(PIECES, min_size=1, max_size=6).map(b"".join),
+        st.sampled_from([0.0, 1.0, 0.5, 0.001]),
+    ),
+    max_size=20,
+)
+
+
+@given(CHUNKS)
+def test_chunks_together_are_written_as_each_by_itself(
+    chunks: list[tuple[Side, bytes, float]],
+) -> None:
+    one_by_one, together = TextFormat(stamp), TextFormat(stamp)
+    now = 0.0
+    timed = []
+    for side, data, pause in chunks:
+        now += pause
+        timed.append((side, now, data))
+    expected = b"".join(one_by_one.said(side, data, when) for side, when, data in timed)
+    written = b"".join(
+        together.said_all(side, [(when, data) for _, when, data in run])
+        for side, run in groupby(timed, key=lambda one: one[0])
+    )
+    assert written == expected
+    assert together.flush() == one_by_one.flush()
