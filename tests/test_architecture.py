@@ -37,6 +37,7 @@ PACKAGES: Final = {
     },
     "desk": {"telnet", "line.api", "line.model", "port", "net"},
     "login": {"errors", "log", "telnet", "config.door_kinds", "net.arrival"},
+    "kerberos": {"errors"},
     "control": {"errors", "log"},
     "record": {"log", "line.model", "device.inotify", "config.schema", "config.sizes", "port"},
     "advertise": {"log", "device.scan", "config.schema"},
@@ -97,7 +98,7 @@ LIBRARIES: Final = {
     },
     "grpc": {"labgrid.agent"},
     "labgrid": {"labgrid.agent"},
-    "ctypes": {"device.inotify", "line.modem"},
+    "ctypes": {"device.inotify", "line.modem", "kerberos.library", "kerberos.verify"},
 }
 """What is not Python's own, or is not Python, and the modules that may import it."""
 
