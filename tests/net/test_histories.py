@@ -1,17 +1,19 @@
 """Random histories of a port with several clients over real connections: one at most writes, each
-byte is accounted for, who watches reaches nothing, and who was taken over has the port again."""
+byte is accounted for, no descriptor is left, who watches reaches nothing, and who was taken over
+has the port again."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import itertools
+import os
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gatewayd.config.schema import Address, Busy, Face, Idle, OnBusy, OnUnplug, WhileAbsent
@@ -21,6 +23,8 @@ from gatewayd.port import arbiter, farewell, leftover
 from gatewayd.port.holder import Holder
 from gatewayd.port.lease import Lease
 from gatewayd.port.phase import Phase
+from gatewayd.port.port import Port
+from gatewayd.service.gateway import settled
 from tests.net.stand import Client, Stand, run, standing, until
 
 STEPS: Final = (
@@ -31,10 +35,21 @@ STEPS: Final = (
     *("say", "turn", "wait", "wait"),
     *("watch", "watch raw", "busy watch", "busy wait", "steal"),
     *("lease to us", "lease to others", "free", "kick watchers", "few watchers"),
+    *("move", "move", "remove and add"),
     *("take over", "refuse", "hold", "drop", "leave unread", "discard", "kick"),
 )
+FACES: Final = (Face.RAW, Face.RFC2217, Face.WATCH, Face.WATCH_RAW)
 MOST_WATCHERS: Final = 16
 HISTORIES = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 7)), min_size=5, max_size=60)
+
+REMOVED_WITH_BYTES: Final = [
+    *(("raw", 0), ("wait", 0), ("stall", 0), ("send much", 0), ("wait", 0)),
+    *(("remove and add", 0), ("open", 0), ("raw", 0), ("wait", 0), ("send", 1), ("wait", 0)),
+]
+MOVED_UNDER_SESSIONS: Final = [
+    *(("raw", 0), ("wait", 0), ("watch", 0), ("wait", 0), *(("move", face) for face in range(4))),
+    *(("send much", 0), ("say", 0), ("raw", 0), ("telnet", 0), ("wait", 0), ("close", 0)),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -78,25 +93,63 @@ class History:
         """Bytes that were in a line when it went."""
         self.lines = [stand.line]
         self._marks = itertools.count(1)
-        numbers = itertools.count(1000).__next__
-        self.listeners = {
-            face: Listener(
-                stand.port,
-                face,
-                bind(Address("127.0.0.1", 0)),
-                next_number=numbers,
-                watch=stand.watch,
-            )
-            for face in (Face.RFC2217, Face.WATCH, Face.WATCH_RAW)
-        }
-        for listener in self.listeners.values():
-            listener.start()
-        self.telnet = self.listeners[Face.RFC2217]
+        self._next_number = itertools.count(1000).__next__
+        self.listeners = {face: self.listens(face) for face in FACES}
+        self.retired: list[Listener] = []
+        """Those whose address has moved."""
         self.seated: list[str] = []
         """Who held the port, one after the other, by address."""
-        stand.port.on_change = self.changes
-        self._arrive = stand.port.clients.arrive
-        stand.port.clients.arrive = self.arrives  # type: ignore[method-assign]
+        self.removed: list[Port] = []
+        self._attend()
+
+    def _attend(self) -> None:
+        """Learn who comes to the port, and who holds it."""
+        port = self.stand.port
+        port.on_change = self.changes
+        self._arrive = port.clients.arrive
+        port.clients.arrive = self.arrives  # type: ignore[method-assign]
+
+    def listens(self, face: Face) -> Listener:
+        """At an address of its own."""
+        listener = Listener(
+            self.stand.port,
+            face,
+            bind(Address("127.0.0.1", 0)),
+            next_number=self._next_number,
+            watch=self.stand.watch,
+        )
+        listener.start()
+        return listener
+
+    def entrances(self) -> tuple[Listener, ...]:
+        """Where clients came in, now and before."""
+        return (self.stand.listener, *self.listeners.values(), *self.retired)
+
+    def move(self, face: Face) -> None:
+        """Have another address, as a reload does: sessions go on, who has none is sent away."""
+        old = self.listeners[face]
+        self.listeners[face] = self.listens(face)
+        self.retired.append(old)
+        old.close()
+        old.send_away("this address is served no more")
+
+    async def remove_and_add(self) -> None:
+        """Serve the port no more, and another one of its name, as reloads do."""
+        port = self.stand.port
+        for listener in self.listeners.values():
+            listener.close()
+            listener.send_away("the port is closed by the gateway")
+        port.clients.close()
+        await settled(port, 0.02)
+        port.release()
+        self.retired += self.listeners.values()
+        for listener in self.entrances():
+            for connection in tuple(listener.connections):
+                connection.abort()
+        self.removed.append(port)
+        self.stand.port = Port(port.config, asyncio.get_running_loop())
+        self._attend()
+        self.listeners = {face: self.listens(face) for face in FACES}
 
     def arrives(self, session: Holder) -> None:
         self.sessions.add(session)
@@ -133,10 +186,15 @@ class History:
         one = self.all[number % len(self.all)] if self.all else None
         match step:
             case "raw":
-                self.all.append(One(self.stand.connects(), next(self._marks)))
-            case "telnet":
-                client = self.stand.connects(to=self.telnet)
+                client = self.stand.connects(to=self.listeners[Face.RAW])
                 self.all.append(One(client, next(self._marks)))
+            case "telnet":
+                client = self.stand.connects(to=self.listeners[Face.RFC2217])
+                self.all.append(One(client, next(self._marks)))
+            case "move":
+                self.move(FACES[number % len(FACES)])
+            case "remove and add":
+                await self.remove_and_add()
             case "watch" | "watch raw":
                 face = Face.WATCH if step == "watch" else Face.WATCH_RAW
                 client = self.stand.connects(to=self.listeners[face])
@@ -216,8 +274,7 @@ class History:
         for one in self.all:
             one.client.closes()
         port.clients.let(None)
-        listeners = (self.stand.listener, *self.listeners.values())
-        while any(listener.connections for listener in listeners):
+        while any(listener.connections for listener in self.entrances()):
             # One that watches in plain TCP may listen on, until it says that it is not there.
             self.lines[-1].receive(b"\0")
             await asyncio.sleep(0.005)
@@ -235,22 +292,27 @@ class History:
         for one in self.all:
             assert heard.count(one.mark) <= one.sent
         read = sum(session.bytes_in for session in self.sessions)
-        assert read == len(heard) + self.stand.port.leftover.discarded + self.lost
+        ports = (*self.removed, self.stand.port)
+        discarded = sum(port.leftover.discarded for port in ports)
+        assert read == len(heard) + discarded + self.lost
 
     def close(self) -> None:
-        for listener in self.listeners.values():
-            listener.pause()
+        for listener in self.entrances():
+            if listener not in self.retired:
+                listener.close()
             for connection in tuple(listener.connections):
                 connection.abort()
-            listener.socket.close()
 
 
 @settings(max_examples=120, deadline=None)
 @given(history=HISTORIES)
+@example(history=REMOVED_WITH_BYTES)
+@example(history=MOVED_UNDER_SESSIONS)
 def test_one_client_at_most_writes_and_each_byte_is_accounted_for(
     history: list[tuple[str, int]],
 ) -> None:
     async def scenario() -> None:
+        before = len(os.listdir("/proc/self/fd"))
         async with standing(Face.RAW) as stand:
             past = History(stand)
             try:
@@ -259,5 +321,6 @@ def test_one_client_at_most_writes_and_each_byte_is_accounted_for(
                 await past.ends()
             finally:
                 past.close()
+        assert len(os.listdir("/proc/self/fd")) == before
 
     run(scenario())
