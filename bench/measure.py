@@ -14,8 +14,9 @@ from bench.work import IDLE_SECONDS, SCRAPES, Work, figures_of
 
 Note = Callable[[str], None]
 
-SETTLE_SECONDS = 1.0
-"""How long connected ports are left alone before idleness is measured."""
+SETTLE_SECONDS = 2.5
+"""How long connected ports are left alone before idleness is measured: a record writes a line that
+nobody has ended when it has rested for a second."""
 
 
 def _p99(raw: dict[str, float]) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 async def until(
-    condition: Callable[[], object], changed: asyncio.Event, seconds: float = 10.0
+    condition: Callable[[], object], changed: asyncio.Event, seconds: float = 20.0
 ) -> None:
     """Look first, then after each setting of `changed`, until `condition` holds."""
     async with asyncio.timeout(seconds):

@@ -18,6 +18,7 @@ from typing import Any, Final
 from gatewayd.control import interface
 from gatewayd.control.varlink import CallError
 from gatewayd.line.model import LineErrors
+from gatewayd.port.counters import Counters
 from gatewayd.port.event import PortEvent
 from gatewayd.port.port import Port
 from gatewayd.service.gateway import Gateway
@@ -74,6 +75,8 @@ class Watcher:
         self._data = data
         self._clients = data and clients
         self._waiting: deque[_Piece] = deque()
+        self.counters: Counters | None = None
+        """Of the port, which counts what is missed there."""
         self.size = 0
         """What waits, in bytes."""
         self._dropping = False
@@ -93,6 +96,8 @@ class Watcher:
     def _keep(self, line: str, data: bytes) -> None:
         if self._full(len(data)):
             self._gap().missed += len(data)
+            if self.counters is not None:
+                self.counters.missed += len(data)
             return
         last = self._waiting[-1] if self._waiting else None
         if last is not None and last.line == line and last.data is not None:
@@ -210,6 +215,7 @@ class Following:
         if self._port is not None:
             self._port.hub.remove(self._tap)
         self._port = port
+        self._tap.counters = port.counters if port is not None else None
         if port is not None:
             port.hub.add(self._tap, signals=True, errors=True)
         else:

@@ -12,7 +12,7 @@ from gatewayd.telnet.engine import TelnetEngine
 from gatewayd.telnet.events import Subnegotiation
 from tests.comport.table import Row
 
-PATIENCE = 10.0
+PATIENCE = 20.0
 """Seconds after which something that should have come will not."""
 
 

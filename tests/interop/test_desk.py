@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -143,6 +145,27 @@ def test_expect_finds_its_way(room: Room, tmp_path: Path) -> None:
 
 
 # ---- by ssh
+
+
+def test_a_name_without_an_end_takes_no_memory(room: Room) -> None:
+    def peak() -> int:
+        status = Path(f"/proc/{room.daemon.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0])
+
+    def shouts() -> None:
+        with socket.create_connection(("127.0.0.1", int(room.desk)), PATIENCE) as sock:
+            with contextlib.suppress(ConnectionError):
+                for _ in range(64):
+                    sock.sendall(b"x" * 65536)
+            with contextlib.suppress(ConnectionError):
+                while sock.recv(65536):
+                    pass
+
+    shouts()
+    before = peak()
+    for _ in range(4):
+        shouts()
+    assert peak() - before < 1024
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import tty
 from types import TracebackType
+
+from tests.master import PATIENCE
 
 
 class Pty:
@@ -43,7 +46,7 @@ class Pty:
         os.close(self.slave)
         self.slave = None
 
-    async def read(self, size: int, seconds: float = 5.0) -> bytes:
+    async def read(self, size: int, seconds: float = PATIENCE) -> bytes:
         """Read exactly `size` bytes from the master."""
         got = bytearray()
         loop = asyncio.get_running_loop()
@@ -57,11 +60,15 @@ class Pty:
                         got += os.read(self.master, size - len(got))
                     except BlockingIOError:
                         await ready.wait()
+                    except OSError as error:
+                        if error.errno != errno.EIO:
+                            raise
+                        await asyncio.sleep(0.01)  # nobody has it open
         finally:
             loop.remove_reader(self.master)
         return bytes(got)
 
-    async def write(self, data: bytes, seconds: float = 5.0) -> None:
+    async def write(self, data: bytes, seconds: float = PATIENCE) -> None:
         """Write all of `data` to the master."""
         loop = asyncio.get_running_loop()
         ready = asyncio.Event()

@@ -54,7 +54,7 @@ class Recorder:
         if self._changed is not None:
             self._changed.set()
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 20.0) -> None:
         """Wait until `condition` holds, looking after each event; TimeoutError if it never does."""
         async with asyncio.timeout(seconds):
             while not condition():

@@ -25,7 +25,7 @@ from tests.port.desk import Watched
 from tests.port.wire import OPENING, do, will
 from tests.same import same
 
-PATIENCE: Final = 10.0
+PATIENCE: Final = 20.0
 """Seconds after which what should have happened will not."""
 HOLDING: Final = (Face.RFC2217, Face.RAW)
 """The faces whose clients can hold the port."""

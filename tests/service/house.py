@@ -37,7 +37,7 @@ from tests.interop.gateway import free_ports
 from tests.net.stand import Client
 from tests.port.desk import Watched
 
-PATIENCE: Final = 10.0
+PATIENCE: Final = 20.0
 NUMBERS: Final = ("rfc2217", "raw", "one", "other")
 KERNEL: Final = 64
 """Bytes of a device's queue that the driver has taken; the rest is in the process."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from time import monotonic
 from typing import Final
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from gatewayd.comport.wire import Command
 from gatewayd.telnet.constants import Command as TelnetCommand
 from tests.cli.program import gatewayd
+from tests.master import PATIENCE
 from tests.same import same
 from tests.service.client import Client, closed, connect, receive, talk
 from tests.service.restarting import Bench
@@ -100,7 +102,13 @@ def test_a_lease_outlives_a_restart_and_a_crash(bench: Bench, kill: bool) -> Non
     assert port["lease"]["holder"] == "alice"
     with connect(bench.raw) as other:
         assert closed(other)
-    assert gatewayd("free", "--control", str(control), "psu1").returncode == 0
+    # What is left of another time is the time that is left.
+    again = gatewayd("lease", "--as", "alice", "--for", "2s", "--control", str(control), "psu1")
+    assert again.returncode == 0, again.stderr
+    bench.restart(kill=kill)
+    deadline = monotonic() + PATIENCE
+    while json.loads(gatewayd("who", "--json", "--control", str(control)).stdout)[0]["lease"]:
+        assert monotonic() < deadline
     bench.restart()
     with connect(bench.raw) as other:
         talk(other, bench.adapter)

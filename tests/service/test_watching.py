@@ -22,8 +22,9 @@ from gatewayd.port.event import EventKind, PortEvent
 from gatewayd.port.phase import Phase
 from gatewayd.service.commands import Commands
 from gatewayd.service.gateway import Gateway
+from gatewayd.service.status import describe
 from gatewayd.service.store import Store
-from gatewayd.service.watching import HIGH_BYTES, LOW_BYTES, Changes, Watcher
+from gatewayd.service.watching import HIGH_BYTES, LOW_BYTES, Changes, Following, Watcher
 from tests.control.description import parse
 from tests.line.pty import Pty
 from tests.until import until
@@ -286,6 +287,21 @@ def test_a_slow_caller_misses_bytes_and_is_told_where_and_how_many() -> None:
         assert last is not None
         assert missed > 100_000
         assert (told + missed, events) == (sent, 3000)
+
+    run(work)
+
+
+def test_what_a_slow_caller_misses_counts_for_the_port() -> None:
+    async def work() -> None:
+        with Pty() as pty:
+            async with gateway_with(pty) as (gateway, _, _):
+                port = gateway.served["psu1"].port
+                watcher = Watcher(data=True, clients=False)
+                with Following(gateway, "psu1", watcher):
+                    port.hub.deliver(b"x" * HIGH_BYTES)
+                    port.hub.deliver(b"yz")
+                port.hub.deliver(b"nobody watches")
+                assert describe(gateway.served["psu1"])["missed"] == 2
 
     run(work)
 

@@ -20,7 +20,7 @@ from tests.interop.gateway import free_ports
 from tests.service.running import Running
 from tests.tls import far, pki
 
-PATIENCE = 10.0
+PATIENCE = 20.0
 
 
 @pytest.fixture

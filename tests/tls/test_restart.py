@@ -12,7 +12,7 @@ from tests.service.adapter import Adapter
 from tests.service.manager import Manager
 from tests.tls import far, pki
 
-PATIENCE = 10.0
+PATIENCE = 20.0
 
 
 def test_a_session_by_tls_is_told_its_end_and_a_plain_one_goes_on(tmp_path: Path) -> None:
