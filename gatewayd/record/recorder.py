@@ -29,8 +29,10 @@ FLUSH_S: Final = 0.5
 """What is recorded is in the file so soon."""
 REST_S: Final = 1.0
 """An unfinished line that rests so long is written as it is."""
-FRESH: Final = 8192
-"""Bytes that are formatted at once: random ones take a millisecond."""
+FRESH: Final = 2048
+"""Bytes that are formatted at once: random ones take a quarter of a millisecond."""
+AT_ONCE: Final = 4
+"""Records that are flushed before other work has its turn."""
 BATCH: Final = 65536
 """Bytes that go to the writer at once."""
 MOST_WAITING: Final = 4 << 20
@@ -49,7 +51,9 @@ class Recorder:
         self._given = 0
         self._records: set[Record] = set()
         self._fresh: set[Record] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._due: list[Record] = []
+        """Those of them whose turn it is."""
+        self._timer: asyncio.Handle | None = None
 
     @property
     def full(self) -> bool:
@@ -105,13 +109,21 @@ class Recorder:
             self._timer = self._loop.call_later(FLUSH_S, self._flush)
 
     def _flush(self) -> None:
-        self._timer = None
+        self._due = list(self._fresh)
+        self._flush_some()
+
+    def _flush_some(self) -> None:
         now = time.time()
-        for record in tuple(self._fresh):
+        for record in self._due[:AT_ONCE]:
             if not record.flush(now):
                 self._fresh.discard(record)
-        if self._fresh:
+        del self._due[:AT_ONCE]
+        if self._due:
+            self._timer = self._loop.call_soon(self._flush_some)
+        elif self._fresh:
             self._timer = self._loop.call_later(FLUSH_S, self._flush)
+        else:
+            self._timer = None
 
     def give(self, batch: Batch) -> bool:
         """Have a batch written; False when that cannot be."""
