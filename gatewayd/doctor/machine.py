@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 SERVICE_USER = "gatewayd"
 
@@ -136,11 +137,17 @@ def _own_name() -> str:
         return str(os.getuid())
 
 
+PTYS: Final = range(136, 144)
+"""The major numbers of PTYs (Linux, Documentation/admin-guide/devices.txt)."""
+
+
 def _leads_to(descriptor: Path, node: Path) -> bool:
     """Whether both are one device, whatever name it was opened by; or one file, on paper."""
     with contextlib.suppress(OSError):
         held, wanted = os.stat(descriptor), os.stat(node)
-        if stat.S_ISCHR(held.st_mode) and stat.S_ISCHR(wanted.st_mode):
+        devices = stat.S_ISCHR(held.st_mode) and stat.S_ISCHR(wanted.st_mode)
+        # The numbers of PTYs are each devpts' own: a container has others of the same.
+        if devices and os.major(wanted.st_rdev) not in PTYS:
             return held.st_rdev == wanted.st_rdev
         return os.path.samestat(held, wanted)
     return False

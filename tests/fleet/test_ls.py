@@ -23,7 +23,7 @@ pytestmark = pytest.mark.interop
 
 CONFIG = """\
 advertise: true
-metrics: 0.0.0.0:9317
+metrics: {{listen: 0.0.0.0:9317, clear_text: true}}
 desk: {{listen: 0.0.0.0:2323, clear_text: true}}
 ports:
   psu1: {{device: {psu1}, rfc2217: {{listen: 0.0.0.0:7001, clear_text: true}}}}
