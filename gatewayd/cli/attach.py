@@ -14,11 +14,9 @@ from gatewayd.cli.terminal import Program, Screen, pump
 from gatewayd.control.client import ANSWER_S, ControlClientError, Conversation
 from gatewayd.control.own import find_path
 from gatewayd.errors import GatewayError
-from gatewayd.fleet.remote import become, place
+from gatewayd.fleet.remote import PORT, become, place
 
 HELP = "go to a port, or choose one, in this terminal"
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +45,7 @@ def main(args: argparse.Namespace) -> int:
         become(there.host, "attach", *filter(None, (there.port,)), terminal=terminal)
     if not terminal and not port:
         raise GatewayError("there is no terminal here: name a port, or use ssh -t")
-    if port and not _NAME.fullmatch(port):
+    if port and not PORT.fullmatch(port):
         # Nothing of it is said again, and nothing else is made of it.
         raise GatewayError("that is no port's name")
     wanted = {"mode": "desk", "peer": caller(os.environ)}

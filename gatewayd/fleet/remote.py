@@ -21,7 +21,8 @@ from gatewayd.errors import GatewayError
 PATIENCE_S: Final = 10.0
 """How long a gateway is waited for that is asked for others' sake."""
 _HOST: Final = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*")
-_PORT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+PORT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""What a port may be called; nothing else of a stranger's text is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def place(text: str, *, desk: bool = False) -> Place | None:
     host, slash, port = text.rpartition("/")
     if not slash:
         return None
-    if not _HOST.fullmatch(host) or not (_PORT.fullmatch(port) or (desk and not port)):
+    if not _HOST.fullmatch(host) or not (PORT.fullmatch(port) or (desk and not port)):
         raise GatewayError(f"{text!r} is no HOST/PORT; write pi1/psu1 or lab@pi1/psu1")
     return Place(host, port)
 

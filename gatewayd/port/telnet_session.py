@@ -189,7 +189,9 @@ class TelnetSession(Session):
         self._com_port.queue_requests()
         if self._ahead():
             self._client_gate.hold(Hold.LINE_FULL)
-        self._introduction.look()
+        if not events or type(events[-1]) is not bytes:
+            # What the line is used for says nothing of who uses it.
+            self._introduction.look()
         self._telnet.flush()
 
     def _calls_itself(self, name: str) -> None:
