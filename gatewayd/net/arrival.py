@@ -71,6 +71,9 @@ class Step:
     def event(self, event: Event) -> None:
         """Another event of Telnet; subnegotiations go to whom `TelnetFace.welcome` names."""
 
+    def heard(self) -> None:
+        """The client has said something by Telnet: it may be the answer to what was asked."""
+
     def peer_eof(self) -> None:
         """The client sends no more."""
         self.arrival.leave()
@@ -161,6 +164,12 @@ class Arrival:
         if text and self.telnet is not None:
             self.telnet.send_text(f"{self.name}: {text}")
         self.connection.close()
+
+    def violation(self, text: str) -> None:
+        """Note what the client has said that no RFC allows, if anything; it was skipped."""
+        if text:
+            port, peer = self.name, self.newcomer.peername
+            note(Happening.PROTOCOL_VIOLATION, text, port=port, peer=peer)
 
     def layer(self, make: Callable[[bytes], Carrier]) -> None:
         """Go on upon another channel, made of what the client has sent behind this.
@@ -253,16 +262,13 @@ class Arrival:
                 case bytes():
                     step.receive(event)
                 case Subnegotiation():
-                    self._violation(self.telnet.subnegotiation(event))
+                    self.violation(self.telnet.subnegotiation(event))
                 case Violation(reason=reason):
-                    self._violation(reason)
+                    self.violation(reason)
                 case _:
                     step.event(event)
-
-    def _violation(self, text: str) -> None:
-        if text:
-            port, peer = self.name, self.newcomer.peername
-            note(Happening.PROTOCOL_VIOLATION, text, port=port, peer=peer)
+        if self._step is step:
+            step.heard()
 
     def _change_layer(self) -> None:
         if self._layer is None:

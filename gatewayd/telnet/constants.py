@@ -47,6 +47,8 @@ class Option(enum.IntEnum):
     """RFC 727."""
     NAWS = 31
     """RFC 1073."""
+    AUTHENTICATION = 37
+    """RFC 2941."""
     NEW_ENVIRON = 39
     """RFC 1572."""
     COM_PORT = 44

@@ -63,7 +63,11 @@ class Securing(Step):
         newcomer.proof = proof_of(tls)
         port, peer = self.arrival.name, newcomer.peername
         note(Happening.LET_IN, "let in %s", newcomer.proof, port=port, peer=peer)
+        self._inside()
         self.arrival.passed()
+
+    def _inside(self) -> None:
+        """Say what is to be said first."""
 
     def failed(self, reason: str) -> None:
         """There will be no TLS."""

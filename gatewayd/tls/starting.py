@@ -1,4 +1,5 @@
-"""The step of a way in at which a Telnet client is asked to begin with TLS (START_TLS)."""
+"""The step of a way in at which a Telnet client is asked to begin with TLS: by START_TLS, or by SSL
+of AUTHENTICATION."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from typing import Final
 from gatewayd.config.schema import ClientCertificate
 from gatewayd.line.api import Timer
 from gatewayd.net.arrival import Arrival
-from gatewayd.telnet.start_tls import FOLLOWS, OFFER, Offered, Outcome
+from gatewayd.telnet import environ
+from gatewayd.telnet.start_tls import Offered, Outcome
 from gatewayd.tls.identity import Identity
 from gatewayd.tls.securing import Securing
 
@@ -37,24 +39,40 @@ class Starting(Securing):
 
     def start(self) -> None:
         """Offer it, and nothing beside it."""
-        self.arrival.connection.write(OFFER)
+        self._say()
+
+    def _say(self) -> None:
+        """Say what there is to be said, and wait for the answer."""
+        data = self._offered.data_to_send()
+        if not data:
+            return
+        self.arrival.connection.write(data)
+        self._cancel()
         if not self._must:
             wait = ANSWER_S + 2 * self.arrival.connection.round_trip()
             self._timer = self.arrival.clock.call_later(wait, self._unanswered)
 
     def receive(self, data: bytes) -> None:
         """Bytes from the client, as they came."""
-        outcome = self._offered.receive(data)
+        offered = self._offered
+        outcome = offered.receive(data)
+        self._say()
+        if offered.violation:
+            self.arrival.violation(offered.violation)
+            offered.violation = ""
         if outcome is Outcome.FOLLOWS:
             self._cancel()
-            self.arrival.connection.write(FOLLOWS)
-            self._secure(self._offered.rest)
+            self.arrival.newcomer.name = environ.called(environ.plain(offered.name))
+            self._secure(offered.rest)
         elif outcome is Outcome.WRONG:
-            self.arrival.refuse("what was said of START_TLS has no meaning")
+            self.arrival.refuse("what was said of TLS has no meaning")
         elif outcome is Outcome.REFUSED:
             self._in_clear()
-        elif len(self._offered.aside) >= ASIDE_BYTES and not self._must:
+        elif len(offered.aside) >= ASIDE_BYTES and not self._must:
             self._unanswered()
+
+    def _inside(self) -> None:
+        self.arrival.connection.write(self._offered.refusals)
 
     def _unanswered(self) -> None:
         if not self._offered.agreed:

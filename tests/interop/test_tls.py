@@ -167,6 +167,48 @@ def test_telnet_ssl_that_does_not_know_the_gateway(gateway: Secured) -> None:
     assert gateway.daemon.status("psu1")["sessions"] == 0
 
 
+# ---- SSL of AUTHENTICATION, for clients that do not know START_TLS
+
+
+@pytest.mark.parametrize("where", ["starttls", "optional"])
+def test_telnet_ssl_begins_with_it_by_authentication(gateway: Secured, where: str) -> None:
+    # To the host `localhost` it never says WILL AUTHENTICATION.
+    options = ("-z", "secure", "-z", f"cacert={CA}", "-z", "verify=1")
+    with Terminal(telnet_ssl(), *options, "127.0.0.1", str(getattr(gateway, where))) as client:
+        gateway.daemon.wait_for("let in by TLSv1.[23]")
+        client.type(b"*IDN?\r")
+        gateway.instrument.read_until(b"*IDN?")
+        gateway.instrument.write(b"ACME,PSU\r\n")
+        client.expect(b"ACME,PSU")
+
+
+def test_telnet_ssl_that_does_not_know_the_gateway_by_authentication(gateway: Secured) -> None:
+    options = ("-z", "secure", "-z", f"cacert={pki.lab().certificate}")
+    with Terminal(telnet_ssl(), *options, "127.0.0.1", str(gateway.optional)):
+        gateway.daemon.wait_for("no TLS with a client: the client does not know who has signed")
+    assert gateway.daemon.status("psu1")["sessions"] == 0
+
+
+def test_kermit_begins_with_it_by_authentication(gateway: Secured) -> None:
+    commands = ", ".join(
+        (
+            "set telopt start-tls refused",
+            "set telopt authentication accepted",
+            "set auth tls verify-file " + CA,
+            f"set host localhost {gateway.starttls} /telnet",
+            r"output *IDN?\{10}",
+            "input 10 ACME",
+            "if success echo [answered]",
+            "exit 0",
+        )
+    )
+    with Terminal(program("kermit"), "-Y", "-C", commands) as kermit:
+        gateway.instrument.read_until(b"*IDN?")
+        assert str(gateway.session()["tls"]).startswith("TLSv1.")
+        gateway.instrument.write(b"ACME,PSU\r\n")
+        kermit.expect(rb"\[answered\]")
+
+
 # ---- tunnels on the client's side, for programs that know no TLS
 
 PYSERIAL = """

@@ -1,4 +1,5 @@
-"""START_TLS on a Telnet connection: nothing that came in clear counts inside."""
+"""START_TLS or SSL of AUTHENTICATION on a Telnet connection: nothing that came in clear counts
+inside."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from gatewayd.config.schema import ClientCertificate, Face
 from gatewayd.log import Happening
+from gatewayd.telnet.constants import Option
 from gatewayd.telnet.start_tls import FOLLOWS, OFFER
 from gatewayd.tls import starting
 from gatewayd.tls.starting import Starting
@@ -20,6 +22,10 @@ from tests.port.wire import OPENING, do, dont, sub, will, wont
 from tests.tls import far
 
 WILL, WONT = will(46), wont(46)
+SEND, START, ACCEPT = (
+    sub(37, text) for text in (b"\x01\x07\0", b"\0\x07\0\x01", b"\x02\x07\0\x02")
+)
+NULL = sub(37, bytes(3))
 
 
 @asynccontextmanager
@@ -36,10 +42,15 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(starting, "ANSWER_S", 60.0)
 
 
-async def secured(client: Client, before: bytes = b"") -> far.TlsClient:
-    """Agree, say `before` in clear, and shake hands."""
-    await client.sends(before + WILL + FOLLOWS)
-    assert await client.gets(9) == OFFER + FOLLOWS
+async def secured(client: Client, before: bytes = b"", *, by: int = 46) -> far.TlsClient:
+    """Say `before` in clear, agree to the option `by`, and shake hands."""
+    if by == Option.START_TLS:
+        await client.sends(before + WILL + FOLLOWS)
+        assert await client.gets(9) == OFFER + FOLLOWS
+    else:
+        await client.sends(before + WONT + will(37) + START)
+        answers = OFFER + do(37) + SEND + ACCEPT
+        assert await client.gets(len(answers)) == answers
     inside = far.TlsClient(client)
     await inside.shakes_hands()
     return inside
@@ -70,21 +81,23 @@ def test_tls_begins_and_telnet_with_it(must: bool) -> None:
 
 
 @pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("by", [Option.START_TLS, Option.AUTHENTICATION])
 @pytest.mark.parametrize(
-    "before",
+    ("before", "refused"),
     [
-        b"AT\r\n",
-        will(44) + sub(44, b"\x01\0\0\x25\x80"),
-        b"\xff\xfa\x2c\x01",
-        do(1) + do(3) + will(0),
-        b"\xff\xf3\xff\xf4",
+        (b"AT\r\n", b""),
+        (will(44) + sub(44, b"\x01\0\0\x25\x80"), dont(44)),
+        (b"\xff\xfa\x2c\x01", b""),
+        (do(1) + do(3) + will(0), wont(1) + wont(3) + dont(0)),
+        (b"\xff\xf3\xff\xf4", b""),
     ],
 )
-def test_what_came_before_is_forgotten(before: bytes) -> None:
+def test_what_came_before_is_forgotten(before: bytes, refused: bytes, by: int) -> None:
     async def scenario() -> None:
         async with offering(must=True) as stand:
-            inside = await secured(stand.connects(), before)
-            assert await inside.gets(len(OPENING)) == OPENING
+            inside = await secured(stand.connects(), before, by=by)
+            opening = (refused if by == Option.AUTHENTICATION else b"") + OPENING
+            assert await inside.gets(len(opening)) == opening
             await inside.sends(b"!")
             await stand.device_gets(b"!")
             assert stand.line.settings() == stand.port.config.line
@@ -96,7 +109,10 @@ CLEAR = st.lists(
     st.one_of(
         st.binary(max_size=20),
         st.sampled_from(
-            [will(44), sub(44, b"\x05\x01"), WILL, FOLLOWS, b"\xff", b"\xff\xfa", WONT]
+            [
+                *(will(44), sub(44, b"\x05\x01"), b"\xff", b"\xff\xfa"),
+                *(WILL, FOLLOWS, WONT, will(37), START, NULL),
+            ]
         ),
     ),
     max_size=6,
@@ -147,27 +163,43 @@ def test_what_comes_in_clear_behind_the_answer_belongs_to_tls(
 
 @pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("must", [True, False])
-def test_follows_without_will_is_wrong(must: bool) -> None:
+@pytest.mark.parametrize(
+    "said", [FOLLOWS, WONT + START, WONT + will(37) + sub(37, b"\0\x02\0\0ticket")]
+)
+def test_what_was_not_agreed_or_not_asked_for_is_wrong(must: bool, said: bytes) -> None:
     async def scenario() -> None:
         async with offering(must=must) as stand:
             client = stand.connects()
-            await client.sends(FOLLOWS)
+            await client.sends(said)
             assert b"has no meaning" in await client.gets_all()
             assert stand.port.counters.sessions == 0
 
     run(scenario())
 
 
-def test_who_does_not_do_it_is_told_why_where_it_must() -> None:
+@pytest.mark.parametrize("answer", [WONT + wont(37), WONT + will(37) + NULL])
+def test_who_does_not_do_it_is_told_why_where_it_must(answer: bytes) -> None:
     async def scenario() -> None:
         async with offering(must=True) as stand:
             client = stand.connects()
-            await client.sends(will(44) + WONT + b"AT\r\n")
+            await client.sends(will(44) + answer + b"AT\r\n")
             assert b"this address wants TLS, by START_TLS" in await client.gets_all()
             assert not stand.line.sent
             assert stand.port.counters.sessions == 0
 
     run(scenario())
+
+
+def test_a_client_that_replies_has_said_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "gatewayd")
+
+    async def scenario() -> None:
+        async with offering(must=True) as stand:
+            inside = await secured(stand.connects(), WONT + will(37) + ACCEPT, by=37)
+            assert await inside.gets(len(OPENING)) == OPENING
+
+    run(scenario())
+    assert "AUTHENTICATION as no client may send it" in caplog.text
 
 
 def test_who_does_not_answer_where_it_must(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,12 +216,12 @@ def test_who_does_not_answer_where_it_must(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.usefixtures("patient")
-@pytest.mark.parametrize("answer", [WONT, b""])
+@pytest.mark.parametrize("answer", [WONT + wont(37), WONT + will(37) + NULL, WONT, b""])
 def test_who_does_not_do_it_goes_on_where_it_may(
     answer: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With all that it has said: its offers too are the session's."""
-    if not answer:
+    if answer in (WONT, b""):
         monkeypatch.setattr(starting, "ANSWER_S", 0.05)
 
     async def scenario() -> None:
