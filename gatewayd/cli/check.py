@@ -54,6 +54,17 @@ def main(args: argparse.Namespace) -> int:
         except UsersError as error:
             print(f"{path}: users: {error}")
             return 1
+    if config.kerberos:
+        from gatewayd.credentials import CredentialError, located
+        from gatewayd.kerberos.tickets import TicketError, look_at
+
+        try:
+            look_at(located(config.kerberos.keytab))
+        except CredentialError as error:
+            warnings.append(f"kerberos: not looked at: {error}")
+        except TicketError as error:
+            print(f"{path}: kerberos: {error}")
+            return 1
     addresses = sum(len(port.listeners) for port in config.ports)
     ports = _count(len(config.ports), "port")
     print(f"{path}: no problems; {ports} at {_count(addresses, 'address')}")

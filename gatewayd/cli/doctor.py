@@ -75,6 +75,10 @@ def examine(machine: Machine, path: Path, present: tuple[SerialDevice, ...]) -> 
         from gatewayd.doctor import keys
 
         yield from keys.findings(config.tls)
+    if config.kerberos:
+        from gatewayd.doctor import keys
+
+        yield from keys.kerberos(config.kerberos)
     for device in used:
         yield from device_checks.access(machine, device)
         yield from device_checks.others(machine, device)

@@ -24,6 +24,7 @@ from gatewayd.config.setting import (
 )
 from gatewayd.config.settings import (
     ADDRESS_SETTINGS,
+    KERBEROS_SETTINGS,
     LINE_SETTINGS,
     LOG_SETTINGS,
     MATCH_SETTINGS,
@@ -121,6 +122,7 @@ TABLES: dict[str, tuple[Setting[Any], ...]] = {
     "ports.NAME.rfc2217": ADDRESS_SETTINGS,
     "record": RECORD_SETTINGS,
     "tls": TLS_SETTINGS,
+    "kerberos": KERBEROS_SETTINGS,
 }
 """All settings there are, by the path of the mapping that they stand in."""
 

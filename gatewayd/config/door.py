@@ -81,3 +81,18 @@ class TlsFiles:
 
     def __bool__(self) -> bool:
         return bool(self.certificate)
+
+
+@dataclass(frozen=True, slots=True)
+class Kerberos:
+    """By which keys tickets are judged, and whose.
+
+    `keytab` is a path, or `credential:NAME`; empty where there is none. `principals` are pairs of a
+    principal and the name of that user.
+    """
+
+    keytab: str = ""
+    principals: tuple[tuple[str, str], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.keytab)

@@ -101,9 +101,9 @@ def _lacks_for_login(
         return
     if not telnet:
         yield "login is for Telnet only: a program cannot type a password; see client_certificate"
-    elif not config.users:
+    elif not config.users and not config.kerberos:
         yield "login needs to know who may; write users: users at the top of the file"
-    elif exposed(address) and door.tls is Tls.NONE:
+    elif exposed(address) and door.tls is Tls.NONE and not config.kerberos:
         yield (
             "a password could be read on the way; write tls: starttls, or tls: implicit, beside "
             "login"

@@ -77,7 +77,7 @@ def _open(path: str, flags: int) -> int:
 def parse(text: str | bytes, name: str) -> Config:
     """The configuration in `text`; `name` stands for the file in messages. Raises ConfigError."""
     try:
-        return judge(_Tree(name, _decode(text, name)).build())
+        return judge(Tree(name, _decode(text, name)).build())
     except ConfigError as error:
         raise _bounded(error) from None
 
@@ -123,7 +123,7 @@ class _Open:
         self.size = 1
 
 
-class _Tree:
+class Tree:
     """Makes the tree of a document from YAML's events: bounded where a composer would recurse."""
 
     def __init__(self, name: str, text: str) -> None:

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gatewayd.config.door import ClientCertificate, Door, Login, Network, Tls, TlsFiles
+from gatewayd.config.door import (
+    ClientCertificate,
+    Door,
+    Kerberos,
+    Login,
+    Network,
+    Tls,
+    TlsFiles,
+)
 from gatewayd.config.door_kinds import KeyFile, UserName
 from gatewayd.config.kinds import Group, OneOf, OneOrList, ShortOrGroup, Switch, Text, Whole
 from gatewayd.config.model import (
@@ -28,6 +36,7 @@ from gatewayd.config.model import (
 )
 from gatewayd.config.setting import key, required_key, settings_of
 from gatewayd.config.settings import (
+    KERBEROS_SETTINGS,
     LINE_SETTINGS,
     LOG_SETTINGS,
     MATCH_SETTINGS,
@@ -36,6 +45,7 @@ from gatewayd.config.settings import (
     SIGNAL_SETTINGS,
     SPOT,
     TLS_SETTINGS,
+    build_kerberos,
     build_line,
     build_log,
     build_match,
@@ -69,6 +79,7 @@ __all__ = [
     "Echo",
     "Face",
     "Idle",
+    "Kerberos",
     "LogLimits",
     "Login",
     "Network",
@@ -339,6 +350,13 @@ class Config:
         example="users",
         default="none",
         fallback="",
+    )
+    kerberos: Kerberos = key(
+        Group(KERBEROS_SETTINGS, build_kerberos),
+        "By which keys tickets of Kerberos are judged where a login is asked for, and whose.",
+        example="{keytab: gatewayd.keytab, principals: {alice@LAB: alice}}",
+        default="none",
+        fallback=Kerberos(),
     )
     allow: tuple[Network, ...] = key(
         OneOrList(NetworkKind()),

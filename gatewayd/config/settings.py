@@ -6,8 +6,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gatewayd.config.door import ClientCertificate, Door, Login, Network, Tls, TlsFiles
-from gatewayd.config.door_kinds import KeyFile
+from gatewayd.config.door import (
+    ClientCertificate,
+    Door,
+    Kerberos,
+    Login,
+    Network,
+    Tls,
+    TlsFiles,
+)
+from gatewayd.config.door_kinds import KeyFile, Principals
 from gatewayd.config.kinds import Group, OneOf, OneOrList, ShortOrGroup, Switch, Text, Whole
 from gatewayd.config.model import Address, LogLimits, RecordConfig
 from gatewayd.config.setting import Setting, Values
@@ -247,6 +255,20 @@ CLIENT_CA: Setting[str] = Setting(
 )
 TLS_SETTINGS: tuple[Setting[Any], ...] = (CERTIFICATE, KEY, CLIENT_CA)
 
+KEYTAB: Setting[str] = Setting(
+    "keytab",
+    KeyFile(),
+    "The keys of the gateway's own principal.",
+    "gatewayd.keytab",
+)
+PRINCIPALS: Setting[tuple[tuple[str, str], ...]] = Setting(
+    "principals",
+    Principals(),
+    "Who may come by a ticket, and as which user.",
+    "{alice@LAB: alice}",
+)
+KERBEROS_SETTINGS: tuple[Setting[Any], ...] = (KEYTAB, PRINCIPALS)
+
 
 def build_address(values: Values) -> Address:
     """The address of a mapping. Raises ValueError."""
@@ -269,6 +291,11 @@ def build_address(values: Values) -> Address:
 def build_tls(values: Values) -> TlsFiles:
     """The files of the keys, of a mapping."""
     return TlsFiles(values[CERTIFICATE], values[KEY], values[CLIENT_CA])
+
+
+def build_kerberos(values: Values) -> Kerberos:
+    """What tickets are judged by, of a mapping."""
+    return Kerberos(values[KEYTAB], values[PRINCIPALS])
 
 
 SPOT = ShortOrGroup(AddressKind(), Group(ADDRESS_SETTINGS, build_address))

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gatewayd.config.schema import TlsFiles
-from gatewayd.credentials import CredentialError
+from gatewayd.config.schema import Kerberos, TlsFiles
+from gatewayd.credentials import CredentialError, located
 from gatewayd.doctor.machine import Finding
+from gatewayd.kerberos.tickets import TicketError, look_at
 from gatewayd.tls.identity import IdentityError, load
 
 NEW = "gatewayd cert server   # makes one, in the directory tls; then systemctl reload gatewayd"
+
+
+def kerberos(files: Kerberos) -> Iterator[Finding]:
+    """A keytab that tickets cannot be judged by."""
+    try:
+        look_at(located(files.keytab))
+    except (CredentialError, TicketError) as error:
+        yield Finding(f"kerberos: {error}", f"klist -k {files.keytab}   # shows what it holds")
 
 
 def findings(files: TlsFiles) -> Iterator[Finding]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import os
 import stat
-from collections.abc import Mapping
 from ctypes import POINTER, byref, c_char_p, c_uint32, c_void_p
 from dataclasses import dataclass
 from typing import Final
@@ -38,16 +37,14 @@ class Verified:
 
     principal: str
     """Such as `alice@LAB`."""
-    name: str
-    """What the file calls this principal."""
     reply: bytes
     """An AP-REP, by which the client knows us: for a client that asks for mutual authentication."""
 
 
 class Verifier:
-    """Judges requests by one keytab. `principals` says who is let in, and by which name."""
+    """Judges requests by one keytab."""
 
-    def __init__(self, path: str, principals: Mapping[str, str]) -> None:
+    def __init__(self, path: str) -> None:
         """Raises KerberosError if the library is not there or the file cannot serve."""
         try:
             mode = os.stat(path).st_mode
@@ -56,7 +53,6 @@ class Verifier:
         if mode & (stat.S_IROTH | stat.S_IWOTH):
             raise KerberosError(f"{path}: every user of this machine can read or write it")
         self._path = path
-        self._principals = dict(principals)
         try:
             with context() as within, keytab(within, path):
                 pass
@@ -77,10 +73,7 @@ class Verifier:
             )
             within.done(read)
             principal = _client(within, state, pair)
-            name = self._principals.get(principal)
-            if name is None:
-                raise KerberosError(f"{principal!r} is not among the principals")
-            return Verified(principal, name, _reply(within, state))
+            return Verified(principal, _reply(within, state))
 
 
 def _client(within: Context, state: c_void_p, pair: bytes) -> str:

@@ -56,10 +56,12 @@ Said = Prompt | Judge | GaveUp | Anonymous
 
 
 class Dialogue:
-    """One attempt to log in. With `optional` an empty name goes on without one."""
+    """One attempt to log in. With `optional` an empty name goes on without one; else it stands for
+    `offered`, which is what the client calls itself."""
 
-    def __init__(self, *, optional: bool = False) -> None:
+    def __init__(self, *, optional: bool = False, offered: str = "") -> None:
         self._optional = optional
+        self._offered = offered
         self._asks = Asks.NOTHING
         self._typed = bytearray()
         self._after_cr = False
@@ -112,7 +114,7 @@ class Dialogue:
         if self._asks is Asks.PASSWORD:
             self._asks = Asks.NOTHING
             return [Prompt("\r\n", shown=True), Judge(self._name, typed)]
-        self._name = typed.decode("utf-8", "replace").strip()
+        self._name = typed.decode("utf-8", "replace").strip() or self._offered
         if self._name:
             return self._ask_password()
         if self._optional:
@@ -122,7 +124,9 @@ class Dialogue:
 
     def _ask_name(self, before: str = "") -> list[Said]:
         self._asks = Asks.NAME
-        return [Prompt(f"{before}{Asks.NAME.value}", shown=True)]
+        # Scripts wait for `login: ` at the end.
+        offered = f"[{self._offered}] " if self._offered else ""
+        return [Prompt(f"{before}{offered}{Asks.NAME.value}", shown=True)]
 
     def _ask_password(self) -> list[Said]:
         self._asks = Asks.PASSWORD

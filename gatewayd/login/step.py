@@ -8,9 +8,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from gatewayd.config.door_kinds import user_name_problem
 from gatewayd.log import Happening, note
 from gatewayd.login.dialogue import Anonymous, Dialogue, GaveUp, Judge, Prompt, Said
 from gatewayd.login.judge import PasswordJudge
+from gatewayd.net.admission import is_local
 from gatewayd.net.arrival import Arrival, Step
 from gatewayd.telnet.constants import Command, Option, Side
 from gatewayd.telnet.events import ControlFunction, Event, OptionChanged
@@ -26,24 +28,31 @@ class LoggingIn(Step):
 
     patience = PATIENCE_S
 
-    def __init__(self, arrival: Arrival, judge: PasswordJudge, *, optional: bool) -> None:
+    def __init__(self, arrival: Arrival, judge: PasswordJudge | None, *, optional: bool) -> None:
+        """Without a `judge` there are no passwords, and where they could be read on the way none is
+        asked for: what is left is a proof that the client has brought."""
         super().__init__(arrival)
-        self._judge = judge
+        newcomer = arrival.newcomer
+        self._judge = judge if newcomer.proof.tls or is_local(newcomer.host) else None
         self._optional = optional
-        self._dialogue = Dialogue(optional=optional)
+        # An empty name means nobody where that may be.
+        offered = "" if optional or user_name_problem(newcomer.name) else newcomer.name
+        self._dialogue = Dialogue(optional=optional, offered=offered)
         self._call_off: Callable[[], object] | None = None
 
     def start(self) -> None:
         """Ask."""
         telnet = self.arrival.telnet
         assert telnet is not None, "only Telnet has a login"
-        if self.arrival.newcomer.proof.name:
+        is_program = self._optional and telnet.is_enabled(Side.REMOTE, Option.COM_PORT)
+        if self.arrival.newcomer.proof.name or is_program:
             self.arrival.passed()
-            return
-        if self._optional:
-            telnet.welcome(Side.REMOTE, Option.COM_PORT, _ignored)
-            telnet.ask(Side.REMOTE, Option.COM_PORT)
-        self._say(self._dialogue.begin())
+        elif self._judge is not None:
+            self._say(self._dialogue.begin())
+        elif self._optional:
+            self.arrival.passed()
+        else:
+            self._failed("this address wants a ticket of Kerberos (AUTHENTICATION, option 37)")
 
     def receive(self, data: bytes) -> None:
         """What is typed."""
@@ -77,6 +86,7 @@ class LoggingIn(Step):
                 case Judge(name=name, password=password):
                     host = self.arrival.newcomer.host
                     judged = partial(self._judged, name)
+                    assert self._judge is not None
                     self._call_off = self._judge.judge(host, name, password, judged)
                 case Anonymous():
                     self.arrival.passed()
@@ -100,8 +110,3 @@ class LoggingIn(Step):
         port, peer = self.arrival.name, self.arrival.newcomer.peername
         note(Happening.LOGIN_FAILED, "not logged in: %s", why, port=port, peer=peer)
         self.arrival.leave(why)
-
-
-def _ignored(_payload: bytes) -> str:
-    """A request that came before the session: it is not there yet to answer."""
-    return ""

@@ -171,6 +171,10 @@ class Arrival:
             port, peer = self.name, self.newcomer.peername
             note(Happening.PROTOCOL_VIOLATION, text, port=port, peer=peer)
 
+    def discount(self, count: int) -> None:
+        """So many bytes of the client were asked for: they are not among those that it may send."""
+        self._bytes -= count
+
     def layer(self, make: Callable[[bytes], Carrier]) -> None:
         """Go on upon another channel, made of what the client has sent behind this.
 

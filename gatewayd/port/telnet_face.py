@@ -10,7 +10,7 @@ from typing import Any, Final
 from gatewayd.line.api import Clock, Timer
 from gatewayd.port.peer import HIGH_BYTES, Peer
 from gatewayd.telnet.constants import IAC, Command, Option, Side
-from gatewayd.telnet.engine import TelnetEngine
+from gatewayd.telnet.engine import MAX_SUBNEGOTIATION, TelnetEngine
 from gatewayd.telnet.events import Event, Subnegotiation
 
 READ_BYTES: Final = 65536
@@ -70,9 +70,18 @@ class TelnetFace:
 
     # ---- options
 
-    def welcome(self, side: Side, option: int, subnegotiated: Subnegotiated | None = None) -> None:
-        """Let an option be performed on `side`; its subnegotiations go to `subnegotiated`."""
+    def welcome(
+        self,
+        side: Side,
+        option: int,
+        subnegotiated: Subnegotiated | None = None,
+        *,
+        longest: int = MAX_SUBNEGOTIATION,
+    ) -> None:
+        """Let an option be performed on `side`; its subnegotiations, which may have `longest`
+        bytes, go to `subnegotiated`."""
         self._engine.welcome(side, option, True)
+        self._engine.limit(option, longest)
         if subnegotiated is not None:
             self._subnegotiations[option] = subnegotiated
 

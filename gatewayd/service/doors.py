@@ -6,11 +6,11 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from gatewayd.config.schema import Config, Door, Login, Tls
+from gatewayd.config.schema import Config, Door, Kerberos, Login, Tls
 from gatewayd.credentials import located
 from gatewayd.log import Happening, note
 from gatewayd.net.arrival import Arrival, MakeStep, Step
@@ -18,6 +18,7 @@ from gatewayd.net.doorkeeper import Doorkeeper
 from gatewayd.service.aside import aside
 
 if TYPE_CHECKING:
+    from gatewayd.kerberos.tickets import Tickets
     from gatewayd.login.judge import PasswordJudge
     from gatewayd.login.users import Secret
     from gatewayd.tls.identity import Identity
@@ -32,16 +33,24 @@ class Keys:
 
     identity: Identity | None = None
     users: Mapping[str, Secret] | None = None
+    kerberos: Kerberos = field(default=Kerberos())
+    """Its keytab as a path."""
 
 
 class Doors:
     """Nothing of TLS is in memory while the configuration names no keys, nor of logging in while it
-    names no users."""
+    names no users, nor of Kerberos while it has none."""
 
     def __init__(self) -> None:
         self._keys = Keys()
         self._judge: PasswordJudge | None = None
+        self._tickets: Tickets | None = None
         self._told = ""
+
+    @property
+    def keys(self) -> Keys:
+        """Those in force."""
+        return self._keys
 
     def way(self, door: Door) -> Sequence[MakeStep]:
         """The steps that a client passes at a door."""
@@ -49,7 +58,7 @@ class Doors:
         if door.tls is not Tls.NONE:
             way.append(partial(self._secured, door))
         if door.login is not Login.NONE:
-            way.append(partial(self._logged_in, door))
+            way += [partial(self._asked, door), partial(self._logged_in, door)]
         if door.users:
             way.append(partial(_let_in, door))
         return way
@@ -65,11 +74,17 @@ class Doors:
         must = door.tls is Tls.STARTTLS
         return Starting(arrival, identity, door.client_certificate, must=must)
 
+    def _asked(self, door: Door, arrival: Arrival) -> Step:
+        from gatewayd.login.asking import Asking
+
+        tickets = self._tickets if self._keys.kerberos else None
+        return Asking(arrival, tickets, optional=door.login is Login.OFFERED)
+
     def _logged_in(self, door: Door, arrival: Arrival) -> Step:
         from gatewayd.login.step import LoggingIn
 
-        assert self._judge is not None, "a configuration with logins has users"
-        return LoggingIn(arrival, self._judge, optional=door.login is Login.OFFERED)
+        judge = self._judge if self._keys.users is not None else None
+        return LoggingIn(arrival, judge, optional=door.login is Login.OFFERED)
 
     async def read(self, config: Config) -> Keys:
         """The keys and the users that a configuration names. Raises GatewayError."""
@@ -82,13 +97,25 @@ class Doors:
             from gatewayd.login.users import read_users
 
             users = await aside(partial(read_users, located(config.users)), READING_S)
-        return Keys(identity, users)
+        kerberos = config.kerberos
+        if kerberos:
+            from gatewayd.kerberos.tickets import look_at
+
+            kerberos = replace(kerberos, keytab=located(kerberos.keytab))
+            await aside(partial(look_at, kerberos.keytab), READING_S)
+        return Keys(identity, users, kerberos)
 
     @contextlib.contextmanager
     def trying(self, keys: Keys) -> Iterator[None]:
         """Use other keys for the connections to come; the former ones again when it fails."""
         former = self._keys
-        self._use(Keys(keys.identity or former.identity, keys.users or former.users))
+        self._use(
+            Keys(
+                keys.identity or former.identity,
+                keys.users or former.users,
+                keys.kerberos or former.kerberos,
+            )
+        )
         try:
             yield
         except BaseException:
@@ -100,13 +127,23 @@ class Doors:
 
     def _use(self, keys: Keys) -> None:
         self._keys = keys
-        if keys.users is None:
-            return
+        if keys.users is not None:
+            self._use_users(keys.users)
+        if keys.kerberos:
+            self._use_kerberos(keys.kerberos)
+
+    def _use_users(self, users: Mapping[str, Secret]) -> None:
         if self._judge is None:
             from gatewayd.login.judge import PasswordJudge
 
-            self._judge = PasswordJudge(keys.users, aside)
-        self._judge.users = keys.users
+            self._judge = PasswordJudge(users, aside)
+        self._judge.users = users
+
+    def _use_kerberos(self, kerberos: Kerberos) -> None:
+        from gatewayd.kerberos.tickets import Tickets
+
+        # Those that are being judged are so by what was in force when they came.
+        self._tickets = Tickets(kerberos.keytab, dict(kerberos.principals), aside)
 
     def _tell(self, identity: Identity | None) -> None:
         fingerprint = identity.fingerprint if identity else ""

@@ -3,7 +3,7 @@
 Theory of operation. What comes in is searched for IAC; a chunk without one *is* the data event, no
 copy made. Otherwise one regular expression takes the longest stretch in which every IAC is doubled,
 one `replace` undoes the doubling, and what follows is a command. At most two bytes of an unfinished
-command are kept, and at most `max_subnegotiation` of an unfinished subnegotiation.
+command are kept, and of an unfinished subnegotiation no more than it may have.
 
 The engine answers option requests by itself and keeps the answers for `data_to_send`. It never
 raises on what a peer sends; what no RFC allows becomes a `Violation` and is skipped.
@@ -67,11 +67,10 @@ class TelnetEngine:
         *,
         local: Iterable[int] = (),
         remote: Iterable[int] = (),
-        max_subnegotiation: int = MAX_SUBNEGOTIATION,
     ) -> None:
         self._welcome = {Side.LOCAL: frozenset(local), Side.REMOTE: frozenset(remote)}
         self._states: dict[tuple[Side, int], Q] = {}
-        self._max_subnegotiation = max_subnegotiation
+        self._limits: dict[int, int] = {}
         self._mirrored: set[int] = set()
         self._out: list[bytes] = []
         self._events: list[Event] = []
@@ -100,6 +99,10 @@ class TelnetEngine:
         change = {option}
         options = self._welcome[side]
         self._welcome[side] = options | change if welcome else options - change
+
+    def limit(self, option: int, most: int) -> None:
+        """Let subnegotiations of an option have so many bytes."""
+        self._limits[option] = most
 
     def ask(self, side: Side, option: int, *, enable: bool) -> None:
         """Ask the peer for an option to be on or off; nothing goes out when it is so already.
@@ -270,9 +273,10 @@ class TelnetEngine:
         stop = match.end() if match else position
         if stop > position and not self._too_long:
             self._subnegotiation += data[position:stop].replace(_DOUBLED, IAC)
-            if len(self._subnegotiation) > self._max_subnegotiation:
-                option = self._subnegotiation[0]
-                reason = f"subnegotiation of option {option} is over {self._max_subnegotiation} B"
+            option = self._subnegotiation[0]
+            most = self._limits.get(option, MAX_SUBNEGOTIATION)
+            if len(self._subnegotiation) > most:
+                reason = f"subnegotiation of option {option} is over {most} B"
                 self._events.append(Violation(reason))
                 self._too_long = True
                 self._subnegotiation = bytearray((option,))

@@ -88,6 +88,16 @@ def test_paths_begin_at_the_directory_of_the_file() -> None:
             "nobody has to prove here who he is",
         ),
         ("rfc2217: 1, users: 'a b'", "", "is no user's name"),
+        ("rfc2217: 1", "kerberos: {keytab: a}\n", "principals is missing"),
+        ("rfc2217: 1", "kerberos: {keytab: a, principals: {}}\n", "found an empty mapping"),
+        ("rfc2217: 1", "kerberos: {keytab: a, principals: {alice: a}}\n", "is no principal"),
+        ("rfc2217: 1", "kerberos: {keytab: a, principals: {a@L: -f}}\n", "is no user's name"),
+        ("rfc2217: 1", "kerberos: {keytab: a, principals: {a@L: a, a@L: b}}\n", "duplicate key"),
+        (
+            "rfc2217: {listen: 0.0.0.0:1, login: required}",
+            "kerberos: {keytab: a, principals: {a@L: a}}\n",
+            "can be reached from other machines, in clear text and by anybody",
+        ),
         ("raw: [2, {listen: 1, tsl: none}]", "", "did you mean 'tls'?"),
         ("raw: 1", "tls: {certificate: a}\n", "key is missing"),
         ("raw: 1", "tls: {certificate: a, key: 'credential:a b'}\n", "credential:NAME"),
@@ -113,6 +123,10 @@ def test_two_addresses_at_length_clash() -> None:
         ("raw: 0.0.0.0:7001, allow: [10.0.0.0/8, '::1']", ""),
         ("raw: 0.0.0.0:7001", "allow: 10.0.0.0/8\n"),
         ("raw: [7001, '[::1]:7001', 127.9.9.9:7001]", ""),
+        (
+            "rfc2217: {listen: 0.0.0.0:1, login: required, allow: 10.0.0.0/8}",
+            "kerberos: {keytab: a, principals: {host/pi@LAB: pi}}\n",
+        ),
     ],
 )
 def test_an_address_that_others_reach_and_that_is_guarded(addresses: str, top: str) -> None:

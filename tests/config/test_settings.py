@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 import pytest
 
 from gatewayd.config.document import TABLES
-from gatewayd.config.load import load, parse
+from gatewayd.config.load import Tree, load, parse
 from gatewayd.config.problem import Place
 from gatewayd.config.schema import PORT_SETTINGS, Config, PortConfig
 from gatewayd.config.setting import Setting, Values
 from gatewayd.config.settings import (
     build_address,
+    build_kerberos,
     build_line,
     build_log,
     build_match,
@@ -72,6 +73,7 @@ def test_the_files_in_the_reference_are_right(block: str) -> None:
 _NEEDED = {
     "rfc2217": {"listen": "7998", "tls": "implicit"},
     "tls": {"certificate": "a", "key": "b", "client_ca": "c"},
+    "kerberos": {"keytab": "a", "principals": "{a@B: a}"},
 }
 """What must stand beside a setting in its mapping."""
 
@@ -134,6 +136,7 @@ def test_every_setting_of_a_mapping_reaches_its_value() -> None:
         (build_record, "record"),
         (build_address, "ports.NAME.rfc2217"),
         (build_tls, "tls"),
+        (build_kerberos, "kerberos"),
     ):
         for setting in TABLES[path]:
             if setting.key == "dsrdtr":
@@ -152,7 +155,7 @@ class _Asked(Values):
 
     def __getitem__(self, setting: Setting[T]) -> T:
         self.keys.add(setting.key)
-        return setting.kind.read(Scalar(Place("x"), setting.example), setting.key)
+        return setting.kind.read(Tree("x", setting.example).build(), setting.key)
 
 
 def test_the_sample_is_right(tmp_path: Path) -> None:

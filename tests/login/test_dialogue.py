@@ -95,3 +95,15 @@ def test_whatever_is_typed(data: bytes) -> None:
     dialogue.begin()
     for said in dialogue.typed(data):
         assert isinstance(said, Prompt | Judge | GaveUp)
+
+
+def test_enter_alone_means_what_the_client_calls_itself() -> None:
+    dialogue = Dialogue(offered="alice")
+    assert dialogue.begin() == [Prompt("[alice] login: ", shown=True)]
+    assert dialogue.typed(b"\r") == [PASSWORD]
+    assert dialogue.typed(b"x\r")[-1] == Judge("alice", b"x")
+    assert dialogue.judged(good=False)[-1] == Prompt(
+        "login incorrect\r\n[alice] login: ", shown=True
+    )
+    assert dialogue.typed(b"bob\r") == [PASSWORD]
+    assert dialogue.typed(b"x\r")[-1] == Judge("bob", b"x")

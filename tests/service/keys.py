@@ -25,6 +25,7 @@ from gatewayd.login.users import Secret, write_users
 from gatewayd.port.phase import Phase
 from gatewayd.service import status
 from gatewayd.telnet.constants import Option, Side
+from tests.kerberos.keytab import keytab
 from tests.service.caller import Caller
 from tests.service.house import House
 from tests.tls import pki
@@ -366,11 +367,35 @@ async def knows_the_others(house: House, caller: Caller) -> None:
     assert WILL_BINARY in await asyncio.to_thread(_log_in, house, "alice", "other")
 
 
+def two_keytabs(directory: Path) -> None:
+    for name in ("one", "other"):
+        keytab(directory / f"{name}.keytab", f"{name}.example")
+
+
+async def judges_by_the_other_keytab(house: House, caller: Caller) -> None:
+    kerberos = house.gateway.doors.keys.kerberos
+    assert Path(kerberos.keytab).name == "other.keytab"
+    assert kerberos.principals == (("bob@LAB", "bob"),)
+
+    def asked() -> bytes:
+        with socket.create_connection(("127.0.0.1", int(house.names["other"])), 10) as sock:
+            sock.sendall(b"\xff\xfb\x25")
+            told = b""
+            while SEND_KERBEROS not in told:
+                more = sock.recv(1000)
+                assert more, told
+                told += more
+        return told
+
+    assert SEND_KERBEROS in await asyncio.to_thread(asked)
+
+
 async def is_for_a_lab(house: House, caller: Caller) -> None:
     (door,) = {one.door for one in house.served.listeners if one.face is Face.RAW}
     assert [str(network) for network in door.allow] == ["10.1.0.0/16"]
 
 
+SEND_KERBEROS: Final = b"\xff\xfa\x25\x01\x02\x02\x02\x00\xff\xf0"
 WILL_BINARY: Final = b"\xff\xfb\x00"
 LOGIN: Final = {"watch": "{{listen: {other}, login: required}}"}
 ALLOWED: Final = {"raw": "'0.0.0.0:{other}'"}
@@ -441,6 +466,14 @@ GATEWAY: Final = (
     Row("metrics", "{one}", "{other}", is_scraped_there),
     Row("allow", "10.0.0.0/8", "10.1.0.0/16", is_for_a_lab, ALLOWED),
     Row("users", "users", "others", knows_the_others, LOGIN, prepare=two_files_of_users),
+    Row(
+        "kerberos",
+        "{{keytab: one.keytab, principals: {{alice@LAB: alice}}}}",
+        "{{keytab: other.keytab, principals: {{bob@LAB: bob}}}}",
+        judges_by_the_other_keytab,
+        also=LOGIN,
+        prepare=two_keytabs,
+    ),
     Row("desk", "{one}", "{other}", is_told_at_the_desk),
     Row("escape", "^Ec", "^]", is_pressed_first),
     Row("accept_rate", "50", "2", lets_few_come),

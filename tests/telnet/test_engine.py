@@ -253,7 +253,8 @@ def test_a_doubled_iac_in_a_subnegotiation_is_one_byte() -> None:
 
 
 def test_a_subnegotiation_at_the_limit_passes_and_one_beyond_is_skipped() -> None:
-    engine = TelnetEngine(remote=[Option.COM_PORT], max_subnegotiation=10)
+    engine = TelnetEngine(remote=[Option.COM_PORT])
+    engine.limit(Option.COM_PORT, 10)
     engine.receive_data(WILL_COM_PORT)
     nine = b"\xff\xfa\x2c" + b"x" * 9 + b"\xff\xf0"
     ten = b"\xff\xfa\x2c" + b"x" * 10 + b"\xff\xf0"
