@@ -13,6 +13,8 @@ import pytest
 from serial import rfc2217
 
 from gatewayd.log import Happening
+from tests.kerberos.keytab import keytab
+from tests.port.wire import sub, will
 from tests.same import same
 from tests.vm.channel import MachineError
 from tests.vm.ftdi import FtdiDevice
@@ -21,6 +23,7 @@ from tests.vm.machine import Machine
 
 pytestmark = pytest.mark.vm
 
+REJECT = sub(37, b"\x02\x02\0\x01not accepted")
 UNITS = Path(__file__).parents[2] / "systemd"
 PSU1 = f"""\
   psu1:
@@ -220,6 +223,29 @@ def test_the_process_has_no_privileges(gateway: Gateway) -> None:
     assert fields["Uid"].split() == [user] * 4
     assert all(int(fields[name], 16) == 0 for name in ("CapEff", "CapPrm", "CapBnd", "CapAmb"))
     assert (fields["NoNewPrivs"], fields["Seccomp"]) == ("1", "2")
+
+
+def test_a_ticket_is_read_by_a_process_of_its_own(gateway: Gateway, tmp_path: Path) -> None:
+    """In the sandbox of the service: libkrb5 itself says what is wrong with this one."""
+    keytab(tmp_path / "keytab")
+    gateway.vm.copy(tmp_path / "keytab", "/etc/gatewayd/keytab")
+    gateway.vm.run("chown gatewayd: /etc/gatewayd/keytab && chmod 600 /etc/gatewayd/keytab")
+    port = (
+        "  psu1:\n    device: {serial: GW0001}\n"
+        f"    rfc2217: {{listen: {GUEST}:7001, login: required}}\n"
+        "kerberos: {keytab: keytab, principals: {alice@LAB: alice}}\n"
+    )
+    gateway.start(port, "psu1")
+    since = gateway.now()
+    with gateway.connect_raw(7001) as client:
+        client.sendall(will(37) + sub(37, b"\0\x02\0\0\x6e\x82 no AP-REQ"))
+        told = b""
+        while REJECT not in told:
+            more = client.recv(1000)
+            assert more, told
+            told += more
+    log = gateway.vm.journal(f"MESSAGE_ID={Happening.LOGIN_FAILED.value}", f"--since={since}")
+    assert any("a ticket is not taken: ASN.1" in entry["MESSAGE"] for entry in log), log
 
 
 def test_it_runs_from_a_root_that_is_read_only(gateway: Gateway, adapter: FtdiDevice) -> None:
