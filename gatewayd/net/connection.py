@@ -49,8 +49,10 @@ class Near(enum.IntEnum):
     """What is kept is sent, then comes our end."""
     SHUT = 3
     """Our end is sent: the client has `CLOSE_S` for its own."""
-    OVER = 4
-    """The socket is not ours any more."""
+    GIVEN = 4
+    """Another process goes on with it; here it is only to be closed."""
+    OVER = 5
+    """It is closed."""
 
 
 class Far(enum.IntEnum):
@@ -83,7 +85,7 @@ class Connection:
         self._sock = sock
         self._watch = watch
         self.closed = closed
-        """Called once, when the socket is closed or given away."""
+        """Called once, when the socket is closed."""
         self._near = Near.SERVING
         self._far = Far.TALKING
         self._has_dm = False
@@ -293,7 +295,7 @@ class Connection:
 
     def resume_reading(self) -> None:
         """Read again."""
-        if self._far is not Far.READ and self._near not in (Near.FROZEN, Near.OVER):
+        if self._far is not Far.READ and self._near not in (Near.FROZEN, Near.GIVEN, Near.OVER):
             self._inflow.resume()
 
     def close(self) -> None:
@@ -323,9 +325,18 @@ class Connection:
 
     def abort(self) -> None:
         """Close at once."""
-        if self._near is not Near.OVER:
+        if self._near is Near.OVER:
+            return
+        if self._near is not Near.GIVEN:
             self._release()
-            self._sock.close()
+        self._near = Near.OVER
+        self._sock.close()
+        self.closed(self)
+
+    def drop(self) -> None:
+        """Close at once, and tell nobody: the process ends."""
+        self.stage = None
+        self.abort()
 
     def _release(self) -> bytes:
         """Let go of the loop, the watch and the stage; return what was not sent."""
@@ -335,12 +346,11 @@ class Connection:
         if self._close_timer is not None:
             self._close_timer.cancel()
         self._watch.remove(self._sock.fileno())
-        self._near = Near.OVER
+        self._near = Near.GIVEN
         unsent = self._outflow.release()
         stage, self.stage = self.stage, None
         if stage is not None:
             stage.peer_gone()
-        self.closed(self)
         return unsent
 
     # ---- hand-over to another process
@@ -353,16 +363,16 @@ class Connection:
             if self._near is Near.FROZEN and self.stage is not None:
                 self.stage.receive(rest)
 
-    def give_away(self) -> tuple[int, bytes]:
-        """The socket, for a copy that outlives this process, and what waits for the client.
-
-        Nothing is read or sent from here on, and the stage is not told.
+    def give_away(self, keep: Callable[[int], None]) -> bytes:
+        """Have `keep` make a copy of the descriptor that outlives this process; what waits for the
+        client. Nothing is read or sent from here on, and the stage is not told.
         """
         self.stage = None
         if self.vigil is not None:
             self.vigil.leave()
             self.vigil = None
-        return self._sock.fileno(), self._release()
+        keep(self._sock.fileno())
+        return self._release()
 
     def go_on(self, session: Session, snapshot: dict[str, Any], unsent: bytes) -> None:
         """Serve a session that another process began; `unsent` is what it did not get sent.

@@ -97,7 +97,7 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         systemd.when_waiting(self._tell_manager_later)
         store = Store()
-        gateway = self._gateway = Gateway(store)
+        gateway = self.gateway = Gateway(store)
         doors = gateway.doors
         gateway.escape = self._config.escape
         gateway.turnstile.rate = self._config.accept_rate
@@ -160,6 +160,8 @@ class Daemon:
                 if systemd.flush():
                     break
                 await asyncio.sleep(MANAGER_S)
+            if given:
+                gateway.release()
 
     async def reload(self) -> str:
         """Put the file in force; return what changed. Raises ConfigError or BindError; then
@@ -172,14 +174,14 @@ class Daemon:
             self._reload = asyncio.current_task()
             try:
                 new = await aside(partial(load, self._config_path), JUDGING_S)
-                keys = await self._gateway.doors.read(new)
+                keys = await self.gateway.doors.read(new)
                 # A port may have the address from now on.
                 if self._measuring is not None:
                     self._measuring.leave(new.metrics)
-                if self._gateway.desk is not None:
-                    self._gateway.desk.leave(new.desk)
-                with self._gateway.doors.trying(keys):
-                    text = await reload.apply(self._gateway, self._config, new)
+                if self.gateway.desk is not None:
+                    self.gateway.desk.leave(new.desk)
+                with self.gateway.doors.trying(keys):
+                    text = await reload.apply(self.gateway, self._config, new)
                 before, self._config = self._config.control, new
                 self._recording.follow(new.record)
                 self._advertise()
@@ -196,7 +198,7 @@ class Daemon:
                 self._open_desk(self._config)
                 self._reload = None
                 if not self._stopping.is_set():
-                    systemd.notify(READY=1, STATUS=status.summary(self._gateway))
+                    systemd.notify(READY=1, STATUS=status.summary(self.gateway))
 
     async def _move_control(self) -> None:
         before = self._control
@@ -217,7 +219,7 @@ class Daemon:
         if not path:
             return None
         has_file = self._config_path is not None
-        commands = Commands(self._gateway, self.reload if has_file else None)
+        commands = Commands(self.gateway, self.reload if has_file else None)
         controls = Controls(path, commands)
         try:
             await controls.start()
@@ -250,7 +252,7 @@ class Daemon:
         if self._advertising is None and self._config.advertises:
             from gatewayd.service.advertising import Advertising
 
-            self._advertising = Advertising(self._gateway)
+            self._advertising = Advertising(self.gateway)
         if self._advertising is not None:
             self._advertising.follow(self._config)
 
@@ -258,17 +260,17 @@ class Daemon:
         if self._measuring is None and config.metrics:
             from gatewayd.service.measuring import Measuring
 
-            self._measuring = Measuring(partial(status.answer, self._gateway))
+            self._measuring = Measuring(partial(status.answer, self.gateway))
         if self._measuring is not None:
             self._measuring.follow(config.metrics)
 
     def _open_desk(self, config: Config) -> None:
-        self._gateway.escape = config.escape
-        self._gateway.turnstile.rate = config.accept_rate
-        if config.desk or self._gateway.desk is not None:
+        self.gateway.escape = config.escape
+        self.gateway.turnstile.rate = config.accept_rate
+        if config.desk or self.gateway.desk is not None:
             from gatewayd.service.fronting import desk_of
 
-            desk_of(self._gateway).follow(config.desk)
+            desk_of(self.gateway).follow(config.desk)
 
     def _hang_up(self) -> None:
         if self._config_path is None:
@@ -296,7 +298,7 @@ class Daemon:
 
     def _tell_status(self) -> None:
         self._status_due = None
-        systemd.notify(STATUS=status.summary(self._gateway))
+        systemd.notify(STATUS=status.summary(self.gateway))
 
     def _tell_manager_later(self) -> None:
         asyncio.get_running_loop().call_later(MANAGER_S, self._tell_manager)

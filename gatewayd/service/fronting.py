@@ -65,6 +65,8 @@ class FrontDesk:
         """For who comes from this machine, and who comes back."""
         self._inside.carrier = LocalChannel
         self._outside: dict[Address, tuple[Acceptor, _Desk]] = {}
+        self._retired: list[_Desk] = []
+        """Those that are served no more, and whose people may still be there."""
         self._wanted: tuple[Address, ...] = ()
         self._retry: asyncio.TimerHandle | None = None
         self._complained: set[str] = set()
@@ -90,6 +92,7 @@ class FrontDesk:
                 del self._outside[address]
                 acceptor.close()
                 desk.send_away("this address is served no more")
+                self._retired = [one for one in (*self._retired, desk) if one.connections]
 
     def _open(self) -> None:
         if self._retry is not None:
@@ -160,7 +163,7 @@ class FrontDesk:
             desk.send_away(text)
 
     def _desks(self) -> list[_Desk]:
-        return [self._inside, *(desk for _, desk in self._outside.values())]
+        return [self._inside, *(desk for _, desk in self._outside.values()), *self._retired]
 
     def stop(self) -> None:
         """Serve nowhere, and nobody."""

@@ -266,6 +266,18 @@ class Gateway:
         for _, connection in served.connections():
             connection.abort()
 
+    def release(self) -> None:
+        """Let go of everything at once, as the end of the process does: what was handed over has
+        its copies."""
+        if self.desk is not None:
+            self.desk.stop()
+        for served in self.served.values():
+            for listener in served.listeners:
+                listener.close()
+            for _, connection in served.connections():
+                connection.drop()
+        self._close()
+
     async def stop(self) -> None:
         """End everything; bytes that lines still take go to them, within `STOP_S`."""
         if self.desk is not None:
@@ -273,6 +285,9 @@ class Gateway:
         await asyncio.gather(*(self.remove(name) for name in tuple(self.served)))
         if self.desk is not None:
             self.desk.stop()
+        self._close()
+
+    def _close(self) -> None:
         self.sockets.close()
         self._watch.close()
 

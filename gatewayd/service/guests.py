@@ -49,9 +49,7 @@ def give(served: Served, store: Store) -> list[Guest]:
 
 
 def _give(connection: Connection, store: Store, port: str, number: int) -> str:
-    fd, unsent = connection.give_away()
-    store.guest(port, number, fd)
-    return unsent.hex()
+    return connection.give_away(partial(store.guest, port, number)).hex()
 
 
 def restore(

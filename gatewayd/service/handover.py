@@ -103,13 +103,9 @@ def _give_port(served: Served, store: Store) -> dict[str, Any]:
         )
     elif port.owner is not None and (given := _connection(served)):
         face, connection = given
-        fd, unsent = connection.give_away()
-        state["session"] = {
-            "face": face.value,
-            "unsent": unsent.hex(),
-            **port.owner.snapshot(),
-        }
-        store.session(port.name, fd)
+        session = port.owner.snapshot()
+        unsent = connection.give_away(partial(store.session, port.name))
+        state["session"] = {"face": face.value, "unsent": unsent.hex(), **session}
     state["guests"] = guests.give(served, store)
     line = port.line
     if isinstance(line, SerialPortLine):

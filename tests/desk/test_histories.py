@@ -8,6 +8,8 @@ import asyncio
 import contextlib
 import itertools
 import os
+import socket
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -15,14 +17,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from gatewayd.config.schema import Address, Config, PortConfig
 from gatewayd.port import farewell, leftover
 from gatewayd.port.lease import Lease
-from gatewayd.port.phase import Phase
-from gatewayd.service.gateway import Served
-from tests.desk.hall import Hall, Person, hall
-from tests.net.stand import run, until
+from gatewayd.service import handover
+from tests.desk.hall import LINE, Person
+from tests.interop.gateway import free_ports
+from tests.net.stand import PATIENCE, until
+from tests.service.lives import Ports, Step, processes
 
-PORTS: Final = ("psu1", "psu2")
+DEVICES: Final = {"psu1": "/dev/null", "psu2": "/dev/zero"}
+PORTS: Final = tuple(DEVICES)
 STEPS: Final = (
     *("goes to a port",) * 4,
     *("person", "script", "script", "watching script"),
@@ -30,9 +35,9 @@ STEPS: Final = (
     *("menu", "leaves", "takes over", "asks who", "quits"),
     *("closes", "resets", "half-closes"),
     *("says", "unplug", "open", "wait", "wait"),
-    *("lease to us", "lease to others", "free", "kick"),
+    *("lease to us", "lease to others", "free", "kick", "restart", "restart"),
 )
-HISTORIES = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 7)), min_size=5, max_size=50)
+HISTORIES = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 7)), min_size=15, max_size=50)
 TAKEN_OVER_AND_BACK: Final = [
     *(("person", 0), ("chooses", 0), ("wait", 0), ("types", 0), ("wait", 0), ("person", 1)),
     *(("chooses", 1), ("wait", 0), ("takes over", 1), ("wait", 0), ("types", 1), ("types", 0)),
@@ -41,6 +46,11 @@ TAKEN_OVER_AND_BACK: Final = [
 LEASED_MEANWHILE: Final = [
     *(("person", 0), ("chooses", 0), ("lease to others", 0), ("script", 0), ("wait", 0)),
     *(("types", 1), ("kick", 0), ("wait", 0), ("free", 0), ("script", 2), ("wait", 0)),
+]
+RESTARTED: Final = [
+    *(("person", 0), ("chooses", 0), ("wait", 0), ("types", 0), ("wait", 0), ("goes to a port", 0)),
+    *(("goes to a port", 1), ("person", 0), ("wait", 0), ("restart", 0), ("types", 0), ("wait", 0)),
+    *(("takes over", 1), ("wait", 0), ("types", 1), ("restart", 0), ("leaves", 1), ("types", 0)),
 ]
 MARKS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ[]{}<>!$%&()*+,-:;=@^_|~"
 
@@ -52,6 +62,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(farewell, "QUIET_S", 0.02)
     monkeypatch.setattr(farewell, "ANSWER_S", 0.02)
     monkeypatch.setattr(farewell, "TICK_S", 0.01)
+    monkeypatch.setattr(handover, "SETTLE_S", 0.02)
 
 
 class One:
@@ -73,37 +84,34 @@ class One:
 
 
 class History:
-    """A hall, who is there, and who has had each port, one after the other."""
+    """A gateway with a desk, who is there, and who has had each port, one after the other."""
 
-    def __init__(self, room: Hall) -> None:
-        self.room = room
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        (number,) = free_ports(1)
+        self.desk = Address("127.0.0.1", number)
+        ports = [
+            PortConfig(name, path, line=LINE, trust_path=True) for name, path in DEVICES.items()
+        ]
+        config = Config(tuple(ports), control=None, desk=(self.desk,), escape=b"\x05c")
+        self.lives = Ports(config, monkeypatch)
         self.all: list[One] = []
-        self.owners: dict[str, list[str]] = {name: [] for name in PORTS}
-        self.heard: dict[str, bytes] = dict.fromkeys(PORTS, b"")
-        """By port, what came to the lines that are gone."""
         self._marks = iter(MARKS)
-        room.gateway.port_observers.append(self._changed)
-
-    def _changed(self, served: Served) -> None:
-        owner = served.port.owner
-        if owner is not None and served.port.name in self.owners:
-            before = self.owners[served.port.name]
-            who = owner.peername.partition(" ")[0]
-            if before[-1:] != [who]:
-                before.append(who)
 
     async def comes(self, *, agrees: bool) -> One | None:
         mark = next(self._marks, None)
         if mark is None:
             return None
-        person = await (self.room.person() if agrees else self.room.comes())
-        one = One(person, mark)
+        sock = socket.create_connection((self.desk.host, self.desk.port), PATIENCE)
+        sock.setblocking(False)
+        one = One(Person(sock), mark)
         self.all.append(one)
+        if agrees:
+            await one.person.agrees()
         return one
 
     async def does(self, step: str, number: int) -> None:
         name = PORTS[number % len(PORTS)]
-        port = self.room.gateway.served[name].port
+        port, device = self.lives.port(name), self.lives.device(name)
         one = self.all[number % len(self.all)] if self.all else None
         match step:
             case "person":
@@ -139,16 +147,15 @@ class History:
                 one.person.resets()
             case "half-closes" if one and one.open:
                 one.open = False
-                one.person.half_closes()
-            case "says" if port.line is not None:
-                self.room.device_sends(name, b"chatter\r\n")
-            case "unplug" if port.line is not None:
-                line = self.room.lines[name]
-                line.unplug()
-                await until(lambda: port.line is None)
-                self.heard[name] += bytes(line.sent)
-            case "open" if port.line is None and port.phase is Phase.ABSENT:
-                self.room.opens(name)
+                # It may have been sent away with a reset.
+                with contextlib.suppress(OSError):
+                    one.person.half_closes()
+            case "says" if device is not None:
+                device.receive(b"chatter\r\n")
+            case "unplug" if device is not None:
+                await self.lives.unplug(name)
+            case "open" if device is None:
+                await self.lives.opens(name)
             case "lease to us" | "lease to others":
                 host = "127.0.0.1" if step == "lease to us" else "10.0.0.1"
                 lease = Lease("alice", datetime.now().astimezone(), host=host)
@@ -167,7 +174,7 @@ class History:
     def look(self) -> None:
         """Who has a port, has its seat; nobody else does."""
         for name in PORTS:
-            clients = self.room.gateway.served[name].port.clients
+            clients = self.lives.port(name).clients
             holding = [one for one in (clients.owner, *clients.watchers) if one and one.seat.held]
             assert holding == ([clients.owner] if clients.owner is not None else [])
             assert not [one for one in clients.watchers if one is clients.owner]
@@ -177,37 +184,57 @@ class History:
         for one in self.all:
             one.person.closes()
         for name in PORTS:
-            port = self.room.gateway.served[name].port
+            port = self.lives.port(name)
             port.clients.let(None)
-            if port.line is None and port.phase is Phase.ABSENT:
-                self.room.opens(name)
+            if port.line is None:
+                await self.lives.opens(name)
             await until(lambda port=port: port.owner is None and not port.clients.watchers)  # type: ignore[misc]
             await until(lambda port=port: port.outbox.empty)  # type: ignore[misc]
             self.judge(name)
 
     def judge(self, name: str) -> None:
-        heard = self.heard[name] + bytes(self.room.lines[name].sent)
+        heard = b"".join(map(bytes, self.lives.heard[DEVICES[name]]))
         ours = bytes(byte for byte in heard if byte in MARKS)
         by_name = {one.peername: one.mark for one in self.all}
-        turns = iter([by_name[who] for who in self.owners[name]])
+        turns = iter([by_name[who] for who in self.lives.seated.get(name, ())])
         runs = [mark for mark, _ in itertools.groupby(ours)]
         assert all(mark in turns for mark in runs), "one wrote out of turn"
         for one in self.all:
             assert heard.count(one.mark) <= one.sent
+
+    def live(self, steps: Iterable[Step], *, to_the_end: bool) -> None:
+        """What happens in one process."""
+
+        async def life() -> None:
+            self.look()
+            for step, number in steps:
+                await self.does(step, number)
+            if to_the_end:
+                await self.ends()
+
+        self.lives.run(life)
+
+    def close(self) -> None:
+        for one in self.all:
+            one.person.closes()
+        self.lives.close()
 
 
 @settings(max_examples=60, deadline=None)
 @given(history=HISTORIES)
 @example(history=TAKEN_OVER_AND_BACK)
 @example(history=LEASED_MEANWHILE)
-def test_one_at_most_has_a_line_whoever_comes_by_the_desk(history: list[tuple[str, int]]) -> None:
-    async def scenario() -> None:
-        before = len(os.listdir("/proc/self/fd"))
-        async with hall() as room:
-            past = History(room)
-            for step, number in history:
-                await past.does(step, number)
-            await past.ends()
-        assert len(os.listdir("/proc/self/fd")) == before
-
-    run(scenario())
+@example(history=RESTARTED)
+def test_one_at_most_has_a_line_whoever_comes_by_the_desk(history: list[Step]) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        past = History(monkeypatch)
+        try:
+            *former, last = processes(history)
+            for steps in former:
+                past.live(steps, to_the_end=False)
+                past.lives.stop()
+            past.live(last, to_the_end=True)
+        finally:
+            past.close()
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -59,13 +59,15 @@ def test_one_that_does_not_read_for_long_is_there_after_a_restart_too() -> None:
             assert session is not None
             snapshot = session.snapshot()
             before.stop_reading()
-            fd, unsent = before.give_away()
+            kept: list[int] = []
+            unsent = before.give_away(lambda fd: kept.append(os.dup(fd)))
             # Between the two nobody is there who could see that the client lives.
-            assert before._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 0
+            handed = socket.socket(fileno=kept[0])
+            assert handed.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 0
             await asyncio.sleep(1.5 * TIMEOUT)  # the time that it is about
             stand.port.clients.leave(session)
-            stand.listener.inherit(socket.socket(fileno=os.dup(fd)), snapshot, unsent)
-            before._sock.close()
+            stand.listener.inherit(handed, snapshot, unsent)
+            before.drop()
             await asyncio.sleep(0)
             await until(lambda: user_timeout(stand) == 0)
             same(await client.gets(len(sent)), sent)

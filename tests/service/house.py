@@ -1,21 +1,17 @@
-"""The daemon in the test's own loop, with ports on simulated devices, and a manager that keeps what
-it leaves: every phase of a device can be had, each as long as the test likes, and a restart too.
-
-A restart is a new loop: what the process before had set in motion is over, as with a real one.
-"""
+"""The daemon with a file, and a port on a simulated device of which every phase can be had, each as
+long as the test likes; and restarts, see `tests.service.lives`."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Final
 
 import pytest
 
@@ -23,109 +19,23 @@ from gatewayd.advertise.services import Service
 from gatewayd.config.load import load
 from gatewayd.errors import DeviceAbsentError, DeviceBusyError, DeviceError
 from gatewayd.line.api import LineEvents
-from gatewayd.line.model import LineSettings, Signal, SignalPolicies, SignalPolicy
+from gatewayd.line.model import LineSettings, SignalPolicies
 from gatewayd.line.opening import StuckError
 from gatewayd.line.pending import Pending
 from gatewayd.port import arbiter, farewell, reception
 from gatewayd.port.phase import Phase
 from gatewayd.port.port import Port
 from gatewayd.record import recorder
-from gatewayd.service import adoption, advertising, daemon, handover, keeper, systemd
-from gatewayd.service.gateway import Gateway, Served
-from gatewayd.service.loop import GatewayLoop
+from gatewayd.service import advertising, handover
+from gatewayd.service.daemon import Daemon
+from gatewayd.service.gateway import Served
 from tests.interop.gateway import free_ports
 from tests.net.stand import Client
-from tests.port.desk import Watched
+from tests.service.lives import PATIENCE, Device, Lives, Opened
 
-PATIENCE: Final = 20.0
 NUMBERS: Final = ("rfc2217", "raw", "one", "other")
-KERNEL: Final = 64
-"""Bytes of a device's queue that the driver has taken; the rest is in the process."""
 REFUSALS: Final = {Phase.BUSY: DeviceBusyError, Phase.FAILED: DeviceError}
 """How opening the device ends in the phases that come of it."""
-
-
-class Opened(NamedTuple):
-    """A device that was opened, or taken over."""
-
-    path: str
-    file: int
-
-    def close(self) -> None:
-        os.close(self.file)
-
-
-class Device(Watched):
-    """A simulated line that is opened by a path, and stays as it is when its process goes."""
-
-    left: ClassVar[dict[str, Device]] = {}
-    """By path, what a process has left behind."""
-
-    def __init__(
-        self,
-        opened: Opened,
-        events: LineEvents,
-        _found: object,
-        settings: LineSettings | None,
-        _gatherers: object = None,
-    ) -> None:
-        """Takes it over, and goes on with what the process before has left."""
-        before = Device.left.pop(opened.path, None)
-        settings = settings if before is None else before._settings
-        super().__init__(asyncio.get_running_loop(), events, settings=settings)
-        self.path, self._file = opened
-        self.hangs: Pending | None = None
-        if before is not None:
-            self.sent, self._queue = before.sent, before._queue[:KERNEL]
-            self._outputs, self._inputs = before._outputs, before._inputs
-            self._break, self._stuck = before._break, before._stuck
-            self._receiver = before._receiver
-            self._soon(self._read)
-            self._soon(self._send_on)
-
-    def obey(self, policies: SignalPolicies) -> None:
-        """Have DTR and RTS as a line that is opened so."""
-        for signal_, policy in ((Signal.DTR, policies.dtr), (Signal.RTS, policies.rts)):
-            if policy is SignalPolicy.ON:
-                self._outputs |= signal_
-            elif policy is SignalPolicy.OFF:
-                self._outputs &= ~signal_
-
-    def fileno(self) -> int:
-        """Something to keep."""
-        return self._file
-
-    def look(self) -> None:
-        """It is there."""
-
-    def pending(self) -> bytes:
-        """What the driver has not taken."""
-        return bytes(self._queue[KERNEL:])
-
-    def detach(self) -> None:
-        """Another process goes on."""
-        self._stop_piece()
-        self._drained = None
-        self._events = None
-        self._over = True
-        Device.left[self.path] = self
-        os.close(self._file)
-
-    def close(self, closed: Callable[[], None] | None = None) -> None:
-        """See `api.Line`."""
-        if not self._over:
-            os.close(self._file)
-        super().close(closed)
-
-    @property
-    def breaking(self) -> bool:
-        """Whether break is on."""
-        return self._break
-
-    @property
-    def outputs(self) -> Signal:
-        """DTR and RTS."""
-        return self._outputs
 
 
 class Publisher:
@@ -154,7 +64,7 @@ class Publisher:
         self._published.clear()
 
 
-class House:
+class House(Lives):
     """`keys` are those of the port `psu1` as they are in the file, `top` those of the gateway;
     `names` are what they may have in braces."""
 
@@ -191,18 +101,8 @@ class House:
         """How opening it ends, if not with an open device."""
         self.stuck: Pending | None = None
         """Done when the driver comes back."""
-        self.kept: dict[str, list[int]] = {}
-        """What the manager has."""
         self._begun = False
-        self._runner: asyncio.Runner | None = None
-        self._task: asyncio.Task[None]
-        self._daemon: daemon.Daemon
-        self.changed: asyncio.Event
-        Device.left.clear()
-        for module in (keeper, handover, adoption):
-            monkeypatch.setattr(module, "SerialPortLine", Device)
-        monkeypatch.setattr(keeper, "open_line", self._open_line)
-        monkeypatch.setattr(adoption, "adopt_port", lambda fd, path: (Opened(path, fd), None))
+        super().__init__(monkeypatch)
         # Nobody here is slow, and somebody waits for each of these.
         monkeypatch.setattr(arbiter, "YOUNG_S", 0.02)
         monkeypatch.setattr(farewell, "QUIET_S", 0.05)
@@ -211,90 +111,25 @@ class House:
         monkeypatch.setattr(handover, "SETTLE_S", 0.05)
         monkeypatch.setattr(advertising, "SETTLE_S", 0.0)
         monkeypatch.setattr(recorder, "FLUSH_S", 0.01)
-        monkeypatch.setattr(systemd, "under_systemd", lambda: True)
-        monkeypatch.setattr(systemd, "store", self._store)
-        monkeypatch.setattr(systemd, "unstore", self._unstore)
-        monkeypatch.setattr(systemd, "listen_fds", self._pass)
         publisher = ModuleType("gatewayd.advertise.publisher")
         vars(publisher)["Publisher"] = partial(Publisher, self.published)
         monkeypatch.setitem(sys.modules, publisher.__name__, publisher)
 
     # ---- the process
 
-    def run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do something while the daemon runs; it is started if it does not."""
-
-        async def bounded() -> None:
-            async with asyncio.timeout(2 * PATIENCE):
-                if starts:
-                    await self._start()
-                await work()
-
-        starts = self._runner is None
-        self._runner = self._runner or asyncio.Runner(loop_factory=GatewayLoop)
-        self._runner.run(bounded())
-
-    async def _start(self) -> None:
+    def make(self) -> Daemon:
+        """The next process."""
         self.write()
         if not self._begun:
             self.node.touch()
         self._begun = True
-        ready = asyncio.Event()
-        self.changed = asyncio.Event()
-
-        async def served() -> None:
-            ready.set()
-
-        self._daemon = daemon.Daemon(load(str(self.file)), str(self.file))
-        self._task = asyncio.get_running_loop().create_task(self._daemon.serve(served))
-        waiting = asyncio.ensure_future(ready.wait())
-        await asyncio.wait({waiting, self._task}, return_when=asyncio.FIRST_COMPLETED)
-        if self._task.done():
-            self._task.result()
-        self.gateway.port_observers.append(lambda _: self.changed.set())
-
-    def stop(self) -> None:
-        """SIGTERM, and the end of the process: the manager keeps what was handed over."""
-        if self._runner is None:
-            return
-
-        async def end() -> None:
-            signal.raise_signal(signal.SIGTERM)
-            async with asyncio.timeout(PATIENCE):
-                await self._task
-
-        runner, self._runner = self._runner, None
-        gateway = self.gateway
-        served = tuple(gateway.served.values())
-        sockets = [one._sock for port in served for _, one in port.connections()]
-        sockets += [one.socket for port in served for one in (*port.listeners, *port.retired)]
-        try:
-            runner.run(end())
-        finally:
-            self._end_process(runner, gateway, sockets)
-
-    def _end_process(
-        self, runner: asyncio.Runner, gateway: Gateway, sockets: list[socket.socket]
-    ) -> None:
-        if gateway.desk is not None:
-            gateway.desk.stop()
-        gateway.sockets.close()
-        gateway._watch.close()
-        runner.close()
-        # As the end of a process does; the manager has its copies.
-        for sock in sockets:
-            sock.close()
+        return Daemon(load(str(self.file)), str(self.file))
 
     def close(self) -> None:
         """End all, and keep nothing."""
         for client in self.clients:
             client.closes()
-        try:
-            self.stop()
-        finally:
-            for name in tuple(self.kept):
-                self._unstore(name)
-            Device.left.clear()
+        super().close()
 
     # ---- the file
 
@@ -312,32 +147,14 @@ class House:
     def change(self, key: str, value: str, *, top: bool = False) -> None:
         """Have another value of a key of the port, or of the gateway, in the file."""
         (self.top if top else self.keys)[key] = value
-        if self._runner is not None:
+        if self.runs:
             self.write()
 
     async def reload(self) -> None:
         """Put the file in force."""
-        await self._daemon.reload()
-
-    # ---- the manager
-
-    def _store(self, name: str, *fds: int) -> bool:
-        self.kept.setdefault(name, []).extend(os.dup(fd) for fd in fds)
-        return bool(fds)
-
-    def _unstore(self, name: str) -> bool:
-        for fd in self.kept.pop(name, []):
-            os.close(fd)
-        return True
-
-    def _pass(self) -> dict[str, list[int]]:
-        return {name: [os.dup(fd) for fd in fds] for name, fds in self.kept.items()}
+        await self.daemon.reload()
 
     # ---- what is served
-
-    @property
-    def gateway(self) -> Gateway:
-        return self._daemon._gateway
 
     @property
     def served(self) -> Served:
@@ -376,14 +193,15 @@ class House:
         """What is there when the device is."""
         return Path(self.value("device"))
 
-    async def _open_line(
+    async def open_line(
         self,
         path: str,
         settings: LineSettings,
         policies: SignalPolicies,
         events: LineEvents,
-        _gatherers: object = None,
+        gatherers: object = None,
     ) -> Device:
+        """As the test has said."""
         self.opened.append(path)
         if not self.node.exists():
             raise DeviceAbsentError(f"{path}: no such device")
@@ -400,12 +218,6 @@ class House:
     async def reach(self, phase: Phase) -> None:
         """Wait for a phase of the device."""
         await self.until(lambda: self.port.phase is phase)
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        """Let the loop work until `condition` holds."""
-        async with asyncio.timeout(PATIENCE):
-            while not condition():  # noqa: ASYNC110 - what it waits for tells nobody
-                await asyncio.sleep(0.001)
 
     async def come(self, phase: Phase) -> None:
         """Have the device come to a phase, from whichever it is in."""

@@ -43,7 +43,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
 
 def keep_state(house: House, state: bytes) -> None:
     """Have the manager keep another state."""
-    house._unstore("state")
+    house.unstore("state")
     fd = os.memfd_create("state")
     os.write(fd, state)
     house.kept["state"] = [fd]
