@@ -107,7 +107,10 @@ class Asking(Step):
 
     def late(self) -> None:
         """What it has not shown by now it does without."""
-        self.arrival.passed()
+        if self._judged is not None:
+            super().late()
+        else:
+            self.arrival.passed()
 
     def over(self) -> None:
         """Nobody waits for an answer any more."""
@@ -143,8 +146,6 @@ class Asking(Step):
         return ""
 
     def _authenticates(self, payload: bytes) -> str:
-        # It was asked for, however long it is.
-        self.arrival.discount(len(payload))
         match authentication.decode(payload):
             case Is(pair=pair, kind=Kerberos.AUTH, data=request) if pair in PAIRS:
                 self._judge(pair, request)
@@ -162,6 +163,8 @@ class Asking(Step):
     def _judge(self, pair: bytes, request: bytes) -> None:
         assert self._tickets is not None
         self._tries += 1
+        # It was asked for, however long it is.
+        self.arrival.discount(len(request))
         self.arrival.hold()
         self._judged = self._tickets.judge(
             pair, request, lambda shown: self._is_judged(pair, shown)

@@ -273,6 +273,34 @@ def test_encryption_is_never_agreed() -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize("judges", [True, False])
+def test_who_takes_too_long(judges: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a ticket that nobody has judged it is over; without one a name is asked for."""
+    monkeypatch.setattr(Asking, "patience", 0.2)
+
+    async def forever(work: object, seconds: float) -> dict[str, str]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def scenario() -> None:
+        taken = Tickets("keytab", {}, forever)
+        async with asked(users=True) as stand:
+            stand.listener.way = [
+                lambda arrival: Asking(arrival, taken, optional=False),
+                *list(stand.listener.way)[1:],
+            ]
+            client = stand.connects()
+            await client.sends(wont(39) + will(37) + (request(ONE_WAY) if judges else b""))
+            told = ASKED + SEND
+            assert await client.gets(len(told)) == told
+            if judges:
+                assert b"that took too long" in await client.gets_all()
+            else:
+                assert await client.gets(7) == b"login: "
+
+    run(scenario())
+
+
 def test_who_leaves_while_its_ticket_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = asyncio.Event()
 
