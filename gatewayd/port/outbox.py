@@ -204,19 +204,21 @@ class Outbox:
         """What waits, for a successor in another process, and whether that is all.
 
         `known` are the names of actions that it can perform too; the first other one ends what is
-        given away.
+        given away, and bytes behind it are discarded.
         """
         given: list[bytes | str] = []
-        if self._hold is not None or self._awaited is not None:
-            return given, False
-        for item in self._queue:
+        complete = self._hold is None and self._awaited is None
+        for item in self._queue if complete else ():
             if not isinstance(item, _Waiting):
                 given.append(bytes(item))
             elif item.action in known:
                 given.append(known[item.action])
             else:
-                return given, False
-        return given, True
+                complete = False
+                break
+        if not complete:
+            self._discarded(self.waiting - sum(len(one) for one in given if isinstance(one, bytes)))
+        return given, complete
 
     def _pump(self) -> None:
         # A drain may end within the call, and an action may queue more: one loop serves them all.

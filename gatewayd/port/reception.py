@@ -273,6 +273,7 @@ class Reception:
         """What may wait in the outbox and is not a session's, by name."""
         return {
             "restore": self._restore,
+            "left": self._settling.left,
             "hang_up": self._hang_up,
             "taken": self._settling.taken,
             "apply_file": self._settling.apply_file,

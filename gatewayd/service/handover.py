@@ -92,9 +92,10 @@ async def _end_what_cannot_be_given(gateway: Gateway) -> None:
 
 def _give_port(served: Served, store: Store) -> dict[str, Any]:
     port = served.port
-    state: dict[str, Any] = {"device": str(port.config.device), **port.snapshot()}
-    state["queue"], complete = port.clients.give_away()
+    queue, complete = port.clients.give_away()
+    state: dict[str, Any] = {"device": str(port.config.device), **port.snapshot(), "queue": queue}
     if not complete:
+        port.leftover.report()
         note(
             Happening.SESSION_CLOSED,
             "the line did not take in time what the client sent: its session ends",

@@ -69,6 +69,10 @@ RESTARTED_IN_A_STALL: Final = [
     *(("telnet", 0), ("watch", 0), ("wait", 0), ("restart", 0), ("go on", 0), ("wait", 0)),
     *(("say", 0), ("wait", 0), ("send much", 1), ("stall", 0), ("close", 1), ("restart", 0)),
 ]
+RESTARTED_TWICE_IN_A_STALL: Final = [
+    *(("raw", 0), ("wait", 0), ("send", 7), ("stall", 0), ("send", 7), ("reset", 0)),
+    *(("restart", 0), ("raw", 0), ("wait", 0), ("send", 1), ("restart", 0)),
+]
 RESTARTED_WITHOUT_A_DEVICE: Final = [
     *(("raw", 0), ("wait", 0), ("send much", 0), ("unplug", 0), ("send", 4), ("restart", 0)),
     *(("send much", 4), ("try", 0), ("telnet", 0), ("restart", 0), ("open", 0), ("wait", 0)),
@@ -338,6 +342,7 @@ class History:
 @example(history=REMOVED_WITH_BYTES)
 @example(history=MOVED_UNDER_SESSIONS)
 @example(history=RESTARTED_IN_A_STALL)
+@example(history=RESTARTED_TWICE_IN_A_STALL)
 @example(history=RESTARTED_WITHOUT_A_DEVICE)
 def test_one_client_at_most_writes_and_each_byte_is_accounted_for(
     history: list[Step],

@@ -314,7 +314,10 @@ def test_waiting_bytes_can_be_given_away_unless_actions_wait() -> None:
     rig.outbox.write(b"yz")
     assert rig.outbox.give_away({}) == ([b"xxx", b"yz"], True)
     rig.act("only here")
+    rig.outbox.write(b"lost")
+    assert rig.discarded == 0
     assert rig.outbox.give_away({}) == ([b"xxx", b"yz"], False)
+    assert rig.discarded == len(b"lost")
 
 
 def test_actions_that_a_successor_knows_are_given_away_by_name() -> None:
