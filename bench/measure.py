@@ -161,7 +161,7 @@ class Run:
             for subject in self._who(work):
                 try:
                     with Rig(subject, self._tools, work.ports) as rig:
-                        figures = {"start_ms": rig.start_ms}
+                        figures = {"start_ms": rig.start_ms, "start_cpu_ms": rig.start_cpu_ms}
                 except BenchError as error:
                     self._failed(work, error)
                     continue

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from bench import process
-from bench.subjects import CERTIFICATE, KEY, METRICS, Line, Subject, environment, free_ports
+from bench.subjects import CERTIFICATE, KEY, METRICS, Line, Subject, free_ports
 from bench.toolchain import BUILD, OPENSSL, PROJECT, BenchError, Tools
 
 PATIENCE = 120.0
@@ -43,6 +43,8 @@ class Rig:
         self.ports = ports
         self.start_ms = 0.0
         """Milliseconds from exec until the last line's port had accepted and greeted a client."""
+        self.start_cpu_ms = 0.0
+        """What that took of the processor, with processes that have ended by then."""
         BUILD.mkdir(parents=True, exist_ok=True)
         self._directory = Path(tempfile.mkdtemp(prefix="rig-", dir=BUILD))
         mode = "telnet" if subject.telnet else "raw"
@@ -107,12 +109,15 @@ class Rig:
     def _start(self) -> None:
         if self.subject.tls:
             _make_keys(self._directory)
-        started = time.monotonic()
-        self._run(self.subject.command(self.lines, self._directory))
+        argvs = [self.subject.command(self.lines, self._directory)]
         if self.subject.front is not None:
-            self._run(self.subject.front(self.lines, self._directory))
+            argvs.append(self.subject.front(self.lines, self._directory))
+        started = time.monotonic()
+        for argv in argvs:
+            self._run(argv)
         self._await_service(self.lines[-1].tcp_port, started)
         self.start_ms = (time.monotonic() - started) * 1e3
+        self.start_cpu_ms = sum(map(process.whole_cpu_seconds, self.pids)) * 1e3
         self.do(f"pid {' '.join(map(str, self.pids))}")
 
     def _run(self, argv: list[str]) -> None:
@@ -124,7 +129,6 @@ class Rig:
                     stdout=log,
                     stderr=log,
                     cwd=self._directory,
-                    env=environment(),
                 )
             )
 

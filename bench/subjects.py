@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import random
 import socket
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.toolchain import PROJECT, SER2NET, STUNNEL, BenchError, Tools
+from bench.toolchain import DEBIANS, SER2NET, STUNNEL, BenchError, Tools, install, interpreter
 
 BAUDRATE = 115200
 CERTIFICATE, KEY = "gatewayd.crt", "gatewayd.key"
@@ -48,12 +49,16 @@ class Subject:
 
 def system_python() -> str:
     """The interpreter gatewayd is shipped for: Debian's, unless it is missing."""
-    return "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
+    return DEBIANS if os.access(DEBIANS, os.X_OK) else sys.executable
+
+
+_program = functools.cache(install)
+"""The command, installed once in a run."""
 
 
 def gatewayd(python: str, *, seeing: bool = False, tls: bool = False) -> Subject:
-    """gatewayd from this checkout, under the given interpreter; `seeing` with a record of every
-    port, in both forms, and metrics; or by TLS."""
+    """gatewayd from this checkout, as it would be installed, under the given interpreter; `seeing`
+    with a record of every port, in both forms, and metrics; or by TLS."""
 
     def command(lines: Sequence[Line], directory: Path) -> list[str]:
         config = directory / "gatewayd.yaml"
@@ -78,7 +83,7 @@ def gatewayd(python: str, *, seeing: bool = False, tls: bool = False) -> Subject
                 *more,
             ]
         config.write_text("\n".join(text) + "\n")
-        return [python, "-m", "gatewayd", "run", "-c", str(config)]
+        return [*interpreter(python), str(_program(python)), "run", "-c", str(config)]
 
     if seeing:
         return Subject("seeing", "recording", True, command)
@@ -161,11 +166,6 @@ def stunnel(tools: Tools) -> Subject:
         return [STUNNEL, str(config)]
 
     return Subject("stunnel", "stunnel, C relay", False, command, tls=True, front=front)
-
-
-def environment() -> dict[str, str]:
-    """The environment of every subject: gatewayd is taken from this checkout."""
-    return {**os.environ, "PYTHONPATH": str(PROJECT)}
 
 
 def free_ports(count: int) -> list[int]:

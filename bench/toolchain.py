@@ -16,6 +16,7 @@ BUILD = PROJECT / "build" / "bench"
 SER2NET = "/usr/sbin/ser2net"
 STUNNEL = "/usr/bin/stunnel4"
 OPENSSL = "/usr/bin/openssl"
+DEBIANS = "/usr/bin/python3"
 TLS_HEADER = "/usr/include/openssl/ssl.h"
 _TLS = {TLS_HEADER: "libssl-dev", OPENSSL: "openssl", STUNNEL: "stunnel4"}
 """What the rows by TLS need, and the package that it is in."""
@@ -93,3 +94,31 @@ def _build(name: str, sources: list[str], more: Sequence[str] = ()) -> Path:
     if done.returncode != 0:
         raise BenchError(f"{' '.join(command)}:\n{done.stderr}")
     return target
+
+
+def install(python: str) -> Path:
+    """gatewayd as a package has it: compiled for this interpreter, with the package's own command.
+
+    Gives the path of the command. Raises BenchError.
+    """
+    directory = BUILD / "installed"
+    shutil.rmtree(directory, ignore_errors=True)
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PROJECT / "gatewayd", directory / "gatewayd", ignore=ignored)
+    command = [python, "-I", "-m", "compileall", "-q", str(directory / "gatewayd")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise BenchError(f"{' '.join(command)}:\n{done.stderr or done.stdout}")
+    text = (PROJECT / "packaging" / "gatewayd").read_text()
+    line = 'sys.path.append("/usr/lib/python3/dist-packages")'
+    if line not in text:
+        raise BenchError(f"packaging/gatewayd has not the line {line}")
+    program = directory / "program"
+    program.write_text(text.replace(line, f"sys.path.insert(0, {str(directory)!r})\n{line}"))
+    return program
+
+
+def interpreter(python: str) -> list[str]:
+    """The interpreter with the options that the package's command gives to Debian's; another one
+    may have its modules elsewhere."""
+    return [python, "-IS"] if python == DEBIANS else [python, "-I"]

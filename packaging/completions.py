@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gatewayd.cli.main import build_parser
+from gatewayd.cli.parser import build_parser
 
 FILES = ("FILE", "PATH")
 """What stands in help for a name that the shell completes from the disk."""

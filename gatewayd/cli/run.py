@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from gatewayd.cli import CONFIG_PATH
-from gatewayd.config.load import load
-from gatewayd.config.problem import ConfigError
-from gatewayd.log import Happening, note
-from gatewayd.service import daemon, handlers
+from gatewayd.config.apart import Outcome, outcome
+
+if TYPE_CHECKING:
+    import argparse
 
 HELP = "serve the ports of a configuration"
+
+
+class Order(NamedTuple):
+    """What a command line asks for."""
+
+    path: str
+    found: Outcome
+    verbose: bool
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,15 +39,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT; refuse a configuration with problems."""
-    path: str = args.config
+    return _serve(Order(args.config, outcome(args.config), args.verbose))
+
+
+def start(argv: Sequence[str]) -> int | None:
+    """The same for a command line; None when it asks for something else.
+
+    The command line and the file are looked at by a process that ends with it. Raises SystemExit on
+    wrong usage.
+    """
+    # Imported before: what both need is then made once.
+    import gatewayd.service.daemon  # noqa: F401
+    from gatewayd.cli.forked import forked
+
     try:
-        config = load(path)
-    except ConfigError as error:
-        if handlers.on_journal():
-            handlers.install(args.verbose)
-            for problem in error.problems:
-                note(Happening.CONFIG_REJECTED, "%s", problem, level=logging.ERROR)
-        else:
-            print(error, file=sys.stderr)
-        return os.EX_CONFIG
-    return daemon.run(config, config_path=path, verbose=args.verbose)
+        order = forked(partial(_look, argv))
+    except OSError:
+        # There is no room for one more process: all is done in this one.
+        return None
+    return None if order is None else _serve(order)
+
+
+def _look(argv: Sequence[str]) -> Order | None:
+    from gatewayd.cli.parser import build_parser
+
+    args = build_parser().parse_args(argv)
+    if args.command != "run":
+        return None
+    return Order(args.config, outcome(args.config), args.verbose)
+
+
+def _serve(order: Order) -> int:
+    from gatewayd.service import daemon, handlers
+
+    path, found, verbose = order
+    if not isinstance(found, tuple):
+        return daemon.run(found, config_path=path, verbose=verbose)
+    if handlers.on_journal():
+        from gatewayd.log import Happening, note
+
+        handlers.install(verbose)
+        for problem in found:
+            note(Happening.CONFIG_REJECTED, "%s", problem, level=logging.ERROR)
+    else:
+        print("\n".join(map(str, found)), file=sys.stderr)
+    return os.EX_CONFIG

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -53,6 +52,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def most_similar(word: str, known: Iterable[str]) -> str | None:
     """What of `known` was probably meant by `word`."""
+    import difflib  # not in the memory of a daemon
+
     folded = {candidate.lower(): candidate for candidate in known}
     similar = difflib.get_close_matches(word.lower()[:64], folded, n=1)
     return folded[similar[0]] if similar else None

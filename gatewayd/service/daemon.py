@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gatewayd import __version__
-from gatewayd.config.load import load
+from gatewayd.config.apart import load
 from gatewayd.config.problem import ConfigError
 from gatewayd.config.schema import Config
 from gatewayd.control import SYSTEM_PATH, standard_path

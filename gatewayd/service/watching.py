@@ -7,7 +7,7 @@ that is slow misses bytes, or gets several changes as one.
 from __future__ import annotations
 
 import asyncio
-import base64
+import binascii
 import time
 from collections import deque
 from collections.abc import Callable
@@ -154,7 +154,7 @@ class Watcher:
             "missed_events": piece.missed_events,
         }
         if piece.data is not None:
-            answer[piece.line] = base64.b64encode(piece.data).decode()
+            answer[piece.line] = _base64(piece.data)
         if piece.event is not None:
             answer["event"] = _plain(piece.event)
         return answer
@@ -228,7 +228,7 @@ class Following:
         """The first answer of `Watch`; `replay` for what the device said last as well."""
         received = self._port.counters.from_device if self._port is not None else 0
         ring = self._gateway.served[self._name].ring if replay else None
-        last = base64.b64encode(ring.last()).decode() if ring is not None else None
+        last = _base64(ring.last()) if ring is not None else None
         return {**NOTHING, "at": _now(), "received": received, "replay": last}
 
     async def take(self) -> dict[str, Any]:
@@ -343,3 +343,7 @@ class _Marker:
     def happened(self, event: PortEvent) -> None:
         """See `Tap`."""
         self._mark(self._name, SOON_S)
+
+
+def _base64(data: bytes | bytearray) -> str:
+    return binascii.b2a_base64(data, newline=False).decode()

@@ -9,7 +9,9 @@ import sys
 import pytest
 
 from gatewayd import __version__
-from gatewayd.cli.main import COMMANDS, build_parser, command_module, main
+from gatewayd.cli.catalogue import COMMANDS, command_module
+from gatewayd.cli.main import main
+from gatewayd.cli.parser import build_parser
 from tests.cli.program import ROOT, gatewayd
 from tests.watched import PATIENCE
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gatewayd.cli.main import COMMANDS
+from gatewayd.cli.catalogue import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
 

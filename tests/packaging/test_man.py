@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gatewayd.cli.main import build_parser
+from gatewayd.cli.parser import build_parser
 from gatewayd.config.document import TABLES
 from gatewayd.config.setting import Setting
 
