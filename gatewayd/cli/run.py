@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -48,10 +49,13 @@ def start(argv: Sequence[str]) -> int | None:
     The command line and the file are looked at by a process that ends with it. Raises SystemExit on
     wrong usage.
     """
-    # Imported before: what both need is then made once.
+    # Imported before: what both need is then made once. It stays, so it need not be looked at again
+    # each time that garbage is looked for.
     import gatewayd.service.daemon  # noqa: F401
     from gatewayd.cli.forked import forked
 
+    gc.collect()
+    gc.freeze()
     try:
         order = forked(partial(_look, argv))
     except OSError:

@@ -15,8 +15,6 @@ from gatewayd.net.admission import refused
 from gatewayd.net.pace import Turnstile
 from gatewayd.net.tcp import expect_peer, peer_name
 
-AT_ONCE: Final = 8
-"""Clients that are accepted before others have their turn."""
 RETRY_S: Final = 1.0
 _OPEN: Final = Door()
 
@@ -80,25 +78,26 @@ class Acceptor:
             self._pause = None
 
     def _accept(self) -> None:
-        for _ in range(AT_ONCE):
-            try:
-                sock, address = self.socket.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                self._hold_off(error)
-                return
-            self._complained = ""
-            try:
-                self._receive(sock, address)
-            except Exception as error:  # noqa: BLE001 - this client's end alone
-                text = "client %s cannot be served: %s"
-                level, port = logging.ERROR, self._name
-                # What the system refuses is no fault of ours.
-                info = None if isinstance(error, OSError) else error
-                arguments = (peer_name(address), error)
-                note(Happening.FAULT, text, *arguments, level=level, port=port, exc_info=info)
-                sock.close()
+        # One at a time: whoever waits behind it makes the socket readable again, and asking in vain
+        # costs as much as a client's greeting.
+        try:
+            sock, address = self.socket.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            self._hold_off(error)
+            return
+        self._complained = ""
+        try:
+            self._receive(sock, address)
+        except Exception as error:  # noqa: BLE001 - this client's end alone
+            text = "client %s cannot be served: %s"
+            level, port = logging.ERROR, self._name
+            # What the system refuses is no fault of ours.
+            info = None if isinstance(error, OSError) else error
+            arguments = (peer_name(address), error)
+            note(Happening.FAULT, text, *arguments, level=level, port=port, exc_info=info)
+            sock.close()
 
     def _receive(self, sock: socket.socket, address: tuple[Any, ...]) -> None:
         turnstile = self._turnstile

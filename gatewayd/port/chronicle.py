@@ -112,7 +112,8 @@ class Chronicle:
 
     def settings(self, settings: LineSettings) -> None:
         """The line was set."""
-        self._tell(EventKind.SETTINGS, str(settings), settings=settings)
+        if self._hub.taps:
+            self._tell(EventKind.SETTINGS, str(settings), settings=settings)
 
     def signals(self, signals: Signal) -> None:
         """A modem line changed, on the device's side or ours."""

@@ -188,13 +188,17 @@ class LineFormatter(logging.Formatter):
         super().__init__()
         self._date = date
         self._colour = colour
+        self._second, self._time = -1, ""
 
     def format(self, record: logging.LogRecord) -> str:
-        when = datetime.fromtimestamp(record.created).astimezone()
-        time = when.isoformat(timespec="seconds") if self._date else f"{when:%H:%M:%S}"
+        second = int(record.created)
+        if second != self._second:
+            when = datetime.fromtimestamp(second).astimezone()
+            time = when.isoformat(timespec="seconds") if self._date else f"{when:%H:%M:%S}"
+            self._second, self._time = second, self._paint(time, DIM)
         level = "" if record.levelno == logging.INFO else record.levelname.lower()
         shade = RED if record.levelno >= logging.ERROR else YELLOW
-        parts = [self._paint(time, DIM)]
+        parts = [self._time]
         if level:
             parts.append(self._paint(level, shade if record.levelno > logging.INFO else DIM))
         parts.append(message(record))
@@ -219,6 +223,8 @@ def install(verbose: bool, stream: TextIO | None = None) -> None:
         root.removeHandler(former)
         former.close()
     root.addHandler(handler)
+    # Nothing here shows where a record came from; each costs as much as its text.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     LOGGER.setLevel(logging.DEBUG if verbose else logging.INFO)
     if why:
         LOGGER.warning("log entries have no fields: the journal cannot be reached, %s", why)
