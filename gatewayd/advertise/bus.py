@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections import deque
 from collections.abc import Callable
 from itertools import count
 from typing import Any, Final, Protocol
@@ -18,6 +19,10 @@ from jeepney.bus import get_bus
 
 MOST_UNSENT: Final = 1 << 20
 """Bytes that may wait for the bus: what 256 ports are announced with is a tenth of it."""
+MOST_CALLS: Final = 64
+"""Calls that wait for an answer: the system bus refuses to carry more than 128 of a connection."""
+MOST_HELD: Final = 1 << 14
+"""Calls that may be held back: 1024 ports are announced with a quarter of them."""
 
 
 class BusError(Exception):
@@ -56,6 +61,8 @@ class Bus:
         self._unsent = bytearray()
         self._serials = count(1)
         self._waiting: dict[int, Answered] = {}
+        self._held: deque[tuple[Message, Answered | None]] = deque()
+        """Calls that are made when others are answered, in their order."""
 
     def open(self) -> None:
         """Begin. Raises OSError when there is no bus to be had now."""
@@ -82,9 +89,22 @@ class Bus:
             self._sock.close()
             self._sock = None
             self._waiting.clear()
+            self._held.clear()
 
     def call(self, message: Message, answered: Answered | None = None) -> None:
         """Send a call; without `answered` the bus is told that no answer is wanted."""
+        if self._sock is None:
+            return
+        self._held.append((message, answered))
+        self._call_held()
+        if len(self._held) > MOST_HELD:
+            self._loop.call_soon(self._lose, "nobody answers")
+
+    def _call_held(self) -> None:
+        while self._held and len(self._waiting) < MOST_CALLS:
+            self._call(*self._held.popleft())
+
+    def _call(self, message: Message, answered: Answered | None) -> None:
         serial = next(self._serials)
         if answered is None:
             message.header.flags |= MessageFlag.no_reply_expected
@@ -174,6 +194,7 @@ class Bus:
                     answered(BusError(fields[HeaderFields.error_name], text))
                 elif answered is not None:
                     answered(message.body)
+                self._call_held()
             case _:
                 # Nobody has a reason to call us.
                 return

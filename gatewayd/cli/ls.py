@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 from gatewayd.errors import GatewayError
-
-if TYPE_CHECKING:
-    from gatewayd.fleet.listing import Fleet
+from gatewayd.fleet.listing import GATEWAYS, KINDS, Fleet, clean, fleet, table
 
 HELP = "list the gateways and ports on the network"
+MOST_NAMED: Final = 5
+"""How many that gave no answer are named."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,28 +29,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print them; 1 when a gateway that was asked gave no answer. Raises GatewayError."""
-    fleet = found()
+    # Of what is not shown nothing is looked up: a link may have more than a thousand ports.
+    fleet = found(GATEWAYS if args.prometheus else KINDS)
     complete = not args.who or _ask_who(fleet)
     if args.prometheus:
         print(json.dumps(fleet.targets(), indent=2))
     elif args.json:
         print(json.dumps(fleet.as_json(), indent=2))
     else:
-        from gatewayd.fleet.listing import table
-
         print("\n".join(table(fleet.ports)))
     return 0 if complete else 1
 
 
-def found() -> Fleet:
-    """What is on the network. Raises GatewayError."""
+def found(kinds: Iterable[str]) -> Fleet:
+    """What of `kinds` is on the network; what has no address is named on standard error.
+
+    Raises GatewayError.
+    """
     try:
         from gatewayd.fleet.browse import browse
     except ImportError as error:
         raise GatewayError(f"this needs jeepney ({error}): apt install python3-jeepney") from None
-    from gatewayd.fleet.listing import KINDS, fleet
-
-    return fleet(browse(KINDS))
+    seen = browse(kinds)
+    if seen.silent:
+        names = ", ".join(clean(name) for name in seen.silent[:MOST_NAMED])
+        more = len(seen.silent) - MOST_NAMED
+        rest = f" and {more} more" if more > 0 else ""
+        print(f"told of, but gives no address now: {names}{rest}", file=sys.stderr)
+    return fleet(seen.found)
 
 
 def everybody(fleet: Fleet) -> tuple[dict[str, list[dict[str, Any]]], bool]:
@@ -71,8 +78,6 @@ def everybody(fleet: Fleet) -> tuple[dict[str, list[dict[str, Any]]], bool]:
 
 
 def _ask_who(fleet: Fleet) -> bool:
-    from gatewayd.fleet.listing import clean
-
     answers, complete = everybody(fleet)
     for port in fleet.ports:
         for told in answers.get(port.gateway, ()):

@@ -53,8 +53,9 @@ def main(args: argparse.Namespace) -> int:
 def _everywhere() -> tuple[list[dict[str, Any]], bool]:
     """The ports of all gateways, called HOST/PORT, and whether all of these answered."""
     from gatewayd.cli.ls import everybody, found
+    from gatewayd.fleet.listing import GATEWAYS
 
-    answers, complete = everybody(found())
+    answers, complete = everybody(found(GATEWAYS))
     ports = [
         {**port, "name": f"{host}/{port['name']}"}
         for host, ports in answers.items()

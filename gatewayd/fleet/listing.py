@@ -13,7 +13,10 @@ from typing import Any, Final
 
 from gatewayd.advertise.services import GATEWAYD, IOSTREAM
 
+GATEWAYS: Final = (GATEWAYD,)
+"""By what gateways are found."""
 KINDS: Final = (GATEWAYD, IOSTREAM)
+"""By what their ports are found, too."""
 PROVIDER: Final = "gatewayd"
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -40,11 +42,20 @@ use-ipv4=yes
 use-ipv6=no
 allow-interfaces=eth0
 enable-dbus=yes
-ratelimit-interval-usec=0
+ratelimit-interval-usec=1000000
+ratelimit-burst=1000
 [publish]
 publish-hinfo=no
 publish-workstation=no
 [rlimits]
+"""
+
+
+CONNECT = """
+import socket, sys
+fd, address, port = sys.argv[1:]
+with socket.create_connection((address, int(port))) as sock:
+    socket.send_fds(socket.socket(fileno=int(fd)), [b"."], [sock.fileno()])
 """
 
 
@@ -103,6 +114,22 @@ class Machine:
             Watched(self.argv(*argv), directory=ROOT, environment=self.environment)
         )
 
+    def connect(self, address: str, port: int) -> socket.socket:
+        """A connection from this machine."""
+        here, there = socket.socketpair()
+        with here, there:
+            program = self.argv(sys.executable, "-c", CONNECT, str(there.fileno()))
+            subprocess.run(
+                [*program, address, str(port)],
+                pass_fds=[there.fileno()],
+                timeout=PATIENCE,
+                check=True,
+            )
+            _, (fd,), _, _ = socket.recv_fds(here, 1, 1)
+        sock = socket.socket(fileno=fd)
+        sock.settimeout(PATIENCE)
+        return sock
+
     def start_bus(self) -> None:
         """Have a system bus."""
         (self.directory / "bus").unlink(missing_ok=True)
@@ -119,7 +146,7 @@ class Machine:
         config.write_text(AVAHI.format(name=self.name))
         daemon, libraries = unpacked("avahi-daemon", "usr/sbin/avahi-daemon")
         self.avahi = self.start(
-            *("env", f"LD_LIBRARY_PATH={libraries}", daemon, "-f", config, "--debug"),
+            *("env", f"LD_LIBRARY_PATH={libraries}", daemon, "-f", config),
             *("--no-drop-root", "--no-chroot", "--no-rlimits"),
         )
         self.avahi.wait_for("Server startup complete")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 
@@ -130,6 +131,32 @@ def test_everything_is_told_anew_when_avahi_or_the_bus_comes_back(lan: Lan) -> N
         pi1.start_bus()
         pi1.start_avahi()
         sight.next(r"\+;.*;psu1\\032on\\032pi1;")
+
+
+def test_many_ports_at_once_wait_for_an_avahi_that_takes_its_time(lan: Lan) -> None:
+    """The bus refuses to carry more than 128 calls that are not answered."""
+    pi1, desk = lan.machines
+    assert pi1.avahi is not None
+    names = [f"p{number:03}" for number in range(150)]
+
+    def config(first: str, rest: str) -> str:
+        told = [first, *[rest] * (len(names) - 1)]
+        return "advertise: true\nports:\n" + "".join(
+            f"  {name}: {{{{device: {{{name}}}, advertise: {advertised}, "
+            f"rfc2217: {{{{listen: 0.0.0.0:{port}, clear_text: true}}}}}}}}\n"
+            for port, (name, advertised) in enumerate(zip(names, told, strict=True), 7001)
+        )
+
+    sight = desk.browsing("-p", "-k", "_iostream._tcp")
+    with Gateway(pi1, config("true", "false"), *names) as gateway:
+        sight.wait_for(r"\+;.*;p000\\032on\\032pi1;")
+        pi1.avahi.process.send_signal(signal.SIGSTOP)
+        gateway.reload(config("true", "true"))
+        # What is told is told 0.3 s after the change.
+        sleep(1)
+        pi1.avahi.process.send_signal(signal.SIGCONT)
+        sight.wait_for_all(r"\+;.*;p\d+\\032on\\032pi1;", len(names))
+        assert "adverts:" not in gateway.program.text
 
 
 def test_whether_a_port_is_held_is_told_and_not_by_whom(lan: Lan) -> None:

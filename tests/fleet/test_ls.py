@@ -12,6 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from jeepney import DBusAddress, MessageType, new_method_call
+from jeepney.io.blocking import open_dbus_connection
 
 from tests.cli.program import ROOT
 from tests.fleet.gateway import Gateway
@@ -21,6 +23,7 @@ from tests.interop.sshd import Sshd, quoted, sshd
 
 pytestmark = pytest.mark.interop
 
+AVAHI = "org.freedesktop.Avahi"
 CONFIG = """\
 advertise: true
 metrics: {{listen: 0.0.0.0:9317, clear_text: true}}
@@ -120,6 +123,26 @@ def test_ports_of_ser2net_are_listed_too(site: Site) -> None:
         other.stop()
     (line,) = (line for line in lines if "4001" in line)
     assert line.split() == ["desk", "old", f"{site.desk.address}:4001", "ser2net"]
+
+
+def test_what_has_no_address_is_named(site: Site) -> None:
+    """As what is left in caches of a machine that was switched off."""
+    name = "old on gone"
+    with open_dbus_connection(f"unix:path={site.desk.directory}/bus") as bus:
+        new = new_method_call(DBusAddress("/", AVAHI, f"{AVAHI}.Server"), "EntryGroupNew")
+        (path,) = bus.send_and_get_reply(new).body
+        group = DBusAddress(path, AVAHI, f"{AVAHI}.EntryGroup")
+        kind = b"".join(bytes((len(label),)) + label for label in (b"_iostream", b"_tcp", b"local"))
+        pointer = bytes((len(name),)) + name.encode() + kind + b"\0"
+        record = (-1, -1, 0, "_iostream._tcp.local", 1, 12, 120, pointer)
+        for call in (
+            new_method_call(group, "AddRecord", "iiusqquay", record),
+            new_method_call(group, "Commit"),
+        ):
+            assert bus.send_and_get_reply(call).header.message_type is MessageType.method_return
+        lines = site.run("ls").splitlines()
+    assert f"told of, but gives no address now: {name}" in lines
+    assert any("7001" in line for line in lines)
 
 
 def test_the_desk_is_told_of(site: Site) -> None:
