@@ -1,19 +1,29 @@
-"""Which network interface has an address, asked of the kernel (rtnetlink(7))."""
+"""Which network interface has an address, asked of the kernel (netdevice(7), proc_net(5)).
+
+rtnetlink(7) would tell it at once, but our unit lets us have no sockets of its family.
+"""
 
 from __future__ import annotations
 
+import array
+import contextlib
+import fcntl
 import ipaddress
 import socket
 import struct
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 ANYWHERE: Final = -1
 """What Avahi takes for every interface (AVAHI_IF_UNSPEC), and for both families."""
-_RTM_GETADDR: Final = 22
-_RTM_NEWADDR: Final = 20
-_NLM_F_REQUEST_DUMP: Final = 0x301
-_IFA_ADDRESS: Final = 1
-_IFA_LOCAL: Final = 2
+MOST: Final = 1024
+"""Addresses of IPv4 that are asked for."""
+_SIOCGIFCONF: Final = 0x8912
+_ROOM: Final = struct.calcsize("@LLHBBB0L")
+"""Of the union in struct ifreq, the largest of which is a struct ifmap."""
+_ENTRY: Final = struct.Struct(f"@16s4x4s{_ROOM - 8}x")
+"""struct ifreq: the name, and in the union a struct sockaddr_in."""
 
 
 def interface_of(host: str) -> int | None:
@@ -34,34 +44,29 @@ def interface_of(host: str) -> int | None:
 def addresses() -> dict[bytes, int]:
     """All addresses of the machine in network order, with the indexes of their interfaces.
 
-    Empty when the kernel does not tell.
+    Those of which the kernel does not tell are missing.
     """
     found: dict[bytes, int] = {}
-    try:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK) as sock:
-            header = struct.pack("=IHHII", 24, _RTM_GETADDR, _NLM_F_REQUEST_DUMP, 1, 0)
-            sock.sendto(header + bytes(8), (0, 0))
-            # The kernel has the answer ready: it is made while the request is sent.
-            while _take(sock.recv(1 << 16), found):
-                pass
-    except OSError:
-        return found
+    for tell in (_of_ipv4, _of_ipv6):
+        with contextlib.suppress(OSError):
+            found.update(tell())
     return found
 
 
-def _take(data: bytes, found: dict[bytes, int]) -> bool:
-    """Note the addresses in one reading; return whether more follow."""
-    at = 0
-    while at + 16 <= len(data):
-        length, kind = struct.unpack_from("=IH", data, at)
-        if kind != _RTM_NEWADDR or length < 24:
-            return False
-        index = struct.unpack_from("=I", data, at + 20)[0]
-        attribute = at + 24
-        while attribute + 4 <= at + length:
-            size, what = struct.unpack_from("=HH", data, attribute)
-            if what in (_IFA_LOCAL, _IFA_ADDRESS) and size > 4:
-                found.setdefault(data[attribute + 4 : attribute + size], index)
-            attribute += max((size + 3) & ~3, 4)
-        at += (length + 3) & ~3
-    return True
+def _of_ipv4() -> Iterator[tuple[bytes, int]]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        size = _ENTRY.size * MOST
+        room = array.array("B", bytes(size))
+        asked = struct.pack("@iP", size, room.buffer_info()[0])
+        (size,) = struct.unpack_from("@i", fcntl.ioctl(sock, _SIOCGIFCONF, asked))
+    for name, address in _ENTRY.iter_unpack(room[:size].tobytes()):
+        # A second address may have a label behind the name.
+        link = name.split(b"\0")[0].split(b":")[0].decode()
+        with contextlib.suppress(OSError):
+            yield address, socket.if_nametoindex(link)
+
+
+def _of_ipv6() -> Iterator[tuple[bytes, int]]:
+    for line in Path("/proc/self/net/if_inet6").read_text().splitlines():
+        address, index, *_ = line.split()
+        yield bytes.fromhex(address), int(index, 16)
