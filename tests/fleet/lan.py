@@ -140,13 +140,13 @@ class Machine:
         )
         self.bus.wait_for("unix:path")
 
-    def start_avahi(self) -> None:
-        """Have an Avahi."""
+    def start_avahi(self, nice: int = 0) -> None:
+        """Have an Avahi, which leaves the processor to others if `nice`."""
         config = self.directory / "avahi.conf"
         config.write_text(AVAHI.format(name=self.name))
         daemon, libraries = unpacked("avahi-daemon", "usr/sbin/avahi-daemon")
         self.avahi = self.start(
-            *("env", f"LD_LIBRARY_PATH={libraries}", daemon, "-f", config),
+            *("nice", "-n", str(nice), "env", f"LD_LIBRARY_PATH={libraries}", daemon, "-f", config),
             *("--no-drop-root", "--no-chroot", "--no-rlimits"),
         )
         self.avahi.wait_for("Server startup complete")
@@ -192,11 +192,13 @@ class Lan:
     ) -> None:
         self.stack.close()
 
-    def machine(self, name: str) -> Machine:
-        """One more machine."""
+    def machine(self, name: str, *, apart: bool = False) -> Machine:
+        """One more machine; those that are `apart` do not hear each other."""
         number = len(self.machines) + 1
         (self.directory / name).mkdir()
         machine = Machine(self, name, f"10.77.0.{number}", self.directory / name)
+        if apart:
+            self._ip("link", "set", f"port{number}", "type", "bridge_slave", "isolated", "on")
         self.machines.append(machine)
         return machine
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
-import urllib.request
+from collections.abc import Callable, Sequence
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -16,7 +18,7 @@ from tests.interop.gateway import free_ports
 from tests.watched import PATIENCE, Watched
 
 CONFIG = """\
-global: {{scrape_interval: 100ms, scrape_timeout: 100ms}}
+global: {{scrape_interval: {interval}, scrape_timeout: {interval}}}
 scrape_configs:
   - job_name: gatewayd
     file_sd_configs: [{{files: ['{directory}/gatewayd.json']}}]
@@ -32,20 +34,36 @@ def program(name: str) -> Path:
 
 
 class Prometheus(Watched):
-    """Runs for the length of a `with` block, and scrapes every 100 ms; `targets` is a file of
-    targets, as `gatewayd export prometheus` prints it."""
+    """Runs for the length of a `with` block; `targets` is a file of targets, as `gatewayd export
+    prometheus` prints it.
 
-    def __init__(self, directory: Path, targets: str = "[]") -> None:
+    `within` is the beginning of a command line that runs it somewhere else, from where `connect`
+    reaches its port.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        targets: str = "[]",
+        *,
+        interval: str = "100ms",
+        options: Sequence[str] = (),
+        within: Sequence[str | Path] = (),
+        connect: Callable[[int], socket.socket] | None = None,
+    ) -> None:
         (self.port,) = free_ports(1)
+        self._connect = connect or self._connect_here
         config = directory / "prometheus.yml"
-        config.write_text(CONFIG.format(directory=directory))
+        config.write_text(CONFIG.format(directory=directory, interval=interval))
         (directory / "gatewayd.json").write_text(targets)
         super().__init__(
             [
+                *within,
                 program("prometheus"),
                 f"--config.file={config}",
                 f"--storage.tsdb.path={directory}/data",
                 f"--web.listen-address=127.0.0.1:{self.port}",
+                *options,
             ]
         )
 
@@ -60,21 +78,22 @@ class Prometheus(Watched):
 
     def ask(self, query: str) -> list[dict[str, Any]]:
         """What a query gives now."""
-        url = f"http://127.0.0.1:{self.port}/api/v1/query?query={quote(query)}"
-        with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
-            result: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+        result: list[dict[str, Any]] = self._get(f"query?query={quote(query)}")["result"]
         return result
+
+    def value(self, query: str) -> float:
+        """The one value of a query, now."""
+        (one,) = self.ask(query)
+        return float(one["value"][1])
 
     def metadata(self, name: str) -> dict[str, str]:
         """What it knows of a family."""
-        url = f"http://127.0.0.1:{self.port}/api/v1/metadata?metric={name}"
-        with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
-            (told,) = json.load(answer)["data"][name]
+        (told,) = self._get(f"metadata?metric={name}")[name]
         return dict(told)
 
-    def wait_until(self, query: str, value: str) -> dict[str, str]:
+    def wait_until(self, query: str, value: str, seconds: float = PATIENCE) -> dict[str, str]:
         """Ask until there is one result, with this value; its labels."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + seconds
         while True:
             result = self.ask(query)
             if [one["value"][1] for one in result] == [value]:
@@ -83,3 +102,16 @@ class Prometheus(Watched):
             assert time.monotonic() < deadline, f"{query} gives {result}"
             # A scraper tells nobody what it has seen.
             time.sleep(0.05)
+
+    def _get(self, path: str) -> Any:
+        http = HTTPConnection("127.0.0.1", self.port)
+        http.sock = self._connect(self.port)
+        try:
+            http.request("GET", f"/api/v1/{path}")
+            return json.load(http.getresponse())["data"]
+        finally:
+            http.close()
+
+    @staticmethod
+    def _connect_here(port: int) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", port), PATIENCE)

@@ -92,8 +92,9 @@ class Talk:
 class Client:
     """A client of the RFC 2217 face, on a socket that it waits for."""
 
-    def __init__(self, port: int, *, com_port: bool = True) -> None:
-        self.socket = connect(port)
+    def __init__(self, port: int | socket.socket, *, com_port: bool = True) -> None:
+        """`port` is one of the loopback interface, or a connection."""
+        self.socket = connect(port) if isinstance(port, int) else port
         self.talk = Talk(com_port=com_port)
 
     def ask(self, command: Command, value: int = 0) -> int:

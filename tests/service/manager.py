@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -22,7 +22,8 @@ import os, sys
 count = int(sys.argv[1])
 fds = [int(fd) for fd in sys.argv[2 : 2 + count]]
 # Out of the way first: a descriptor may stand where another one must go.
-moved = [os.dup2(fd, 200 + number) for number, fd in enumerate(fds)]
+beyond = max(fds, default=0) + count + 3
+moved = [os.dup2(fd, beyond + number) for number, fd in enumerate(fds)]
 for fd in fds:
     os.close(fd)
 for number, fd in enumerate(moved):
@@ -34,9 +35,21 @@ os.execv(sys.executable, [sys.executable, "-m", "gatewayd", *sys.argv[2 + count 
 
 
 class Manager:
-    """Starts a daemon with NOTIFY_SOCKET and LISTEN_FDS, and serves its descriptor store."""
+    """Starts a daemon with NOTIFY_SOCKET and LISTEN_FDS, and serves its descriptor store.
 
-    def __init__(self, directory: Path) -> None:
+    `within` is the beginning of a command line that runs the rest of it somewhere else, and
+    `environment` what the daemon has in place of our own.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        within: Sequence[str | Path] = (),
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._within = within
+        self._environment = environment
         self.path = directory / "notify"
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(self.path))
@@ -52,12 +65,13 @@ class Manager:
         """Run `gatewayd ARGUMENTS` and wait for READY=1."""
         fds = [fd for _, fd in self.store]
         environment = {
-            **os.environ,
+            **self._environment,
             "NOTIFY_SOCKET": str(self.path),
             "LISTEN_FDS": str(len(fds)),
             "LISTEN_FDNAMES": ":".join(name for name, _ in self.store),
         }
-        command = [sys.executable, "-c", _EXEC, str(len(fds)), *map(str, fds), *arguments]
+        program = [*self._within, sys.executable, "-c", _EXEC]
+        command = [*program, str(len(fds)), *map(str, fds), *arguments]
         self.process = subprocess.Popen(
             command, env=environment, pass_fds=fds, stderr=subprocess.PIPE, text=True
         )
