@@ -81,6 +81,9 @@ class SerialPortLine:
             calls,
             has_wire=capabilities.framing,
         )
+        self.write = self._transmitter.write
+        self.unsent = self._transmitter.unsent
+        self.drain = self._transmitter.drain
         self._settings = self._read_back(nominal or port.in_force, port.in_force)
         if pending:
             self._transport.write(pending)
@@ -179,33 +182,15 @@ class SerialPortLine:
             self._transport.deliver = self._events.line_data
         self._seen.watch(signals=signals)
 
-    def write(self, data: bytes | memoryview) -> int:
-        """See `api.Line`. 0 once the device has gone; `line_lost` follows then."""
-        if self._over:
-            return 0
-        taken = self._transmitter.write(data)
-        return 0 if self._transport.is_closing() else taken
-
     def look(self) -> None:
         """Find out whether the device is still there: a line that is not read is not told."""
         if not self._over and self._calls.idle:
             # A call that is being made will tell.
             self._make("telling the settings", partial(termios2.fetch, self._fd))
 
-    def unsent(self) -> int:
-        """See `api.Line`."""
-        return 0 if self._over else self._transmitter.unsent()
-
     def pending(self) -> bytes:
         """The part of the unsent bytes that the driver has not taken; for a hand-over."""
         return self._transport.peek_write_buffer()
-
-    def drain(self, drained: Callable[[], None]) -> None:
-        """See `api.Line`. `close` and `detach` forget it."""
-        if self._over:
-            drained()
-        else:
-            self._transmitter.drain(drained)
 
     def purge(self, which: Purge) -> Pending | None:
         """See `api.Line`."""

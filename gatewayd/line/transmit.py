@@ -33,6 +33,10 @@ class Output(Protocol):
     def write(self, data: bytes | memoryview) -> None:
         """Take all of `data`."""
 
+    def is_closing(self) -> bool:
+        """Whether it takes nothing any more."""
+        ...
+
     def get_write_buffer_size(self) -> int:
         """Bytes that the driver has not taken."""
         ...
@@ -81,6 +85,7 @@ class Transmitter:
         self._drain_timer: Timer | None = None
         self._asking = False
         self._purges = 0
+        self._stopped = False
 
     def set_speed(self, settings: LineSettings) -> None:
         """Reckon with the speed of `settings` from now on."""
@@ -90,7 +95,7 @@ class Transmitter:
             self._limit_seconds = self._limit * self._byte_seconds
 
     def write(self, data: bytes | memoryview) -> int:
-        """See `api.Line.write`."""
+        """See `api.Line.write`. 0 once the device has gone; `line_lost` follows then."""
         size = len(data)
         now = time.monotonic()
         idle_at = self._idle_at
@@ -99,14 +104,17 @@ class Transmitter:
             return self._write_bounded(data)
         self._idle_at = idle_at
         self._output.write(data)
-        return size
+        return 0 if self._output.is_closing() else size
 
     def unsent(self) -> int:
         """See `api.Line.unsent`."""
-        return self._output.get_write_buffer_size() + self._queued()
+        return 0 if self._stopped else self._output.get_write_buffer_size() + self._queued()
 
     def drain(self, drained: Callable[[], None]) -> None:
         """See `api.Line.drain`. Raises RuntimeError while another drain waits."""
+        if self._stopped:
+            drained()
+            return
         if self._drained is not None:
             raise RuntimeError("one drain at a time")
         self._drained = drained
@@ -147,14 +155,16 @@ class Transmitter:
 
     def resumed(self) -> None:
         """The driver has taken all that the output held."""
-        self._backlog = False
+        self._backlog = self._stopped
         if self._blocked:
             self._look_for_room()
         if self._drained is not None:
             self._look_drained()
 
     def stop(self) -> Callable[[], None] | None:
-        """Forget who waits; return the pending `drained`, if there is one."""
+        """Take nothing any more and forget who waits; return the pending `drained`, if there is
+        one."""
+        self._stopped = self._backlog = True
         drained, self._drained = self._drained, None
         self._blocked = False
         self._cancel_timers()
@@ -182,6 +192,8 @@ class Transmitter:
         return waiting
 
     def _write_bounded(self, data: bytes | memoryview) -> int:
+        if self._stopped:
+            return 0
         waiting = self._true_up()
         room = min(max(self._limit - waiting, 0), len(data))
         if room:
@@ -193,7 +205,7 @@ class Transmitter:
             self._last_waiting = waiting + room
             if not self._backlog:
                 self._look_in(self._room_due(waiting + room))
-        return room
+        return 0 if self._output.is_closing() else room
 
     def _room_due(self, waiting: int) -> float:
         """Seconds until half of the limit is free, at the speed of the line."""

@@ -254,8 +254,9 @@ class Port:
         self.leftover.count(count)
 
     def _room(self) -> None:
-        if self.owner is not None:
-            self.owner.outbox_room()
+        owner = self.clients.owner
+        if owner is not None:
+            owner.outbox_room()
 
     def _pause_line(self) -> None:
         if self.line is not None:

@@ -52,6 +52,8 @@ class Settling:
         self._config = config
         self._witness = witness
         self._absent = AbsentLine(config.line)
+        self._control: Line | AbsentLine = self._absent
+        """The line, or what stands for it."""
         self._reconciled = False
         """Whether the line is what it should be, and not what it was when it was opened."""
         self._told: LineSettings | None = None
@@ -84,11 +86,6 @@ class Settling:
         dtr = Signal.DTR if policies.dtr is policy else Signal.NONE
         return dtr | (Signal.RTS if policies.rts is policy else Signal.NONE)
 
-    @property
-    def _control(self) -> Line | AbsentLine:
-        """The line, or what stands for it."""
-        return self.line or self._absent
-
     # ---- LineControl, for the client that has the line
 
     def settings(self) -> LineSettings:
@@ -101,10 +98,11 @@ class Settling:
 
     def _look(self) -> None:
         """The line may have been set."""
-        if self.line is not None and self.line.settings() != self._told:
-            self._told = self.line.settings()
-            self.window = self._told.unsent_limit
-            self._witness.settings(self._told)
+        settings = self.line.settings() if self.line is not None else self._told
+        if settings is not None and settings != self._told:
+            self._told = settings
+            self.window = settings.unsent_limit
+            self._witness.settings(settings)
 
     def signals(self) -> Signal:
         """The modem lines as last seen."""
@@ -149,7 +147,8 @@ class Settling:
 
     def opened(self, line: Line, *, adopted: bool) -> Pending | None:
         """There is a line; `adopted` is that it was never closed, and is set as it should be."""
-        self.line, self._told = line, None
+        self.line = self._control = line
+        self._told = None
         self._reconciled = adopted
         begun = self._hold(Signal.NONE, Signal.NONE) if adopted else self.reconcile()
         self._look()
@@ -180,14 +179,21 @@ class Settling:
     def lost(self) -> None:
         """The line is gone. What it was set to is wanted still, if a client counts on that."""
         line, self.line = self.line, None
-        if line is not None and self._reconciled:
-            self._absent = AbsentLine.of(line)
+        self._remember(
+            AbsentLine.of(line) if line is not None and self._reconciled else self._absent
+        )
         if not self.held:
             self._forget()
 
+    def _remember(self, absent: AbsentLine) -> None:
+        """For the line that comes."""
+        self._absent = absent
+        if self.line is None:
+            self._control = absent
+
     def _forget(self) -> None:
         if self._config.between_sessions is BetweenSessions.RESTORE:
-            self._absent = AbsentLine(self._config.line)
+            self._remember(AbsentLine(self._config.line))
 
     # ---- clients
 
@@ -244,7 +250,7 @@ class Settling:
         """Go on with what the line, and DTR and RTS, were set to in another process, where a client
         had it."""
         self.held = held
-        self._absent = AbsentLine(settings, outputs & OUTPUT_SIGNALS)
+        self._remember(AbsentLine(settings, outputs & OUTPUT_SIGNALS))
         if not held:
             self._forget()
 

@@ -12,6 +12,7 @@ from gatewayd.port.peer import HIGH_BYTES, Peer
 from gatewayd.telnet.constants import IAC, Command, Option, Side
 from gatewayd.telnet.engine import MAX_SUBNEGOTIATION, TelnetEngine
 from gatewayd.telnet.events import Event, Subnegotiation
+from gatewayd.telnet.pyserial import PyserialEngine
 
 READ_BYTES: Final = 65536
 FIRST_READ_BYTES: Final = 4096
@@ -300,7 +301,7 @@ class TelnetFace:
 
 
 def _engine() -> TelnetEngine:
-    return TelnetEngine(local=OPTIONS[Side.LOCAL], remote=OPTIONS[Side.REMOTE])
+    return PyserialEngine(local=OPTIONS[Side.LOCAL], remote=OPTIONS[Side.REMOTE])
 
 
 def _not_told() -> None:

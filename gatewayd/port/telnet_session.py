@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from gatewayd.config.schema import Echo
 from gatewayd.line.model import LineErrors, Purge, Signal
-from gatewayd.line.pending import Pending
 from gatewayd.log import Happening, note
 from gatewayd.port.com_port import ComPort
 from gatewayd.port.echo import EchoJudge
@@ -171,6 +170,12 @@ class TelnetSession(Session):
     def receive(self, data: bytes) -> None:
         """Bytes from the client."""
         events = self._telnet.receive(data, AT_ONCE)
+        if self.seat.held and len(events) == 1 and events[0] is data:
+            # Data and nothing else, as most of what comes.
+            self.bytes_in += len(data)
+            self.heard = self.port.clock.time()
+            self._data(data)
+            return
         left = self._telnet.take_left()
         if left:
             self._peer.put_back(left)
@@ -205,7 +210,8 @@ class TelnetSession(Session):
             self._typed()
             return
         self.owed = True
-        self.seat.write(data)
+        if not self.seat.write(data) and self._ahead():
+            self._client_gate.hold(Hold.LINE_FULL)
         if self._echo is not None:
             self._echo.sent(data)
 
@@ -254,20 +260,14 @@ class TelnetSession(Session):
         if command in _CHARACTERS:
             self.seat.write(_CHARACTERS[command])
         elif command is Command.BRK:
-            self.seat.then(self._break_on)
+            self.seat.then(lambda: self.seat.control.pulse_break(True))
             self.seat.then(lambda: BREAK_S)
-            self.seat.then(self._break_off)
+            self.seat.then(lambda: self.seat.control.pulse_break(False))
         elif command is Command.AYT:
             self._telnet.queue_text(f"[{self.port.name}: yes]")
         elif command is Command.AO:
             self.seat.purge(Purge.RX)
             self._telnet.send_synch()
-
-    def _break_on(self) -> Pending | None:
-        return self.seat.control.pulse_break(True)
-
-    def _break_off(self) -> Pending | None:
-        return self.seat.control.pulse_break(False)
 
     def _violation(self, reason: str) -> None:
         self._violations += 1

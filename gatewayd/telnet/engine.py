@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from gatewayd.telnet.constants import IAC, STATUS_IS, STATUS_SEND, Command, Option, Side
@@ -71,7 +71,6 @@ class TelnetEngine:
         self._welcome = {Side.LOCAL: frozenset(local), Side.REMOTE: frozenset(remote)}
         self._states: dict[tuple[Side, int], Q] = {}
         self._limits: dict[int, int] = {}
-        self._mirrored: set[int] = set()
         self._out: list[bytes] = []
         self._events: list[Event] = []
         self._tail = b""
@@ -79,10 +78,11 @@ class TelnetEngine:
         self._subnegotiation: bytearray | None = None
         self._too_long = False
         self._discarding = False
-        self._sends_binary = False
         self._receives_binary = False
         self._sent_cr = False
         self._received_cr = False
+        self.encode: Callable[[bytes], bytes] = self._encode_text
+        """Data for the peer as it goes over the wire; send it in order with `data_to_send`."""
 
     # ---- options
 
@@ -132,7 +132,7 @@ class TelnetEngine:
             self._receives_binary = enabled
             self._received_cr = False
         else:
-            self._sends_binary = enabled
+            self.encode = double_iac if enabled else self._encode_text
             if self._sent_cr:
                 self._out.append(b"\0")
                 self._sent_cr = False
@@ -249,8 +249,6 @@ class TelnetEngine:
             self._too_long = False
             return
         side, positive = _VERBS[Command(command)]
-        if command == _DO and self._states.get((Side.REMOTE, option)) is Q.WANTYES:
-            self._mirrored.add(option)
         if option == Option.TIMING_MARK:
             self._timing_mark(command)
         elif not positive:
@@ -297,11 +295,7 @@ class TelnetEngine:
         return stop + 2
 
     def _subnegotiated(self, option: int, payload: bytes) -> None:
-        if option in self._mirrored and self._states[Side.REMOTE, option] is Q.WANTYES:
-            # pyserial sends its WILL only if our DO has not come yet when it gets round to it;
-            # else it takes the two for answers to each other and goes on. Its own DO tells it.
-            self._turn(Side.REMOTE, option, Cue.RECEIVED_YES)
-        if not (self.is_enabled(Side.LOCAL, option) or self.is_enabled(Side.REMOTE, option)):
+        if not (self.is_enabled(Side.REMOTE, option) or self.is_enabled(Side.LOCAL, option)):
             self._events.append(Violation(f"subnegotiation of option {option}, which is off"))
         elif option == Option.STATUS:
             if payload == bytes((STATUS_SEND,)) and self.is_enabled(Side.LOCAL, option):
@@ -325,19 +319,18 @@ class TelnetEngine:
 
     # ---- sending
 
-    def encode(self, data: bytes) -> bytes:
-        """Data for the peer as it goes over the wire; send it in order with `data_to_send`."""
-        if not self._sends_binary and data:
-            # RFC 854: a CR that is not part of CR LF is followed by NUL. At the end of a chunk
-            # the decision waits for the next byte.
-            first = b"\0" if self._sent_cr and data[0] != 10 else b""
-            self._sent_cr = data[-1] == 13
-            if b"\r" in data:
-                data = data.replace(b"\r", b"\r\0").replace(b"\r\0\n", b"\r\n")
-                if self._sent_cr:
-                    data = data[:-1]
-            data = first + data
-        return double_iac(data)
+    def _encode_text(self, data: bytes) -> bytes:
+        """Without BINARY a CR that is not part of CR LF is followed by NUL (RFC 854). At the end of
+        a chunk the decision waits for the next byte."""
+        if not data:
+            return data
+        first = b"\0" if self._sent_cr and data[0] != 10 else b""
+        self._sent_cr = data[-1] == 13
+        if b"\r" in data:
+            data = data.replace(b"\r", b"\r\0").replace(b"\r\0\n", b"\r\n")
+            if self._sent_cr:
+                data = data[:-1]
+        return double_iac(first + data)
 
     def send_data(self, data: bytes) -> None:
         """Queue data between commands."""
@@ -374,7 +367,6 @@ class TelnetEngine:
             "options": [
                 [side.value, option, state.name] for (side, option), state in self._states.items()
             ],
-            "mirrored": sorted(self._mirrored),
             "tail": self._tail.hex(),
             "subnegotiation": None if unfinished is None else unfinished.hex(),
             "too_long": self._too_long,
@@ -388,13 +380,13 @@ class TelnetEngine:
         self._states = {
             (Side(side), int(option)): Q[state] for side, option, state in snapshot["options"]
         }
-        self._mirrored = {int(option) for option in snapshot["mirrored"]}
         self._tail = bytes.fromhex(snapshot["tail"])
         unfinished = snapshot["subnegotiation"]
         self._subnegotiation = None if unfinished is None else bytearray.fromhex(unfinished)
         self._too_long = bool(snapshot["too_long"])
         self._discarding = bool(snapshot["discarding"])
-        self._sends_binary = self.is_enabled(Side.LOCAL, Option.BINARY)
+        sends_binary = self.is_enabled(Side.LOCAL, Option.BINARY)
+        self.encode = double_iac if sends_binary else self._encode_text
         self._receives_binary = self.is_enabled(Side.REMOTE, Option.BINARY)
         self._sent_cr = bool(snapshot["sent_cr"])
         self._received_cr = bool(snapshot["received_cr"])

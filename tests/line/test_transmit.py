@@ -119,6 +119,9 @@ class Uart:
         if self.speed:
             self._busy_until = self.clock.time() + self._level / self.speed + self.fifo_seconds
 
+    def is_closing(self) -> bool:
+        return False
+
     def get_write_buffer_size(self) -> int:
         return 0
 

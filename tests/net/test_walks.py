@@ -1,4 +1,4 @@
-"""The walks in docs/design.md are those that a chunk, and a request, take."""
+"""The walks in docs/design.md are those that a chunk, and a request, take; and they are short."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Final, NamedTuple
 
 from gatewayd.comport.wire import Command, Request, encode_request
 from gatewayd.config.schema import Face
@@ -22,8 +22,19 @@ from tests.net.stand import AGREED, Client, run, standing
 from tests.port.wire import OPENING, sub, will
 
 ROOT: Final = Path(__file__).parents[2]
-Calls = list[tuple[int, str]]
-"""How deep, and what."""
+MOST: Final = ((9, 7), (7, 7), (124, 27))
+"""How many calls, in how many modules, each of the walks may take: let them only get shorter."""
+
+
+class Call(NamedTuple):
+    """Something of the program that is called."""
+
+    depth: int
+    name: str
+    module: str = ""
+
+
+Calls = list[Call]
 
 
 def written_down() -> list[Calls]:
@@ -32,7 +43,7 @@ def written_down() -> list[Calls]:
     )
     blocks = re.findall(r"(?:^ {4}.*\n)+", text, re.MULTILINE)
     return [
-        [(len(line) - len(line.lstrip()), line.strip()) for line in block.splitlines()]
+        [Call(len(line) - len(line.lstrip()), line.strip()) for line in block.splitlines()]
         for block in blocks
     ]
 
@@ -47,7 +58,7 @@ def traced() -> Iterator[Calls]:
             depth, outer = 0, frame.f_back
             while outer is not None:
                 depth, outer = depth + 1, outer.f_back
-            calls.append((depth, frame.f_code.co_qualname))
+            calls.append(Call(depth, frame.f_code.co_qualname, frame.f_code.co_filename))
 
     before = sys.getprofile()
     sys.setprofile(note)
@@ -57,21 +68,33 @@ def traced() -> Iterator[Calls]:
         sys.setprofile(before)
 
 
+def inside(call: Call, after: Calls) -> int:
+    """How many of those that come after it are called by it."""
+    return next((i for i, one in enumerate(after) if one.depth <= call.depth), len(after))
+
+
 def missing(walk: Calls, calls: Calls) -> str:
     """What of a walk is not called in this order, each inside what it stands under; or nothing."""
     if not walk:
         return ""
-    (indent, name), *rest = walk
-    inner = next((i for i, (more, _) in enumerate(rest) if more <= indent), len(rest))
-    why = name
-    for at, (depth, called) in enumerate(calls):
-        if called == name:
+    first, *rest = walk
+    inner = inside(first, rest)
+    why = first.name
+    for at, call in enumerate(calls):
+        if call.name == first.name:
             after = calls[at + 1 :]
-            end = next((i for i, (more, _) in enumerate(after) if more <= depth), len(after))
+            end = inside(call, after)
             why = missing(rest[:inner], after[:end]) or missing(rest[inner:], after[end:])
             if not why:
                 break
     return why
+
+
+def length(walk: Calls, calls: Calls) -> tuple[int, int]:
+    """How many calls it takes from where it begins, and in how many modules."""
+    begins = next(at for at, call in enumerate(calls) if call.name == walk[0].name)
+    taken = calls[begins : begins + 1 + inside(calls[begins], calls[begins + 1 :])]
+    return len(taken), len({call.module for call in taken})
 
 
 async def answered(client: Client, by: bytes) -> None:
@@ -95,6 +118,8 @@ def test_the_walks() -> None:
                 assert await client.gets(len(OPENING)) == OPENING
                 await client.sends(AGREED + will(Option.COM_PORT) + b"!")
                 await pty.read(1)
+                await pty.write(b"#")
+                await answered(client, b"#")
                 with traced() as to_line:
                     await client.sends(b"*IDN?\n")
                     await pty.read(6)
@@ -110,8 +135,12 @@ def test_the_walks() -> None:
                 line.close(closed.set)
                 await closed.wait()
         walks = written_down()
-        assert len(walks) == 3
-        for walk, calls in zip(walks, (to_line, to_client, request), strict=True):
+        for walk, calls, (most, modules) in zip(
+            walks, (to_line, to_client, request), MOST, strict=True
+        ):
             assert missing(walk, calls) == ""
+            counts = length(walk, calls)
+            assert counts[0] <= most
+            assert counts[1] <= modules
 
     run(scenario())

@@ -20,6 +20,7 @@ from gatewayd.telnet.events import (
     TimingMarkRequested,
     Violation,
 )
+from gatewayd.telnet.pyserial import PyserialEngine
 
 WELCOME = (Option.BINARY, Option.SUPPRESS_GO_AHEAD, Option.STATUS, Option.LOGOUT)
 DO_BINARY, DONT_BINARY = b"\xff\xfd\x00", b"\xff\xfe\x00"
@@ -43,7 +44,8 @@ TELNETISH = st.lists(
 
 
 def server() -> TelnetEngine:
-    return TelnetEngine(local=WELCOME, remote=(*WELCOME, Option.COM_PORT))
+    """The one that serves, which is the plain one for all but pyserial."""
+    return PyserialEngine(local=WELCOME, remote=(*WELCOME, Option.COM_PORT))
 
 
 def binary() -> TelnetEngine:
@@ -174,7 +176,7 @@ def test_com_port_is_the_peers_option_only() -> None:
     assert engine.data_to_send() == DO_COM_PORT
 
 
-def test_a_client_that_asks_for_com_port_and_uses_it_has_agreed() -> None:
+def test_pyserial_that_asks_for_com_port_and_uses_it_has_agreed() -> None:
     engine = server()
     engine.ask(Side.REMOTE, Option.COM_PORT, enable=True)
     query = b"\xff\xfa\x2c\x01\0\0\0\0\xff\xf0"

@@ -1,0 +1,42 @@
+"""What pyserial's client (`rfc2217://`) does otherwise than RFC 1143.
+
+It sends its WILL only if our DO has not come yet when it gets round to it; else it takes the two
+for answers to each other and goes on. Its own DO for the same option tells it from other clients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from gatewayd.telnet.constants import Command, Side
+from gatewayd.telnet.engine import TelnetEngine
+from gatewayd.telnet.negotiation import Cue
+
+
+class PyserialEngine(TelnetEngine):
+    """An engine that takes a subnegotiation of such a client for the WILL that it owes."""
+
+    def __init__(self, *, local: Iterable[int] = (), remote: Iterable[int] = ()) -> None:
+        super().__init__(local=local, remote=remote)
+        self._mirrored: set[int] = set()
+        """Options for which it has sent DO while we wait for its WILL."""
+
+    def _three_bytes(self, command: int, option: int) -> None:
+        if command == Command.DO and self.is_asked(Side.REMOTE, option):
+            self._mirrored.add(option)
+        super()._three_bytes(command, option)
+
+    def _subnegotiated(self, option: int, payload: bytes) -> None:
+        if option in self._mirrored and self.is_asked(Side.REMOTE, option):
+            self._turn(Side.REMOTE, option, Cue.RECEIVED_YES)
+        super()._subnegotiated(option, payload)
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state, as values that JSON can hold; for `restore` on a new engine."""
+        return {**super().snapshot(), "mirrored": sorted(self._mirrored)}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Take over the state of another engine. Raises KeyError, ValueError or TypeError."""
+        self._mirrored = {int(option) for option in snapshot["mirrored"]}
+        super().restore(snapshot)
