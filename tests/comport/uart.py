@@ -61,11 +61,11 @@ class Uart(SimLine):
         return super().set_break(on)
 
     def errors(self) -> LineErrors:
-        return self._receiver.errors
+        return self.receiver.errors
 
     def make_parity_errors(self, count: int) -> None:
         """Receive `count` characters with wrong parity."""
-        self.inject_parity_errors(count)
+        self.receiver.inject_parity_errors(count)
         self.receive(b"x" * count)
         self._ticking.advance(0)
 

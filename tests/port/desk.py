@@ -169,15 +169,11 @@ class Watched(SimLine):
         self.configured: list[LineSettings] = []
         self.breaks: list[tuple[float, bool]] = []
         """When break was switched, and to what."""
-        self._stuck = False
 
     def stop(self, stuck: bool) -> None:
         """Nothing leaves any more, or it does again."""
-        self._stuck = stuck
-        self._send_on()
-
-    def _may_send(self) -> bool:
-        return not self._stuck and super()._may_send()
+        self.sender.stuck = stuck
+        self.sender.go_on()
 
     def configure(self, wanted: LineSettings) -> Pending | None:
         self.configured.append(wanted)
@@ -190,7 +186,7 @@ class Watched(SimLine):
 
     def fifo_room(self) -> int:
         """How many bytes the receiver still holds without an overrun."""
-        return self._receiver._size - len(self._receiver._held)
+        return self.receiver.room
 
     def is_read(self) -> bool:
         """Whether the port reads from this line."""
@@ -240,7 +236,7 @@ class Desk:
         self.line = Watched(self.clock, self.port, settings=settings, capabilities=capabilities)
         self.line.set_inputs(inputs, ASSUMED & ~inputs)
         if slow:
-            self.line.sleep()
+            self.line.driver.sleep()
         self.port.move(Cue.OPENED)
         self.port.opened(self.line, same_device=same_device)
         self.passes(0)

@@ -397,7 +397,7 @@ def test_a_request_that_finds_the_device_gone_is_answered_and_kept_for_its_retur
     desk = Desk()
     client = desk.agreed()
     # Asking finds the settings, changing them finds the device gone.
-    desk.line.fail_call(1)
+    desk.line.driver.fail_call(1)
     client.sends(ask(Command.SET_BAUDRATE, 1200))
     assert client.gets().startswith(answer(Command.SET_BAUDRATE, 1200))
     client.sends(ask(Command.SET_DATASIZE, 7))
@@ -448,11 +448,11 @@ def test_each_violation_of_com_port_is_reported(caplog: pytest.LogCaptureFixture
 def test_an_answer_waits_until_the_driver_is_through_and_bytes_behind_it_wait_too() -> None:
     desk = Desk()
     client = desk.agreed()
-    desk.line.sleep()
+    desk.line.driver.sleep()
     client.sends(ask(Command.SET_BAUDRATE, 4800) + b"after")
     desk.passes(1)
     assert (client.gets(), bytes(desk.line.sent)) == (b"", b"")
-    desk.line.wake()
+    desk.line.driver.wake()
     desk.passes(1)
     assert client.gets() == answer(Command.SET_BAUDRATE, 4800)
     assert desk.line.sent == b"after"
@@ -461,34 +461,34 @@ def test_an_answer_waits_until_the_driver_is_through_and_bytes_behind_it_wait_to
 def test_settings_and_signals_of_one_batch_are_done_and_answered_in_turn() -> None:
     desk = Desk()
     client = desk.agreed()
-    desk.line.sleep()
+    desk.line.driver.sleep()
     client.sends(ask(Command.SET_BAUDRATE, 4800) + ask(Command.SET_CONTROL, DTR_OFF))
-    assert desk.line.begun == 1
-    desk.line.wake()
-    assert desk.line.begun == 1
-    desk.line.wake()
+    assert desk.line.driver.begun == 1
+    desk.line.driver.wake()
+    assert desk.line.driver.begun == 1
+    desk.line.driver.wake()
     answers = answer(Command.SET_BAUDRATE, 4800) + answer(Command.SET_CONTROL, DTR_OFF)
     assert client.gets() == answers
 
 
 def test_the_first_notification_comes_when_the_modem_lines_have_been_looked_at() -> None:
     desk = Desk()
-    desk.line.sleep()
+    desk.line.driver.sleep()
     client = desk.telnet()
     client.sends(will(Option.COM_PORT))
     assert client.gets() == b""
-    desk.line.wake()
+    desk.line.driver.wake()
     assert client.gets() == notify(LEVELS)
 
 
 def test_a_client_that_leaves_meanwhile_has_no_more_done_for_it() -> None:
     desk = Desk()
     client = desk.agreed()
-    desk.line.sleep()
+    desk.line.driver.sleep()
     client.sends(ask(Command.SET_BAUDRATE, 4800) + ask(Command.SET_CONTROL, DTR_OFF))
     client.goes()
-    while desk.line.begun:
-        desk.line.wake()
+    while desk.line.driver.begun:
+        desk.line.driver.wake()
         desk.passes(0)
     assert Signal.DTR in desk.line.signals()
     assert desk.line.settings() == FAST
@@ -497,7 +497,7 @@ def test_a_client_that_leaves_meanwhile_has_no_more_done_for_it() -> None:
 def test_a_device_that_goes_while_it_is_set_is_answered_for() -> None:
     desk = Desk()
     client = desk.agreed()
-    desk.line.sleep()
+    desk.line.driver.sleep()
     client.sends(ask(Command.SET_BAUDRATE, 4800))
     desk.unplug()
     desk.passes(1)

@@ -103,7 +103,7 @@ def test_a_tap_that_asks_is_told_of_modem_lines_and_errors_without_a_client() ->
     desk, tap = Desk(), Notebook()
     desk.port.hub.add(tap, signals=True, errors=True)
     desk.line.set_inputs(Signal.NONE, Signal.CTS)
-    desk.line.inject_parity_errors()
+    desk.line.receiver.inject_parity_errors()
     desk.device_sends(b"x")
     signals, errors = tap.events
     assert (signals.kind, errors.kind) == (EventKind.SIGNALS, EventKind.ERRORS)

@@ -281,10 +281,10 @@ def test_a_device_that_is_back_gets_no_byte_before_it_is_set_as_it_was() -> None
     client.sends(b"early")
     desk.passes(1)
     assert desk.line.sent == b""
-    desk.line.wake()
+    desk.line.driver.wake()
     desk.passes(1)
     assert desk.line.sent == b""
-    desk.line.wake()
+    desk.line.driver.wake()
     desk.passes(1)
     assert Signal.DTR not in desk.line.signals()
     assert desk.line.settings() == FAST
@@ -302,7 +302,7 @@ def test_a_device_that_goes_before_it_is_set_as_it_was_is_set_so_the_next_time()
     desk.unplug()
     desk.tries()
     desk.opens(settings=LineSettings(), slow=True)
-    assert desk.line.begun == 1
+    assert desk.line.driver.begun == 1
     desk.unplug()
     desk.plug()
     assert desk.line.settings() == wanted

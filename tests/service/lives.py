@@ -31,6 +31,7 @@ from gatewayd.service.gateway import Gateway
 from gatewayd.service.loop import GatewayLoop
 from tests.port.desk import Watched
 from tests.sim.receiver import SimReceiver
+from tests.sim.sender import SimSender
 
 PATIENCE: Final = 20.0
 KERNEL: Final = 64
@@ -83,12 +84,12 @@ class Device(Watched):
         self.path, self._file = opened
         self.hangs: Pending | None = None
         if before is not None:
-            self.sent, self._queue = before.sent, before._queue[:KERNEL]
+            self.sent, self.sender.queue = before.sent, before.sender.queue[:KERNEL]
+            self.sender.stuck = before.sender.stuck
             self._outputs, self._inputs = before._outputs, before._inputs
-            self._break, self._stuck = before._break, before._stuck
-            self._receiver = before._receiver
+            self._break, self.receiver = before._break, before.receiver
             self._soon(self._read)
-            self._soon(self._send_on)
+            self._soon(self.sender.go_on)
 
     def obey(self, policies: SignalPolicies) -> None:
         """Have DTR and RTS as a line that is opened so."""
@@ -107,16 +108,16 @@ class Device(Watched):
 
     def pending(self) -> bytes:
         """What the driver has not taken."""
-        return bytes(self._queue[KERNEL:])
+        return bytes(self.sender.queue[KERNEL:])
 
     def detach(self) -> None:
         """Another process goes on."""
-        self._stop_piece()
-        self._drained = None
+        self.sender.stop()
         self._events = None
         Device.left[self.path] = copy.copy(self)
         # What this process still does to it has no effect.
-        self._over, self._queue, self._receiver = True, bytearray(), SimReceiver(0)
+        self.sender, self.receiver = SimSender(self._clock, self), SimReceiver(0)
+        self._over = True
         os.close(self._file)
 
     def _end(self) -> Callable[[], None] | None:

@@ -18,11 +18,16 @@ class SimReceiver:
         self._parity_faults = 0
 
     @property
+    def room(self) -> int:
+        """Bytes that fit without an overrun."""
+        return self._size - len(self._held)
+
+    @property
     def over_half_full(self) -> bool:
         """Whether the sender should be asked to wait."""
         return len(self._held) > self._size // 2
 
-    def inject_parity_errors(self, count: int) -> None:
+    def inject_parity_errors(self, count: int = 1) -> None:
         """Count a parity error with each of the next `count` characters."""
         self._parity_faults += count
 
@@ -47,7 +52,7 @@ class SimReceiver:
 
     def hold(self, data: bytes) -> None:
         """Keep what fits, count the rest as overrun."""
-        fits = min(self._size - len(self._held), len(data))
+        fits = min(self.room, len(data))
         self._held += data[:fits]
         if fits < len(data):
             lost = len(data) - fits

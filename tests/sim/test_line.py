@@ -207,7 +207,7 @@ def test_unequal_settings_are_heard_as_a_uart_hears_them() -> None:
 
 def test_injected_parity_errors_are_counted_and_the_bytes_kept() -> None:
     pair = Pair()
-    pair.b.inject_parity_errors(2)
+    pair.b.receiver.inject_parity_errors(2)
     pair.send(b"a")
     pair.b.watch(signals=False, errors=True)
     pair.send(b"bc")
@@ -293,7 +293,7 @@ def test_unplugging_is_told_once_and_later_and_ends_everything() -> None:
 def test_the_nth_call_can_fail(call: Callable[[SimLine], object]) -> None:
     clock = FakeClock()
     line = SimLine(clock, heard := Recorder())
-    line.fail_call(2)
+    line.driver.fail_call(2)
     line.unsent()
     clock.advance(0)
     assert heard.lost == []
@@ -307,7 +307,7 @@ def test_the_nth_call_can_fail(call: Callable[[SimLine], object]) -> None:
 def test_a_failing_configure_remembers_what_was_asked_for() -> None:
     clock = FakeClock()
     line = SimLine(clock, heard := Recorder())
-    line.fail_call()
+    line.driver.fail_call()
     line.configure(LineSettings(baudrate=50))
     assert line.settings() == LineSettings(baudrate=50)
     clock.advance(0)
@@ -316,7 +316,7 @@ def test_a_failing_configure_remembers_what_was_asked_for() -> None:
 
 def test_a_driver_that_takes_its_time_does_things_in_their_order() -> None:
     line = SimLine(clock := FakeClock())
-    line.sleep()
+    line.driver.sleep()
     done: list[str] = []
     for name, pending in (
         ("settings", line.configure(LineSettings(50))),
@@ -325,13 +325,13 @@ def test_a_driver_that_takes_its_time_does_things_in_their_order() -> None:
     ):
         assert pending is not None
         pending.then(lambda name=name: done.append(name))  # type: ignore[misc]
-    assert (line.settings(), line.begun, done) == (LineSettings(), 3, [])
-    line.wake()
-    assert (line.settings(), line.begun, done) == (LineSettings(50), 2, ["settings"])
+    assert (line.settings(), line.driver.begun, done) == (LineSettings(), 3, [])
+    line.driver.wake()
+    assert (line.settings(), line.driver.begun, done) == (LineSettings(50), 2, ["settings"])
     assert Signal.DTR in line.signals()
     line.unplug()
     clock.advance(0)
-    assert (line.begun, done) == (0, ["settings", "signals", "look"])
+    assert (line.driver.begun, done) == (0, ["settings", "signals", "look"])
 
 
 def test_bytes_wait_until_somebody_listens() -> None:
