@@ -10,10 +10,10 @@ import sys
 import time
 from collections.abc import Sequence
 
-from bench import publish
+from bench import counts, here, process, publish
 from bench.measure import Run
 from bench.profiling import profile
-from bench.subjects import Subject, gatewayd, relay, ser2net, stunnel, system_python
+from bench.subjects import BAUDRATE, Subject, gatewayd, relay, ser2net, stunnel, system_python
 from bench.toolchain import BenchError, Tools, can_tls, prepare
 from bench.work import FULL, QUICK, Work, catalogue
 
@@ -30,7 +30,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     _raise_descriptor_limit()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no gateway is left behind
     try:
+        if options.here:
+            return here.main(options.device, options.baudrate, options.python, options.quick)
         tools = prepare()
+        if options.counts:
+            print(counts.table(chosen, _subjects(options, tools), tools))
+            return 0
         if options.profile:
             return _profile(options, tools)
         return _compare(options, chosen, tools)
@@ -55,6 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--subjects", default="", metavar="A,B", help="only these subjects")
     add("--python", default=system_python(), help="interpreter for gatewayd (%(default)s)")
     add("--publish", action="store_true", help="put the table and the plots into the docs")
+    add("--unpinned", action="store_true", help="also without a core for each process: both tables")
+    add("--counts", action="store_true", help="system calls and instructions of each row instead")
+    add("--here", action="store_true", help="this machine, on a looped adapter, without a compiler")
+    add("--device", metavar="PATH", help="with --here: the adapter whose TX is tied to its RX")
+    add("--baudrate", type=int, default=BAUDRATE, help="with --here (default: %(default)s)")
     add("--profile", metavar="ROW", help="profile gatewayd in one row: py-spy, perf, strace")
     return parser
 
@@ -97,8 +107,13 @@ def _compare(options: argparse.Namespace, chosen: Sequence[Work], tools: Tools) 
     repetitions = options.repetitions or (1 if options.quick else 5)
     started = time.monotonic()
     chosen = [work for work in chosen if any(one.name in work.subjects for one in subjects)]
-    run = Run(subjects, tools, lambda text: print(text, file=sys.stderr, flush=True))
+    run = Run(subjects, tools, _note)
     run.measure(chosen, repetitions)
+    free = Run(subjects, tools, _note)
+    if options.unpinned:
+        _note("without a core for each process")
+        with process.unpinned():
+            free.measure(chosen, repetitions)
     minutes = (time.monotonic() - started) / 60
     about = f"Medians of {repetitions}; {publish.machine(options.python)}."
     texts = publish.tables(chosen, run.results, subjects, about)
@@ -106,13 +121,22 @@ def _compare(options: argparse.Namespace, chosen: Sequence[Work], tools: Tools) 
     path = publish.keep(texts, drawings, run.results, about, run.failures)
     for text in texts.values():
         print(text)
+    if options.unpinned:
+        print("Without a core for each process:\n")
+        for text in publish.tables(chosen, free.results, subjects, about).values():
+            print(text)
     if options.publish:
         for changed in publish.put_into_docs(texts, drawings):
             print(f"wrote {changed}", file=sys.stderr)
     print(f"{minutes:.1f} minutes; raw results in {path}", file=sys.stderr)
-    for failure in run.failures:
+    failures = [*run.failures, *free.failures]
+    for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
-    return 1 if run.failures else 0
+    return 1 if failures else 0
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _profile(options: argparse.Namespace, tools: Tools) -> int:

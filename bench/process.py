@@ -12,9 +12,25 @@ _SCHED = 2
 """CPUCLOCK_SCHED: clock_getcpuclockid(3) makes such a number, but Python has it not."""
 
 
+_pins = [True]
+
+
+@contextmanager
+def unpinned() -> Iterator[None]:
+    """In the block `on_core` leaves it to the scheduler what runs where."""
+    _pins.append(False)
+    try:
+        yield
+    finally:
+        _pins.pop()
+
+
 @contextmanager
 def on_core(number: int) -> Iterator[None]:
     """Processes started in the block run on one of the cores allowed to us: the `number`th."""
+    if not _pins[-1]:
+        yield
+        return
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {sorted(allowed)[number % len(allowed)]})
     try:

@@ -306,7 +306,7 @@ def _watched(effort: Effort, count: int, *, stuck: bool = False) -> Work:
 
 def _churn(effort: Effort) -> Work:
     figures = (
-        Figure("per_s", "per second", Must(10, "ser2net", at_least=True)),
+        Figure("per_s", "per second", Must(12, "ser2net", at_least=True)),
         Figure("p50_us", "p50, µs"),
     )
     title = "connect, COM-PORT, SET-BAUDRATE, close"
