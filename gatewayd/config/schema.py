@@ -62,6 +62,7 @@ from gatewayd.config.values import (
     LineKind,
     NetworkKind,
     OnUnplugKind,
+    PageUrl,
     Seconds,
 )
 from gatewayd.device.match import DeviceMatch
@@ -377,6 +378,13 @@ class Config:
         "Tell of the ports on the network, by DNS-SD through Avahi.",
         example="true",
         default="false",
+    )
+    page: str = key(
+        PageUrl(),
+        "Where browsers of other machines reach the page, which is told of with the ports.",
+        example="https://pi-lab3.example:8323/",
+        default="none",
+        fallback="",
     )
 
     @property

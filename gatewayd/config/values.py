@@ -21,6 +21,10 @@ BAUDRATES = (1, FASTEST)
 SHORT_LINE = re.compile(
     r"([0-9]{1,9}) +([5-8])([NOEMS])(1\.5|1|2)((?: +(?:rtscts|xonxoff))*)", re.I
 )
+PAGE_URL = re.compile(
+    r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[!#-;=?A-\[\]-~]*)?"
+)
+LONGEST_PAGE_URL = 250
 NOT_SERIAL = ("/dev/ptmx", "/dev/pts/ptmx", "/dev/tty")
 LONGEST_PATH = 4095
 LONGEST_SOCKET_PATH = 107
@@ -313,6 +317,35 @@ class EscapeKind(ScalarKind[bytes]):
         if text[1] in "MJ":
             raise ValueError(f"{quoted(text[:2])} is Enter; take another control key")
         return bytes((ord(text[1]) - 64,)) + text[2:].encode()
+
+
+class PageUrl(ScalarKind[str]):
+    """Where browsers are sent; empty for `none`."""
+
+    syntax = "URL | none"
+
+    @property
+    def schema(self) -> Json:
+        return {
+            "type": "string",
+            "pattern": rf"^({PAGE_URL.pattern}|none)$",
+            "maxLength": LONGEST_PAGE_URL,
+        }
+
+    def parse(self, scalar: Scalar) -> str:
+        text = scalar.text
+        if text == "none":
+            return ""
+        if not is_page_url(text):
+            raise ValueError(
+                f"{quoted(text)} is no page; write one such as https://pi-lab3.example:8323/"
+            )
+        return text
+
+
+def is_page_url(text: str) -> bool:
+    """Whether it is a URL of http or https without a user, that a TXT record has room for."""
+    return len(text) <= LONGEST_PAGE_URL and PAGE_URL.fullmatch(text) is not None
 
 
 class NoDsrDtr(ScalarKind[bool]):

@@ -131,6 +131,7 @@ class Advertising:
             return ()
         txt = [f"version={__version__}", f"ports={len(wanted)}"]
         txt += [f"metrics={at.port}" for at in services.reachable(self._config.metrics)[:1]]
+        txt += [f"page={self._config.page}"] if self._config.page else []
         desk = [at for at in self._config.desk if _is_plain(at.door.tls)]
         return services.of_gateway(host, txt), *services.of_desk(desk, host)
 

@@ -284,6 +284,13 @@ async def is_told_as_scpi(house: House, caller: Caller) -> None:
     )
 
 
+async def is_told_with_its_page(house: House, caller: Caller) -> None:
+    page = "page=https://other.example:8323/"
+    await house.until(
+        lambda: page in {txt for one in house.published.get("", ()) for txt in one.txt}
+    )
+
+
 async def is_there_now(house: House, caller: Caller) -> None:
     assert house.opened[-1] == house.names["directory"] + "/two"
     await talk(house, caller)
@@ -463,6 +470,10 @@ GATEWAY: Final = (
         *(is_recorded_there, {"record": "output"}),
     ),
     Row("advertise", "false", "true", is_told, ANYWHERE),
+    Row(
+        *("page", "none", "https://other.example:8323/", is_told_with_its_page),
+        {**ANYWHERE, "advertise": "true"},
+    ),
     Row("metrics", "{one}", "{other}", is_scraped_there),
     Row("allow", "10.0.0.0/8", "10.1.0.0/16", is_for_a_lab, ALLOWED),
     Row("users", "users", "others", knows_the_others, LOGIN, prepare=two_files_of_users),
