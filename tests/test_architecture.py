@@ -49,13 +49,14 @@ PACKAGES: Final = {
         *("errors", "log", "line", "device", "config", "port", "net", "control", "record"),
         *("advertise", "metrics", "tls", "desk", "login", "kerberos.tickets", "credentials"),
     },
-    "web": {
-        *("errors", "log", "telnet", "line.model", "comport.wire", "net.tcp", "control"),
-    },
     "demo": set[str](),
     "ser2net": {"errors", "line.model", "device.match", "config"},
     "export": {"errors", "line.model", "device", "config.schema", "advertise.services"},
-    "fleet": {"errors", "advertise.services"},
+    "fleet": {"errors", "config.values", "advertise.services", "advertise.bus"},
+    "web": {
+        *("errors", "log", "telnet", "line.model", "comport.wire", "net.tcp", "control"),
+        *("fleet.machines", "fleet.following"),
+    },
     "doctor": {
         "errors",
         "credentials",
@@ -96,7 +97,7 @@ LIBRARIES: Final = {
     "systemd": {"service.systemd"},
     "h11": {"web.http"},
     "wsproto": {"web.websocket"},
-    "jeepney": {"advertise.bus", "advertise.avahi", "fleet.browse"},
+    "jeepney": {"advertise.bus", "advertise.avahi", "fleet.browse", "fleet.following"},
     "ssl": {
         "tls.maker",
         "tls.identity",

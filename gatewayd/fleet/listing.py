@@ -31,6 +31,8 @@ class Found:
     address: str
     port: int
     txt: Mapping[str, str]
+    local: bool = False
+    """Whether it is told of by this machine, as far as that was asked."""
 
 
 @dataclass(slots=True)
@@ -78,21 +80,16 @@ class Fleet:
 
 def fleet(found: Iterable[Found]) -> Fleet:
     """Each port once, however many links and families it is seen on: IPv4 comes first."""
-    best: dict[tuple[str, str], Found] = {}
-    for one in found:
-        key = one.type, one.name
-        if key not in best or _rank(one) < _rank(best[key]):
-            best[key] = one
     result = Fleet()
-    for one in best.values():
-        gateway = clean(one.host.removesuffix(".local"))
+    for one in best(found):
+        gateway = host_name(one)
         if one.type == GATEWAYD:
             result.gateways.append(gateway)
             metrics = one.txt.get("metrics", "")
             if metrics.isascii() and metrics.isdecimal():
-                result.metrics[gateway] = _place(one.address, int(metrics))
+                result.metrics[gateway] = place_of(one.address, int(metrics))
         else:
-            result.ports.append(_listed(one, gateway))
+            result.ports.append(listed(one, gateway))
     result.gateways.sort()
     result.ports.sort(key=lambda port: (port.gateway, port.name, port.address))
     return result
@@ -117,7 +114,23 @@ def clean(text: str) -> str:
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
-def _listed(one: Found, gateway: str) -> Listed:
+def best(found: Iterable[Found]) -> Iterable[Found]:
+    """Each service once, at the best of its addresses."""
+    chosen: dict[tuple[str, str], Found] = {}
+    for one in found:
+        key = one.type, one.name
+        if key not in chosen or _rank(one) < _rank(chosen[key]):
+            chosen[key] = one
+    return chosen.values()
+
+
+def host_name(one: Found) -> str:
+    """The machine that has a service, without `.local`."""
+    return clean(one.host.removesuffix(".local"))
+
+
+def listed(one: Found, gateway: str) -> Listed:
+    """A service as the port that it is."""
     txt = {key: clean(value) for key, value in one.txt.items()}
     held = {"0": "free", "1": "in use"}.get(txt.get("held", ""), "")
     device = " ".join(txt[key] for key in ("manufacturer", "product") if txt.get(key))
@@ -125,7 +138,7 @@ def _listed(one: Found, gateway: str) -> Listed:
         gateway,
         txt.get("port") or clean(one.name),
         txt.get("provider") or "?",
-        _place(one.address, one.port),
+        place_of(one.address, one.port),
         txt.get("gensiostack", ""),
         held,
         device,
@@ -136,7 +149,8 @@ def _speaks(stack: str) -> str:
     return "rfc2217" if "rfc2217" in stack else "raw"
 
 
-def _place(address: str, port: int) -> str:
+def place_of(address: str, port: int) -> str:
+    """A numeric address and a TCP port as one text."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from gatewayd.web.daemon import Daemon, DaemonError
@@ -16,13 +17,13 @@ RETRIES_S: Final = (0.2, 0.5, 1.0, 2.0)
 class Viewer:
     """One browser: what it has not been told yet. A slow one gets several changes as one."""
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
+    def __init__(self, message: Callable[[set[str]], dict[str, Any]]) -> None:
+        self._message = message
         self._changed: set[str] = set()
         self._something = asyncio.Event()
 
     def changed(self, names: set[str]) -> None:
-        """These ports are to be told, and who is there at all."""
+        """These are to be told, and who is there at all."""
         self._changed |= names
         self._something.set()
 
@@ -31,7 +32,7 @@ class Viewer:
         await self._something.wait()
         self._something.clear()
         changed, self._changed = self._changed, set()
-        return self._board.message(changed)
+        return self._message(changed)
 
 
 class Board:
@@ -48,7 +49,7 @@ class Board:
 
     def join(self) -> Viewer:
         """Somebody looks."""
-        viewer = Viewer(self)
+        viewer = Viewer(self.message)
         self._viewers.add(viewer)
         if self._following is None:
             self._following = asyncio.get_running_loop().create_task(self._follow())

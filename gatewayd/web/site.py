@@ -11,7 +11,7 @@ import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from gatewayd.log import Happening, note
@@ -22,6 +22,9 @@ from gatewayd.web.message import Request, Response, plain, text
 from gatewayd.web.terminal import Terminal
 from gatewayd.web.token import TokenError, read_token
 from gatewayd.web.websocket import WebSocket, WebSocketError
+
+if TYPE_CHECKING:
+    from gatewayd.web.horizon import Horizon
 
 WRONG_S: Final = 1.0
 """A wrong token is answered so late."""
@@ -47,6 +50,7 @@ class Site:
         self._token = token
         self._names = names
         self._board = Board(daemon)
+        self._horizon: Horizon | None = None
         self._terminals = 0
 
     def refusal(self, request: Request) -> Response | None:
@@ -139,12 +143,24 @@ class Site:
         if _PORT.fullmatch(request.path):
             full = self._terminals >= TERMINALS
             return text(503, "too many terminals are open") if full else None
-        return None if request.path == "/live" else text(404, "there is nothing here")
+        return (
+            None if request.path in ("/live", "/fleet/live") else text(404, "there is nothing here")
+        )
 
     async def talk(self, request: Request, web_socket: WebSocket) -> None:
         """Serve a WebSocket until the browser has gone. Raises WebSocketError."""
         if request.path == "/live":
-            await self._live(web_socket)
+            viewer = self._board.join()
+            try:
+                await _show(viewer, web_socket)
+            finally:
+                await self._board.leave(viewer)
+        elif request.path == "/fleet/live":
+            viewer = self._fleet().join()
+            try:
+                await _show(viewer, web_socket)
+            finally:
+                self._fleet().leave(viewer)
         elif found := _PORT.fullmatch(request.path):
             terminal = Terminal(
                 web_socket,
@@ -159,16 +175,24 @@ class Site:
             finally:
                 self._terminals -= 1
 
-    async def _live(self, web_socket: WebSocket) -> None:
-        viewer = self._board.join()
-        telling = asyncio.get_running_loop().create_task(_tell(viewer, web_socket))
-        try:
-            while await web_socket.receive() is not None:
-                pass
-        finally:
-            telling.cancel()
-            await asyncio.wait((telling,))
-            await self._board.leave(viewer)
+    def _fleet(self) -> Horizon:
+        if self._horizon is None:
+            # With all that it needs: few look beyond this machine.
+            from gatewayd.web.horizon import Horizon
+
+            self._horizon = Horizon()
+        return self._horizon
+
+
+async def _show(viewer: Viewer, web_socket: WebSocket) -> None:
+    """Tell what changes, until the browser has gone. Raises WebSocketError."""
+    telling = asyncio.get_running_loop().create_task(_tell(viewer, web_socket))
+    try:
+        while await web_socket.receive() is not None:
+            pass
+    finally:
+        telling.cancel()
+        await asyncio.wait((telling,))
 
 
 async def _tell(viewer: Viewer, web_socket: WebSocket) -> None:

@@ -25,7 +25,7 @@ KINDS: Final = {
 def files() -> dict[str, Path]:
     """What there is, by the path in a request: a request names one of these or nothing."""
     found = {f"/{path.relative_to(ROOT)}": path for path in ROOT.rglob("*") if path.suffix in KINDS}
-    return {**found, "/": found["/page.html"]}
+    return {**found, "/": found["/page.html"], "/fleet": found["/fleet.html"]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from tests.watched import PATIENCE
 from tests.web.rig import Rig
 from tests.web.websocket import Talk
 
-LIST = ("/page.html", "/page.css", "/page.js", "/icon.svg")
+LIST = ("/page.html", "/page.css", "/page.js", "/shared.js", "/icon.svg")
 """All that a browser loads before it shows a terminal."""
 
 
@@ -29,7 +29,7 @@ def own(page: Rig) -> dict[str, str]:
     return {"Origin": page.url.rstrip("/")}
 
 
-@pytest.mark.parametrize("path", ["/live", "/port/psu1"])
+@pytest.mark.parametrize("path", ["/live", "/fleet/live", "/port/psu1"])
 def test_another_page_opens_no_websocket(page: Rig, path: str) -> None:
     for origin in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {}):
         with Talk(page.port, path, origin) as talk:

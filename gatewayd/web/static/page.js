@@ -1,19 +1,13 @@
 // The list of ports: what the gateway tells, drawn as it comes. Nothing is asked for again and again.
-const $ = (selector, root = document) => root.querySelector(selector);
+import {$, counted, element, follow, live, put, stateOf} from "/shared.js";
+
 const LAMPS = ["DTR", "RTS", "CTS", "DSR", "CD", "RI"];
 const SAMPLES = 120; // seconds of throughput
 const cards = new Map();
 const rights = {look: true, signed_in: false, able: false};
 let names = [], skew = 0, about = {}, heard = false;
 
-export const socketAddress = path => `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`;
 export const myName = () => localStorage.getItem("name") || "";
-
-export function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
 
 export function size(count) {
   for (const unit of ["B", "kB", "MB"]) {
@@ -21,12 +15,6 @@ export function size(count) {
     count /= 1000;
   }
   return `${count.toFixed(1)} GB`;
-}
-
-const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
-
-function put(node, text) {
-  if (node.textContent !== text) node.textContent = text;
 }
 
 function moment(iso) {
@@ -66,8 +54,7 @@ class Card {
   }
 
   get state() {
-    const {state, session} = this.port;
-    return state === "absent" ? "away" : state !== "ready" ? state : session ? "held" : "free";
+    return stateOf(this.port);
   }
 
   update(port) {
@@ -207,11 +194,6 @@ function summary() {
   put($("#about"), about.version ? `gatewayd ${about.version} · up ${span(about.since)}` : "");
 }
 
-function live(text, good) {
-  $("#live").classList.toggle("lost", !good);
-  put($("#live span"), text);
-}
-
 function take(message) {
   skew = message.now - Date.now() / 1000;
   if (message.why) return live(message.why, false);
@@ -227,25 +209,11 @@ function take(message) {
   live("live", true);
 }
 
-let socket = null, wait = 500;
-function connect() {
-  clearTimeout(connect.again);
-  if (!rights.look) return;
-  socket = new WebSocket(socketAddress("/live"));
-  socket.onmessage = event => { wait = 500; take(JSON.parse(event.data)); };
-  socket.onclose = () => {
-    live("not connected", false);
-    connect.again = setTimeout(connect, wait);
-    wait = Math.min(wait * 2, 8000);
-  };
-}
 // A page that may be shown again keeps its sockets open otherwise, and the port with them.
 addEventListener("pagehide", () => {
-  socket?.close();
   for (const card of cards.values()) card.terminal?.suspend();
 });
-// A laptop that wakes, a phone that comes back: not after the rest of the wait.
-for (const event of ["online", "pageshow"]) addEventListener(event, () => socket?.readyState === WebSocket.CLOSED && connect());
+const stream = follow("/live", take, live);
 
 setInterval(() => {
   const now = performance.now();
@@ -280,7 +248,7 @@ async function signIn(token) {
   const answer = await post("/sign-in", {token: token.trim().replace(/^.*token=/, "")});
   if (!answer.ok) return (await answer.text()).trim();
   await learn();
-  if (!socket || socket.readyState === WebSocket.CLOSED) connect();
+  stream.begin();
   return "";
 }
 
@@ -317,6 +285,6 @@ async function begin() {
     put($("#signing .wrong"), wrong);
   }
   await learn();
-  connect();
+  if (rights.look) stream.begin();
 }
 begin();

@@ -1,5 +1,6 @@
 // The terminal of one port: shows what its line says, and types when it was asked to.
-import {element, myName, size, socketAddress} from "/page.js";
+import {myName, size} from "/page.js";
+import {element, socketAddress} from "/shared.js";
 import {Terminal as Screen} from "/xterm/xterm.mjs";
 import {FitAddon} from "/xterm/addon-fit.mjs";
 
