@@ -45,11 +45,12 @@ class Gatherer:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, tick: float) -> None:
         self._loop = loop
-        self._tick = tick
+        self.tick = tick
+        """Seconds between two looks."""
         self._epoll: select.epoll | None = None
         self._members: dict[int, Member] = {}
         self._heard: set[int] = set()
-        self._ticks = 0
+        self.ticks = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, fd: int, member: Member) -> bool:
@@ -65,7 +66,7 @@ class Gatherer:
         self._members[fd] = member
         self._heard.add(fd)
         if len(self._members) == 1:
-            self._timer = self._loop.call_later(self._tick, self._look)
+            self._timer = self._loop.call_later(self.tick, self._look)
         return True
 
     def remove(self, fd: int) -> None:
@@ -91,7 +92,7 @@ class Gatherer:
     def _look(self) -> None:
         assert self._epoll is not None
         # Before the reads, which may make this empty.
-        self._timer = self._loop.call_later(self._tick, self._look)
+        self._timer = self._loop.call_later(self.tick, self._look)
         try:
             ready = self._epoll.poll(0)
         except MemoryError:
@@ -113,8 +114,8 @@ class Gatherer:
             elif self._epoll is not None:
                 with contextlib.suppress(OSError):
                     self._epoll.unregister(fd)
-        self._ticks += 1
-        if self._ticks % FORGET_TICKS == 0:
+        self.ticks += 1
+        if self.ticks % FORGET_TICKS == 0:
             heard, self._heard = self._heard, set()
             for fd, member in tuple(self._members.items()):
                 if fd not in heard:

@@ -67,7 +67,7 @@ class SerialPortLine:
         self._break = False
         self._refused: set[tuple[str, int | None]] = set()
         self._calls = calls = Calls(loop, apart=termios2.may_sleep(fd))
-        self._seen = Seen(loop, calls, fd, found, port.policies, events, self._failed)
+        self._seen = Seen(loop, calls, fd, found, port.policies, events, self.failed)
         self._transport = LineTransport(loop, self, port, calls, self._before_close, gatherers)
         # Any backlog at all, and its end, is of interest to the transmitter.
         self._transport.set_write_buffer_limits(high=0, low=0)
@@ -77,7 +77,7 @@ class SerialPortLine:
             fd,
             self._transport,
             self._room,
-            partial(self._failed, "sending"),
+            partial(self.failed, "sending"),
             calls,
             has_wire=capabilities.framing,
         )
@@ -132,7 +132,7 @@ class SerialPortLine:
         self._settings = self._read_back(wanted, in_force)
 
     def _is_not_set(self, wanted: LineSettings, error: OSError) -> None:
-        self._failed(_SETTING, error)
+        self.failed(_SETTING, error)
         if error.errno in ioctls.GONE:
             self._settings = wanted.possible(self._settings)
 
@@ -282,9 +282,9 @@ class SerialPortLine:
         self, what: str, work: Callable[[], object], *, still: bool = False
     ) -> Pending | None:
         """A call from which nothing follows."""
-        return self._calls.make(what, work, _done, partial(self._failed, what), still=still)
+        return self._calls.make(what, work, _done, partial(self.failed, what), still=still)
 
-    def _failed(self, what: str, error: OSError) -> None:
+    def failed(self, what: str, error: OSError) -> None:
         """What a driver refuses is no fault of the line; a device that has gone ends it."""
         if self._over:
             return

@@ -113,6 +113,15 @@ class Connection:
         return self._sock.family == socket.AF_UNIX
 
     @property
+    def reading(self) -> bool:
+        """Whether the client is read."""
+        return self._inflow.reading
+
+    def fileno(self) -> int:
+        """The descriptor of the socket."""
+        return self._sock.fileno()
+
+    @property
     def session(self) -> Session | None:
         """The session that is served, if the connection has come so far."""
         return self.stage if isinstance(self.stage, Session) else None

@@ -80,7 +80,7 @@ def test_after_silence_the_first_piece_waits_for_no_tick() -> None:
         line = Line(gatherer)
         # The first look finds nothing: from then on the loop waits for the set itself.
         await asyncio.sleep(10 * TICK)
-        gatherer._tick = 3600
+        gatherer.tick = 3600
         os.write(line.write_end, b"x")
         await hear(line)
         line.close()

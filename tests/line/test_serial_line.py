@@ -351,7 +351,7 @@ def test_a_lost_device_can_be_opened_again_from_within_line_lost(pty: Pty) -> No
     async def scenario() -> None:
         recorder = Recorder()
         line = await open_line(pty.path, LineSettings(), SignalPolicies(), recorder)
-        line._failed("it", OSError(errno.EIO, "gone"))
+        line.failed("it", OSError(errno.EIO, "gone"))
         await recorder.until(lambda: bool(recorder.lost))
         async with opened(pty):
             pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -16,6 +17,7 @@ from gatewayd.net.address import bind
 from gatewayd.net.connection import Connection
 from gatewayd.net.listener import Listener
 from gatewayd.net.lobby import Lobby
+from gatewayd.net.pace import Turnstile
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.phase import Cue
 from gatewayd.port.port import Port
@@ -129,7 +131,12 @@ class Stand:
     """A port, its listener and its line."""
 
     def __init__(
-        self, config: PortConfig, face: Face, sock: socket.socket, lobby: Lobby | None = None
+        self,
+        config: PortConfig,
+        face: Face,
+        sock: socket.socket,
+        lobby: Lobby | None = None,
+        turnstile: Turnstile | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.watch = SocketWatch(loop)
@@ -141,6 +148,7 @@ class Stand:
             next_number=itertools.count(1).__next__,
             watch=self.watch,
             lobby=lobby,
+            turnstile=turnstile,
         )
         self.listener.start()
         self.clients: list[Client] = []
@@ -198,6 +206,11 @@ class Stand:
         (connection,) = self.listener.connections
         return connection
 
+    def option(self, level: int, name: int) -> int:
+        """An option of its socket."""
+        with socket.socket(fileno=os.dup(self.connection.fileno())) as sock:
+            return sock.getsockopt(level, name)
+
     async def free(self) -> None:
         """Wait until nobody holds the port and no connection is left."""
         await until(lambda: self.port.owner is None and not self.listener.connections)
@@ -246,11 +259,12 @@ async def standing(
     plugged: bool = True,
     listening: socket.socket | None = None,
     lobby: Lobby | None = None,
+    turnstile: Turnstile | None = None,
     **changes: Any,
 ) -> AsyncIterator[Stand]:
     """A stand on `listening`, or a free port; its device is open unless `plugged` is false."""
     config = PortConfig("psu1", "/dev/ttyS9", **{"line": LINE, **changes})
-    stand = Stand(config, face, listening or bind(Address("127.0.0.1", 0)), lobby)
+    stand = Stand(config, face, listening or bind(Address("127.0.0.1", 0)), lobby, turnstile)
     try:
         if plugged:
             stand.plug()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable
 
@@ -58,7 +59,7 @@ class Thinking(UpTo):
     def _think(self) -> None:
         self._turns -= 1
         if self._turns:
-            self.arrival.connection._loop.call_soon(self._think)
+            asyncio.get_running_loop().call_soon(self._think)
         elif self.arrival.connection.stage is self.arrival:
             self.arrival.passed(self._rest)
             self.arrival.go_on()

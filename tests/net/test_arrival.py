@@ -136,7 +136,8 @@ def test_who_has_sent_all_before_the_device_is_open_has_its_turn(face: Face) -> 
             await client.sends(b"line\nquestion")
             client.half_closes()
             await until(lambda: stand.port.clients.awaited)
-            await asyncio.sleep(0.05)  # for the end to be told
+            (waiting,) = stand.port.clients.waiting
+            await until(lambda: waiting.unserved)
             stand.opens()
             await stand.device_gets(b"question")
 

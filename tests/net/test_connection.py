@@ -406,7 +406,7 @@ def test_nothing_is_read_once_reading_was_stopped() -> None:
             await stand.device_sends(b"x")
             assert await client.gets(1) == b"x"
             assert stand.line.sent == b""
-            assert not stand.connection._inflow.reading
+            assert not stand.connection.reading
 
     run(scenario())
 
@@ -434,9 +434,8 @@ def test_the_options_of_a_connection_are_really_set(face: Face) -> None:
     async def scenario() -> None:
         async with standing(face, peer_timeout=42.0) as stand:
             await stand.let_in()
-            sock = stand.connection._sock
             found = {
-                name: sock.getsockopt(level, getattr(socket, name))
+                name: stand.option(level, getattr(socket, name))
                 for level, names in (
                     (socket.SOL_SOCKET, ["SO_KEEPALIVE", "SO_OOBINLINE"]),
                     (

@@ -96,10 +96,10 @@ def test_one_too_many_is_closed_at_once(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(pace, "is_local", lambda host: False)
 
     async def scenario() -> None:
-        async with standing(Face.RAW, raw=(Address("127.0.0.1", 0),)) as stand:
-            turnstile = Turnstile(FakeClock())
-            turnstile.rate = 1
-            stand.listener._turnstile = turnstile
+        turnstile = Turnstile(FakeClock())
+        turnstile.rate = 1
+        at = (Address("127.0.0.1", 0),)
+        async with standing(Face.RAW, turnstile=turnstile, raw=at) as stand:
             for _ in range(BURST_S):
                 client = stand.connects()
                 await until(lambda: stand.port.owner is not None)

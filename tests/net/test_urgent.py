@@ -106,7 +106,7 @@ def test_a_synch_reaches_a_gateway_that_does_not_read() -> None:
             client.sends_urgent(command(Command.IP) + DM)
             await client.sends(b"on")
             await until(lambda: stand.port.outbox.waiting == len(b"\x03on"))
-            assert stand.connection._inflow.reading
+            assert stand.connection.reading
             taken = stand.line.unsent()
             stand.line.stop(False)
             await stand.device_gets(bytes(taken) + b"\x03on")

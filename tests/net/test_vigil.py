@@ -21,7 +21,7 @@ TIMEOUT: Final = 1.0
 
 
 def user_timeout(stand: Stand) -> int:
-    return stand.connection._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    return stand.option(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
 
 
 def kept(stand: Stand) -> bool:

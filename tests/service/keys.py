@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import socket
 import ssl
 from collections.abc import Callable, Coroutine
@@ -195,9 +196,9 @@ async def signals_tell_of_the_session(house: House, caller: Caller) -> None:
 async def vanishes_in_5_s(house: House, caller: Caller) -> None:
     await talk(house, caller)
     ((_, connection),) = house.served.connections()
-    sock = connection._sock
-    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 5000
-    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 2
+    with socket.socket(fileno=os.dup(connection.fileno())) as sock:
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 5000
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 2
     assert connection.stage is not None
     assert connection.stage.vigilance == 5
 

@@ -16,6 +16,7 @@ import pytest
 from gatewayd.config.schema import PortConfig
 from gatewayd.errors import DeviceSilentError
 from gatewayd.line import opening, worker
+from gatewayd.line.serial_line import SerialPortLine
 from gatewayd.line.serial_port import SerialPort
 from gatewayd.port.phase import Phase
 from gatewayd.port.port import Port
@@ -158,8 +159,8 @@ def test_a_close_that_hangs_ends_for_who_waits_and_leaves_the_port_stuck(
         await bench.reach(Phase.READY, 0, 1)
         # Its master stays, so that the node does.
         line = bench.port(0).line
-        assert line is not None
-        line._failed("it", OSError(errno.EIO, "sick"))  # type: ignore[attr-defined]
+        assert isinstance(line, SerialPortLine)
+        line.failed("it", OSError(errno.EIO, "sick"))
         await bench.reach(Phase.STUCK, 0)
         await bench.round_trip(1)
         sick.cure()
