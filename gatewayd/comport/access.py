@@ -32,7 +32,7 @@ DEFAULT_LINESTATE_MASK: Final = 0
 DEFAULT_MODEMSTATE_MASK: Final = 255
 PURGES: Final = {1: Purge.RX, 2: Purge.TX, 3: Purge.BOTH}
 
-_ERROR_BITS: Final = LineState.OVERRUN | LineState.PARITY | LineState.FRAMING | LineState.BREAK
+_ERROR_BITS: Final = int(LineState.OVERRUN | LineState.PARITY | LineState.FRAMING | LineState.BREAK)
 _DELTA_BITS: Final = (
     ModemState.DELTA_CTS | ModemState.DELTA_DSR | ModemState.TRAILING_RI | ModemState.DELTA_CD
 )
@@ -330,7 +330,7 @@ class AccessServer:
         # With the changes since the client was last told, as reading a 16550's register does.
         # Without them, an edge that nobody has reported yet would be lost here.
         before, self._signals = self._signals, signals
-        return encode_answer(Command.NOTIFY_MODEMSTATE, modem_state(before, signals) & mask)
+        return encode_answer(Command.NOTIFY_MODEMSTATE, int(modem_state(before, signals)) & mask)
 
     def _linestate_now(self, line: LineControl) -> bytes:
         before, self._errors = self._errors, line.errors()

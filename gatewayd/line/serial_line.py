@@ -137,7 +137,7 @@ class SerialPortLine:
             self._settings = wanted.possible(self._settings)
 
     def _read_back(self, nominal: LineSettings, found: LineSettings) -> LineSettings:
-        if not self._capabilities.framing:
+        if not self._capabilities.framing and found != nominal:
             half = nominal.bytesize == 5 and found.stopbits is StopBits.TWO
             found = dataclasses.replace(
                 found,

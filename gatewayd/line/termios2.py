@@ -13,6 +13,7 @@ import re
 import struct
 import termios
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from gatewayd.errors import DeviceError
@@ -46,6 +47,8 @@ _PARITIES: Final = {
 }
 _PARITY_BITS: Final = termios.PARENB | termios.PARODD | _CMSPAR
 
+REMEMBERED: Final = 64
+"""Of the settings that lines are given and had before: clients ask for few, again and again."""
 _FIELDS: Final = ("baudrate", "bytesize", "parity", "stopbits", "ixon", "ixoff", "rtscts")
 
 
@@ -62,6 +65,7 @@ class Termios2:
     ospeed: int
 
 
+@lru_cache(REMEMBERED)
 def encode(settings: LineSettings, base: Termios2) -> Termios2:
     """Return `base` in raw mode with `settings` in it.
 
@@ -100,6 +104,7 @@ def _raw_control(control: bytes) -> bytes:
     return bytes(changed)
 
 
+@lru_cache(REMEMBERED)
 def decode(state: Termios2) -> LineSettings:
     """Return the settings that `state` stands for."""
     bytesize = next(n for n, flag in _SIZES.items() if flag == state.cflag & termios.CSIZE)

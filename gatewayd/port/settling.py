@@ -50,6 +50,7 @@ class Settling:
         self.breaking = False
         """Whether a client holds a break."""
         self._config = config
+        self._governs = _governs(config.signals)
         self._witness = witness
         self._absent = AbsentLine(config.line)
         self._control: Line | AbsentLine = self._absent
@@ -82,9 +83,7 @@ class Settling:
         )
 
     def _governed(self, policy: SignalPolicy) -> Signal:
-        policies = self._config.signals
-        dtr = Signal.DTR if policies.dtr is policy else Signal.NONE
-        return dtr | (Signal.RTS if policies.rts is policy else Signal.NONE)
+        return self._governs.get(policy, Signal.NONE)
 
     # ---- LineControl, for the client that has the line
 
@@ -235,6 +234,7 @@ class Settling:
         A line that a client has set otherwise keeps that until the client goes.
         """
         before, self._config = self._config, config
+        self._governs = _governs(config.signals)
         if config.signals != before.signals:
             self._hold(Signal.NONE, Signal.NONE)
         ours = not self.held and config.between_sessions is BetweenSessions.RESTORE
@@ -261,3 +261,10 @@ def _then(pending: Pending | None, callback: Callable[[], None]) -> Pending | No
     else:
         pending.then(callback)
     return pending
+
+
+def _governs(policies: SignalPolicies) -> dict[SignalPolicy, Signal]:
+    """DTR and RTS by who decides over them."""
+    found = {policies.dtr: Signal.DTR}
+    found[policies.rts] = found.get(policies.rts, Signal.NONE) | Signal.RTS
+    return found

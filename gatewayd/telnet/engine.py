@@ -38,7 +38,7 @@ _DENSE: Final = 32
 
 _WILL, _WONT, _DO, _DONT = Command.WILL, Command.WONT, Command.DO, Command.DONT
 _IAC, _SB, _SE, _DM = Command.IAC, Command.SB, Command.SE, Command.DM
-_VERBS: Final = {
+_VERBS: Final[dict[int, tuple[Side, bool]]] = {
     _WILL: (Side.REMOTE, True),
     _WONT: (Side.REMOTE, False),
     _DO: (Side.LOCAL, True),
@@ -248,7 +248,7 @@ class TelnetEngine:
             self._subnegotiation = bytearray((option,))
             self._too_long = False
             return
-        side, positive = _VERBS[Command(command)]
+        side, positive = _VERBS[command]
         if option == Option.TIMING_MARK:
             self._timing_mark(command)
         elif not positive:
