@@ -8,55 +8,40 @@ from pathlib import Path
 import pytest
 
 from gatewayd.control.client import call
-from tests.interop.gateway import free_ports
 from tests.record.files import lines, said, wait_for
 from tests.same import same
-from tests.service.adapter import Adapter
 from tests.service.client import connect, receive
 from tests.service.manager import Manager
+from tests.service.restarting import Bench
 
 
-class Bench:
-    """A recorded port `psu1`, and a manager that keeps descriptors."""
+class Recorded(Bench):
+    """A recorded port, and a manager that keeps descriptors."""
 
     def __init__(self, directory: Path, manager: Manager) -> None:
-        self.manager = manager
+        super().__init__(directory, manager)
         self.control = str(directory / "control")
         self.record = directory / "records/psu1"
-        self.adapter = Adapter(directory / "tty")
-        (self.raw,) = free_ports(1)
-        self.config = directory / "gatewayd.yaml"
-        self.config.write_text(
-            f"version: 1\ncontrol: {self.control}\n"
-            f"record: {{directory: {directory}/records, free: 0}}\n"
-            f"ports: {{psu1: {{device: {self.adapter.path}, raw: {self.raw}, record: both}}}}\n"
-        )
-
-    def start(self) -> None:
-        self.manager.start("run", "-c", str(self.config))
-        self.manager.wait_until(lambda: "tty.psu1" in dict(self.manager.store))
-
-    def restart(self) -> None:
-        self.manager.stop()
-        self.start()
+        records = f"record: {{directory: {directory}/records, free: 0}}\n"
+        self.write(f"raw: {self.raw}, record: both", control=self.control, top=records)
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def bench(tmp_path: Path) -> Iterator[Recorded]:
     with Manager(tmp_path) as manager:
-        bench = Bench(tmp_path, manager)
+        bench = Recorded(tmp_path, manager)
         with bench.adapter:
             yield bench
 
 
-def test_what_the_device_says_meanwhile_is_recorded(bench: Bench) -> None:
-    bench.start()
+def test_what_the_device_says_meanwhile_is_recorded(bench: Recorded) -> None:
+    bench.start_with_device()
     with connect(bench.raw) as client:
         bench.adapter.write(b"one\ntwo is cut ")
         receive(client, 15)
         bench.manager.stop()
         bench.adapter.write(b"here\nthree\n")
-        bench.start()
+        bench.start_with_device()
         receive(client, 11)
         wait_for(bench.record, "three")
     bench.manager.stop()
@@ -66,9 +51,9 @@ def test_what_the_device_says_meanwhile_is_recorded(bench: Bench) -> None:
     assert [text.split(",")[0] for text in begun] == ["recording begins", "recording ends"] * 2
 
 
-def test_what_the_line_had_taken_is_recorded_and_counted_once(bench: Bench) -> None:
+def test_what_the_line_had_taken_is_recorded_and_counted_once(bench: Recorded) -> None:
     payload = b"".join(b"%08d %b\n" % (number, b"x" * 90) for number in range(300))
-    bench.start()
+    bench.start_with_device()
     with connect(bench.raw) as client:
         # More than a PTY, and what may wait for a line, have room for.
         client.sendall(payload)

@@ -13,6 +13,16 @@ from tests.master import PATIENCE
 from tests.service.adapter import Adapter
 
 
+def read_until(sock: socket.socket, wanted: bytes) -> bytes:
+    """What comes until `wanted` has."""
+    got = b""
+    while wanted not in got:
+        data = sock.recv(65536)
+        assert data, f"closed after {got!r}"
+        got += data
+    return got
+
+
 def connect(port: int) -> socket.socket:
     """A connection to the raw face at `port` of the loopback interface."""
     return socket.create_connection(("127.0.0.1", port), PATIENCE)

@@ -22,11 +22,17 @@ class Bench:
         self.write(f"rfc2217: {self.telnet}, raw: {self.raw}")
 
     def write(
-        self, faces: str, device: Path | None = None, *, control: Path | str = "none"
+        self,
+        faces: str,
+        device: Path | None = None,
+        *,
+        control: Path | str = "none",
+        top: str = "",
     ) -> None:
+        """`faces` and other keys of the port, `top` lines for the gateway."""
         device = device or self.adapter.path
         self.config.write_text(
-            f"version: 1\ncontrol: {control}\nports: {{psu1: {{device: {device}, {faces}}}}}\n"
+            f"version: 1\ncontrol: {control}\n{top}ports: {{psu1: {{device: {device}, {faces}}}}}\n"
         )
 
     def start(self) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from gatewayd.service.daemon import Daemon
 from gatewayd.service.gateway import Gateway, Served
 from gatewayd.service.handover import give
 from gatewayd.service.store import Store
+from tests.interop.gateway import free_ports
 
 
 class Kept(Store):
@@ -60,19 +60,13 @@ def test_a_port_that_cannot_be_handed_over_costs_no_other(
     assert [one.__dict__["gatewayd_port"] for one in told] == ["p1"]
 
 
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 def test_a_stop_calls_off_a_reload_that_does_not_end(
-    tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (number,) = free_ports(1)
     file = tmp_path / "gatewayd.yaml"
     file.write_text(
-        f"version: 1\ncontrol: none\nports:\n  p0: {{device: /dev/none, raw: {free_port}}}\n"
+        f"version: 1\ncontrol: none\nports:\n  p0: {{device: /dev/none, raw: {number}}}\n"
     )
     begun = asyncio.Event()
 
