@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import cast
 
-from gatewayd.errors import GatewayError
+from gatewayd.errors import SHORTAGES, GatewayError
 
 
 def have_standard_streams() -> None:
@@ -45,6 +45,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # Whoever read our output has had enough. What is left must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.errno not in SHORTAGES:
+            raise
+        print(f"gatewayd: {error.strerror}", file=sys.stderr)
         return 1
     return status
 

@@ -151,6 +151,8 @@ def _lost(port: PortConfig) -> Iterator[str]:
     for key, instead in UNSAID.items():
         if getattr(port, key) != getattr(plain, key):
             yield f"{key}: {instead}"
+    if any(door.allow for door in port.doors):
+        yield "allow: whoever reaches an address is let in, see tcpd in gensio(5)"
     if port.line.stopbits is StopBits.ONE_POINT_FIVE:
         yield "line: 1.5 stop bits have become 2"
     if port.signals.dtr is SignalPolicy.KEEP or port.signals.rts is SignalPolicy.KEEP:

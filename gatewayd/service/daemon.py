@@ -17,7 +17,7 @@ from gatewayd.config.problem import ConfigError
 from gatewayd.config.schema import Config
 from gatewayd.control import SYSTEM_PATH, standard_path
 from gatewayd.control.server import ControlError
-from gatewayd.errors import GatewayError
+from gatewayd.errors import SHORTAGES, GatewayError
 from gatewayd.log import Happening, note
 from gatewayd.service import handlers, reload, status, systemd
 from gatewayd.service.aside import aside
@@ -68,9 +68,17 @@ def run(
         with asyncio.Runner(loop_factory=GatewayLoop) as runner:
             runner.run(Daemon(config, config_path).serve(also))
     except (GatewayError, MemoryError) as error:
-        note(Happening.FAULT, "%s", str(error) or "out of memory", level=logging.ERROR)
-        return 1
+        return _ended(str(error) or "out of memory")
+    except OSError as error:
+        if error.errno not in SHORTAGES:
+            raise
+        return _ended(f"cannot be started now: {error.strerror}")
     return 0
+
+
+def _ended(why: str) -> int:
+    note(Happening.FAULT, "%s", why, level=logging.ERROR)
+    return 1
 
 
 class Daemon:

@@ -253,6 +253,12 @@ class GatewayLoop(asyncio.SelectorEventLoop):
         self._direct = DirectSelector()
         self._direct.failed = self._callback_failed
         super().__init__(self._direct)
+        self._whole = True
+
+    def __del__(self) -> None:
+        # One for which there were not enough descriptors has nothing to close.
+        if getattr(self, "_whole", False):
+            super().__del__()
 
     def add_reader(self, fd: Any, callback: Callable[[Unpack[_Ts]], Any], *args: *_Ts) -> None:
         """See `asyncio`; called straight from the selector."""

@@ -137,7 +137,7 @@ def test_ser2net_is_told_all_that_it_can_do() -> None:
         "    signals: {dtr: off, rts: on}\n"
     )
     export = made(ser2net, ports)
-    assert export.remarks == ()
+    assert export.remarks == (NO_ALLOW,)
     (port,) = back(export)
     before = parse(f"version: 1\n{ALLOW}ports:\n{ports}", "test").ports[0]
     assert port.port == before
@@ -226,6 +226,15 @@ def test_avahi_gets_a_file_for_each_name() -> None:
 def test_avahi_is_not_to_tell_twice() -> None:
     (remark,) = made(avahi, "", "advertise: true\n").remarks
     assert "twice" in remark
+
+
+NO_ALLOW = "a: allow: whoever reaches an address is let in, see tcpd in gensio(5)"
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:1", "{listen: 1, allow: 127.0.0.1}"])
+def test_ser2net_lets_in_from_anywhere_and_that_is_said(address: str) -> None:
+    export = made(ser2net, f"  a: {{device: /dev/a, raw: {address}}}\n")
+    assert export.remarks == (NO_ALLOW,)
 
 
 def test_tls_goes_to_ser2net_and_comes_back() -> None:

@@ -20,6 +20,7 @@ from tests.service.scarce import Scarce
 ALL: Final = bool(os.environ.get("GATEWAYD_ALL_REFUSALS"))
 """Try each call; otherwise some, evenly."""
 SAMPLES: Final = 4
+FIRST: Final = 8
 WORKERS: Final = 6
 SCENARIOS: Final = {
     "session": Scarce.session,
@@ -52,6 +53,9 @@ def tried(scenario: str, kind: Kind, calls: int) -> list[Case]:
         each = product(numbers, (False, True), errors)
         return [Case(scenario, kind, number, error, lasting) for number, lasting, error in each]
     some = sorted({1 + at * (calls - 1) // (SAMPLES - 1) for at in range(SAMPLES)} if calls else ())
+    if scenario == "start":
+        # The first ones are for what the rest stands on.
+        some = sorted({*some, *range(1, min(FIRST, calls) + 1)})
     manners = product(some, (False, True))
     return [
         Case(scenario, kind, number, errors[at % len(errors)], lasting)
