@@ -23,12 +23,13 @@ ROOT: Final = Path(__file__).parent.parent / "gatewayd"
 PACKAGES: Final = {
     "errors": set[str](),
     "log": set[str](),
+    "apart": set[str](),
     "credentials": {"errors"},
     "telnet": set[str](),
     "line": {"errors"},
     "comport": {"line.model", "line.pending"},
     "device": {"errors", "log"},
-    "config": {"errors", "credentials", "line.model", "device.match"},
+    "config": {"errors", "apart", "credentials", "line.model", "device.match"},
     "port": {"log", "telnet", "line.api", "line.model", "line.pending", "comport", "config.schema"},
     "net": {"errors", "log", "telnet", "line.api", "config.schema", "port"},
     "tls": {
@@ -36,7 +37,7 @@ PACKAGES: Final = {
         "port.proof",
     },
     "desk": {"telnet", "line.api", "line.model", "port", "net"},
-    "kerberos": {"errors"},
+    "kerberos": {"errors", "apart"},
     "login": {
         *("errors", "log", "telnet", "line.api", "config.door_kinds"),
         *("net.arrival", "net.admission", "kerberos.tickets"),

@@ -6,8 +6,6 @@ and only for a moment.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 
 # What `pickle` consists of that is needed here; the module itself takes 250 KB more.
@@ -15,6 +13,7 @@ from _pickle import UnpicklingError, dumps, loads
 from typing import Final, cast
 
 from gatewayd import __version__
+from gatewayd.apart import run
 from gatewayd.config.problem import ConfigError, Place, Problem, cut
 from gatewayd.config.schema import Config
 
@@ -42,19 +41,17 @@ def load(path: str) -> Config:
     """As `config.load` does it, by a program of its own. Raises ConfigError, also when there is no
     process to be had. It may be called from any thread."""
     # Not as a fork: this process has threads, and descriptors that nobody else must hold.
-    code = f"import sys; sys.path[:] = {sys.path!r}; from gatewayd.config.apart import main; main()"
-    argv = [sys.executable, "-I", "-S", "-c", code, path, __version__]
-    environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    code = "from gatewayd.config.apart import main; main()"
     try:
-        done = subprocess.run(argv, capture_output=True, timeout=PATIENCE_S, env=environment)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        cause = error.strerror if isinstance(error, OSError) else "it takes too long"
+        done = run(code, path, __version__, given=b"", patience=PATIENCE_S, keep=_ENVIRONMENT)
+    except OSError as error:
+        cause = error.strerror or str(error)
         raise _unread(path, f"cannot be read now ({cause}); try again later") from None
-    if done.returncode:
-        *_, cause = ["", *done.stderr.decode(errors="replace").split("\n")[:-1]]
-        raise _unread(path, f"cannot be read now ({cause or done.returncode}); try again later")
+    if done.status:
+        *_, cause = ["", *done.complained.decode(errors="replace").split("\n")[:-1]]
+        raise _unread(path, f"cannot be read now ({cause or done.status}); try again later")
     try:
-        found = cast(Outcome, loads(done.stdout))
+        found = cast(Outcome, loads(done.said))
     except (UnpicklingError, EOFError, AttributeError, ImportError, TypeError):
         found = _of_another_version(path)
     if isinstance(found, tuple):

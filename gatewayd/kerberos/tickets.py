@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
+from gatewayd.apart import run
 from gatewayd.errors import GatewayError
 
 AT_ONCE: Final = 2
@@ -20,7 +17,15 @@ AT_ONCE: Final = 2
 JUDGING_S: Final = 10.0
 LONGEST_REASON: Final = 200
 
-_ROOT: Final = str(Path(__file__).parents[2])
+CODE: Final = "from gatewayd.kerberos.judge import main; main()"
+_ENVIRONMENT: Final = (
+    "KRB5_CONFIG",
+    "KRB5RCACHENAME",
+    "KRB5RCACHEDIR",
+    "LD_LIBRARY_PATH",
+    "TMPDIR",
+)
+"""What a user of libkrb5 may have set."""
 
 Aside = Callable[[Callable[[], dict[str, str]], float], Awaitable[dict[str, str]]]
 
@@ -89,26 +94,13 @@ def look_at(keytab: str) -> None:
 
 def _asked(keytab: str, asked: bytes) -> dict[str, str]:
     """What the process says. Raises TicketError."""
-    command = [sys.executable, "-P", "-s", "-m", "gatewayd.kerberos", keytab]
-    environment = {**os.environ, "PYTHONPATH": _ROOT}
-    environment.pop("NOTIFY_SOCKET", None)
     try:
-        done = subprocess.run(
-            command,
-            input=asked,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=JUDGING_S,
-            check=True,
-        )
-        told: dict[str, Any] = json.loads(done.stdout)
-    except subprocess.CalledProcessError as error:
-        raise TicketError(f"the judge of tickets ended with {error.returncode}") from None
-    except subprocess.TimeoutExpired:
-        raise TicketError("the judge of tickets did not answer") from None
-    except (OSError, ValueError) as error:
-        raise TicketError(f"tickets cannot be judged now: {error}") from None
+        done = run(CODE, keytab, given=asked, patience=JUDGING_S, keep=_ENVIRONMENT)
+    except OSError as error:
+        raise TicketError(f"tickets cannot be judged now: {error.strerror or error}") from None
+    if done.status:
+        raise TicketError(f"the judge of tickets ended with {done.status}")
+    told: dict[str, Any] = json.loads(done.said)
     if "refused" in told:
         raise TicketError(str(told["refused"])[:LONGEST_REASON])
     return told

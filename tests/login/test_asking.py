@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -47,31 +45,20 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "ANSWER_S", 60.0)
 
 
-JUDGE = """#!{python}
+JUDGE = """
 import json, sys
 asked = sys.stdin.buffer.read()
 if asked[2:] == b"crash":
     sys.exit(3)
 good = asked[2:6] == b"good"
-print(json.dumps({{"principal": "alice@LAB", "reply": "6f00ff"}} if good else {{"refused": "bad"}}))
+print(json.dumps({"principal": "alice@LAB", "reply": "6f00ff"} if good else {"refused": "bad"}))
 """
 
 
-@pytest.fixture(scope="module")
-def judge(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Stands in for the process that judges a ticket: those that begin with `good` are."""
-    program = tmp_path_factory.mktemp("judge") / "judge"
-    program.write_text(JUDGE.format(python=sys.executable))
-    program.chmod(0o755)
-    return program
-
-
 @pytest.fixture
-def judged(monkeypatch: pytest.MonkeyPatch, judge: Path) -> None:
-    class Executable:
-        executable = str(judge)
-
-    monkeypatch.setattr(tickets, "sys", Executable)
+def judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program stands in for the one that judges a ticket: those that begin with `good` are."""
+    monkeypatch.setattr(tickets, "CODE", f"exec({JUDGE!r})")
 
 
 @asynccontextmanager

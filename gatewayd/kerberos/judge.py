@@ -1,4 +1,4 @@
-"""The process that judges one request: `python3 -m gatewayd.kerberos KEYTAB`.
+"""The program that judges one request. Its argument is the keytab.
 
 Strangers write what libkrb5 reads here, so it is not the daemon that reads it. The standard input
 is the pair, two octets, and the AP-REQ; with nothing there the keytab alone is looked at. The
@@ -27,5 +27,6 @@ def answer(keytab: str, asked: bytes) -> dict[str, str]:
     return {"principal": verified.principal, "reply": verified.reply.hex()}
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Read a request, and answer."""
     print(json.dumps(answer(sys.argv[1], sys.stdin.buffer.read(MOST_BYTES + 3))))
