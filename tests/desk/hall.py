@@ -119,10 +119,15 @@ class Hall:
         await person.agrees(user)
         return person
 
-    async def at(self, port: str, keys: str = "it is yours") -> Person:
-        """Somebody who has chosen a port."""
+    async def at_menu(self) -> Person:
+        """Somebody who is asked which port, and says no name."""
         person = await self.person("")
         await person.sees("port> ")
+        return person
+
+    async def at(self, port: str, keys: str = "it is yours") -> Person:
+        """Somebody who has chosen a port."""
+        person = await self.at_menu()
         await person.types(f"{port}\r")
         await person.sees(f"[{port}: {keys}")
         await person.sees("]\r\n")

@@ -9,7 +9,6 @@ import contextlib
 import itertools
 import os
 import socket
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -24,7 +23,7 @@ from gatewayd.service import handover
 from tests.desk.hall import LINE, Person
 from tests.interop.gateway import free_ports
 from tests.net.stand import PATIENCE, until
-from tests.service.lives import Ports, Step, processes
+from tests.service.lives import Ports, Step
 
 DEVICES: Final = {"psu1": "/dev/null", "psu2": "/dev/zero"}
 PORTS: Final = tuple(DEVICES)
@@ -179,6 +178,9 @@ class History:
             assert holding == ([clients.owner] if clients.owner is not None else [])
             assert not [one for one in clients.watchers if one is clients.owner]
 
+    def ended(self) -> None:
+        """Nothing is counted by process."""
+
     async def ends(self) -> None:
         """All go; then nobody is at a port, and the books are closed."""
         for one in self.all:
@@ -202,18 +204,6 @@ class History:
         for one in self.all:
             assert heard.count(one.mark) <= one.sent
 
-    def live(self, steps: Iterable[Step], *, to_the_end: bool) -> None:
-        """What happens in one process."""
-
-        async def life() -> None:
-            self.look()
-            for step, number in steps:
-                await self.does(step, number)
-            if to_the_end:
-                await self.ends()
-
-        self.lives.run(life)
-
     def close(self) -> None:
         for one in self.all:
             one.person.closes()
@@ -230,11 +220,7 @@ def test_one_at_most_has_a_line_whoever_comes_by_the_desk(history: list[Step]) -
     with pytest.MonkeyPatch.context() as monkeypatch:
         past = History(monkeypatch)
         try:
-            *former, last = processes(history)
-            for steps in former:
-                past.live(steps, to_the_end=False)
-                past.lives.stop()
-            past.live(last, to_the_end=True)
+            past.lives.live(history, past)
         finally:
             past.close()
     assert len(os.listdir("/proc/self/fd")) == before

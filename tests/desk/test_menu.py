@@ -46,8 +46,7 @@ def test_a_port_is_chosen_by_number_name_or_beginning(choice: str, enter: str) -
     async def scenario() -> None:
         name = "dut-a" if choice == "d" else "psu1"
         async with hall() as room:
-            person = await room.person("")
-            await person.sees("port> ")
+            person = await room.at_menu()
             await person.types(f"{choice}{enter}*IDN?\n")
             await person.sees(f"[{name}: it is yours; ^Ec? for help]\r\n")
             await room.device_gets(name, b"*IDN?\n")
@@ -60,8 +59,7 @@ def test_a_port_is_chosen_by_number_name_or_beginning(choice: str, enter: str) -
 def test_what_is_typed_is_shown_and_may_be_wrong() -> None:
     async def scenario() -> None:
         async with hall() as room:
-            person = await room.person("")
-            await person.sees("port> ")
+            person = await room.at_menu()
             await person.types("psx\x7f\r")
             await person.sees("psx\b \b\r\nwhich of psu1, psu2?\r\nport> ")
             await person.types("nine\r")
@@ -85,8 +83,7 @@ def test_a_name_that_is_a_ports_goes_straight_there() -> None:
             assert "port>" not in await person.sees("[psu1: it is yours")
             other = await room.person("alice:psu2")
             await other.sees("[psu2: it is yours")
-            third = await room.person("")
-            await third.sees("port> ")
+            third = await room.at_menu()
             await third.types("who\r")
             assert re.search(r'127\.0\.0\.1:\d+ "alice" desk', await third.sees("port> "))
 
@@ -131,8 +128,7 @@ def test_a_port_that_somebody_has() -> None:
     async def scenario() -> None:
         async with hall() as room:
             owner = await room.at("psu1")
-            second = await room.person("")
-            await second.sees("port> ")
+            second = await room.at_menu()
             await second.types("psu1\r")
             await second.sees("psu1: 127.0.0.1:")
             await second.sees("has it. [w]atch, [t]ake over, [b]ack? ")
@@ -145,8 +141,7 @@ def test_a_port_that_somebody_has() -> None:
             await owner.sees("for both")
             await second.types("not sent")
             await second.sees("what you type is not sent]")
-            third = await room.person("")
-            await third.sees("port> ")
+            third = await room.at_menu()
             await third.types("psu1\rt\r")
             await third.sees("[psu1: it is yours")
             await owner.sees("you watch until it goes]")

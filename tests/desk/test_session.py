@@ -123,8 +123,7 @@ def test_what_the_device_said_last() -> None:
         async with hall(replay=65536) as room:
             for number in range(100):
                 room.device_sends("psu1", b"%03d" % number + b"." * 1021)
-            person = await room.person("")
-            await person.sees("port> ")
+            person = await room.at_menu()
             await person.types("1\r")
             await person.sees("[psu1: it is yours; the last 65536 bytes follow; ^Ec? for help]\r\n")
             assert len(await person.sees("099" + "." * 1021)) == 65536 - 1024

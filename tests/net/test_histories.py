@@ -9,7 +9,6 @@ import contextlib
 import itertools
 import os
 import socket
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -38,7 +37,7 @@ from gatewayd.port.reception import Reception
 from gatewayd.service import gateway, handover
 from tests.interop.gateway import free_ports
 from tests.net.stand import LINE, PATIENCE, Client, until
-from tests.service.lives import Device, Ports, Step, processes
+from tests.service.lives import Device, Ports, Step
 
 STEPS: Final = (
     *("raw", "telnet") * 3,
@@ -178,9 +177,8 @@ class History:
         self.removed.append(port)
         await self.lives.put_in_force(config)
 
-    def restart(self) -> None:
+    def ended(self) -> None:
         """Another process goes on with everything."""
-        self.lives.stop()
         self.read = self.count()
         self.sessions.clear()
 
@@ -319,18 +317,6 @@ class History:
         discarded = sum(port.leftover.discarded for port in ports)
         assert sum(self.count().values()) == len(heard) + discarded + self.lost
 
-    def live(self, steps: Iterable[Step], *, to_the_end: bool) -> None:
-        """What happens in one process."""
-
-        async def life() -> None:
-            self.look()
-            for step, number in steps:
-                await self.does(step, number)
-            if to_the_end:
-                await self.ends()
-
-        self.lives.run(life)
-
     def close(self) -> None:
         for one in self.all:
             one.client.closes()
@@ -351,11 +337,7 @@ def test_one_client_at_most_writes_and_each_byte_is_accounted_for(
     with pytest.MonkeyPatch.context() as monkeypatch:
         past = History(monkeypatch)
         try:
-            *former, last = processes(history)
-            for steps in former:
-                past.live(steps, to_the_end=False)
-                past.restart()
-            past.live(last, to_the_end=True)
+            past.lives.live(history, past)
         finally:
             past.close()
     assert len(os.listdir("/proc/self/fd")) == before

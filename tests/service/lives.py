@@ -11,7 +11,8 @@ import copy
 import os
 import signal
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, ClassVar, Final, NamedTuple
+from functools import partial
+from typing import Any, ClassVar, Final, NamedTuple, Protocol
 
 import pytest
 
@@ -39,18 +40,23 @@ KERNEL: Final = 64
 
 
 Step = tuple[str, int]
-"""What is done, and a number for whom or how much."""
+"""What is done, and a number for whom or how much; `restart` is a step as well."""
 
 
-def processes(history: Iterable[Step]) -> list[list[Step]]:
-    """What is done in each of the processes between which it says `restart`."""
-    found: list[list[Step]] = [[]]
-    for step in history:
-        if step[0] == "restart":
-            found.append([])
-        else:
-            found[-1].append(step)
-    return found
+class Past(Protocol):
+    """A history, in one process after another."""
+
+    def look(self) -> None:
+        """See that all is as it must be."""
+
+    async def does(self, step: str, number: int) -> None:
+        """One step of it."""
+
+    def ended(self) -> None:
+        """A process is over, and the next one goes on."""
+
+    async def ends(self) -> None:
+        """All go, and the books are closed."""
 
 
 class Opened(NamedTuple):
@@ -314,6 +320,28 @@ class Ports(Lives):
         device.obey(policies)
         self.heard.setdefault(path, []).append(device.sent)
         return device
+
+    def live(self, history: Iterable[Step], past: Past) -> None:
+        """Go through a history; `restart` in it begins another process."""
+        processes: list[list[Step]] = [[]]
+        for step in history:
+            if step[0] == "restart":
+                processes.append([])
+            else:
+                processes[-1].append(step)
+
+        async def process(steps: list[Step]) -> None:
+            past.look()
+            for step, number in steps:
+                await past.does(step, number)
+
+        *former, last = processes
+        for steps in former:
+            self.run(partial(process, steps))
+            self.stop()
+            past.ended()
+        self.run(partial(process, last))
+        self.run(past.ends)
 
     def port(self, name: str) -> Port:
         """A port as it is served now."""
