@@ -142,7 +142,9 @@ class Following:
         if key in self._resolvers or key[3] not in self._kinds:
             return
         if len(self._resolvers) >= MOST:
-            self.left_out = True
+            if not self.left_out:
+                self.left_out = True
+                self._changed()
             return
         self._resolvers[key] = None
         interface, protocol, name, kind, domain = key

@@ -17,6 +17,7 @@ pytest.importorskip("jeepney")
 
 from selenium.webdriver.common.keys import Keys
 
+from gatewayd.fleet.following import MOST
 from tests.cli.program import ROOT
 from tests.web.browser import CHROMIUM, DRIVER, Browser, chromium
 from tests.web.street import SER2NET, Street, street
@@ -262,6 +263,18 @@ def test_many_ports_are_all_there(browser: Browser, lan: Street) -> None:
     finally:
         many.stop()
     browser.until_shown("4 ports")
+
+
+def test_more_than_can_be_shown_is_said(browser: Browser, lan: Street) -> None:
+    many = lan.stranger.start(sys.executable, ROOT / "tests/fleet/many.py", str(MOST + 50))
+    many.wait_for("told of all")
+    try:
+        browser.open(lan.url)
+        browser.until_shown("There are more.", "many1", "inner")
+        assert len(names(browser, "h3 .name")) <= MOST + 2
+    finally:
+        many.stop()
+    browser.until(lambda: "many9" not in browser.text())
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ PSU1 = f"""\
     device: {{serial: GW0001}}
     rfc2217: {GUEST}:7001
     record: output
+    advertise: true
 """
 BROWSER = """
 import json, socket, sys, urllib.request
@@ -116,6 +117,15 @@ def test_others_do_not_reach_the_looking_socket(gateway: Gateway) -> None:
         f"setpriv --reuid=nobody --regid=gatewayd-web --clear-groups {look}({path})'", check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_under_its_unit_it_sees_the_gateways_of_the_network(gateway: Gateway) -> None:
+    gateway.vm.run("systemctl start avahi-daemon.service")
+    shown = browse(gateway, "talk", "/fleet/live", f'"rfc2217 {GUEST}:7001"')
+    assert '"local": true' in shown
+    gateway.vm.run("systemctl stop avahi-daemon.socket avahi-daemon.service")
+    shown = browse(gateway, "talk", "/fleet/live", '"why": "Avahi ')
+    assert '"machines": []' in shown
 
 
 def test_with_the_drop_in_it_types_and_reads_records(gateway: Gateway, adapter: FtdiDevice) -> None:
