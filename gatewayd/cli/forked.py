@@ -9,7 +9,7 @@ from _pickle import dumps, loads
 from collections.abc import Callable
 from typing import TypeVar
 
-from gatewayd.errors import GatewayError
+from gatewayd.errors import SHORTAGES, GatewayError
 
 T = TypeVar("T")
 
@@ -61,7 +61,10 @@ def _child(work: Callable[[], T], writing: int) -> int:
         return 1
     except BrokenPipeError:
         return 1
-    except BaseException:  # noqa: BLE001 - told as the interpreter would, and never left
-        traceback.print_exc()
+    except BaseException as error:  # noqa: BLE001 - told as the interpreter would, and never left
+        if isinstance(error, OSError) and error.errno in SHORTAGES:
+            print(f"gatewayd: {error.strerror}", file=sys.stderr, flush=True)
+        else:
+            traceback.print_exc()
         return 1
     return 0
