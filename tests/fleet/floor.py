@@ -31,7 +31,7 @@ POLITE: Final = 19
 """Where each gateway is a machine, its Avahi takes nothing from the desk's. Here all share the
 processor, and what the desk's does not read in time is lost."""
 INTERVAL: Final = "15s"
-LISTED_S: Final = 90.0
+LISTED_S: Final = 150.0
 """Until all are listed: names are announced at a rate, and looked up again when lost."""
 TOP: Final = f"""\
 version: 1
@@ -40,6 +40,7 @@ advertise: true
 metrics: {{listen: 0.0.0.0:{METRICS}, clear_text: true}}
 ports:
 """
+PAUSE_S: Final = 3.0
 
 
 class Rack:
@@ -138,6 +139,8 @@ class Floor:
         deadline = time.monotonic() + LISTED_S
         while missing := self.ports - self.listed():
             assert time.monotonic() < deadline, f"{len(missing)} are not listed"
+            # Who asks again at once has all answer again.
+            time.sleep(PAUSE_S)
 
     def prometheus(self, directory: Path) -> Prometheus:
         """One that runs at the desk, with the targets that are listed."""

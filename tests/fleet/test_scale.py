@@ -16,7 +16,7 @@ SCRAPED_S = 60.0
 """Each is scraped once in 15 s, at a moment of its own."""
 
 
-@pytest.mark.limit(360)
+@pytest.mark.limit(420)
 def test_twenty_gateways_are_listed_scraped_and_restarted(tmp_path: Path) -> None:
     with Floor(tmp_path, GATEWAYS, PORTS) as floor:
         floor.start()
