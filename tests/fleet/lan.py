@@ -92,7 +92,8 @@ class Machine:
     def environment(self) -> dict[str, str]:
         """What its programs find their bus by."""
         bus = f"unix:path={self.directory}/bus"
-        return {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": bus}
+        # Who enters a mount namespace is at its root, where our modules are not.
+        return {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": bus, "PYTHONPATH": str(ROOT)}
 
     def run(self, *argv: str | Path) -> str:
         """Run a program on it to its end; what it prints."""
