@@ -36,7 +36,9 @@ def run(
     Of the environment it has the variables of `keep`, of our descriptors none. Raises OSError when
     there is no process or no descriptor to be had, and TimeoutError.
     """
-    argv = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}; {code}"]
+    # Ours may be found by other means than a path, such as a checkout that is installed in place.
+    path = [*sys.path, os.path.dirname(os.path.dirname(__file__))]
+    argv = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:] = {path!r}; {code}"]
     environment = {name: os.environ[name] for name in keep if name in os.environ}
     # Not `subprocess.PIPE`: when the second pipe cannot be had, the first one is never closed.
     pipes = [-1] * 6
