@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -68,6 +69,20 @@ def test_the_reference_tells_no_other_setting() -> None:
 @pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", REFERENCE, re.DOTALL))
 def test_the_files_in_the_reference_are_right(block: str) -> None:
     assert parse(block, "docs/configuration.md").ports
+
+
+_ELSEWHERE = [
+    pytest.param(block, id=f"{path.name}-{number}")
+    for path in sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md"])
+    for number, block in enumerate(
+        re.findall(r"^    version: 1\n(?:    .*\n|\n)+", path.read_text(), re.MULTILINE)
+    )
+]
+
+
+@pytest.mark.parametrize("block", _ELSEWHERE)
+def test_the_files_in_other_documents_are_right(block: str) -> None:
+    parse(textwrap.dedent(block), "document")
 
 
 _NEEDED = {
