@@ -109,6 +109,9 @@ def test_a_process_that_fails_is_told_of_by_its_last_words(
     plain: tuple[Path, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, _ = plain
-    monkeypatch.setattr(sys, "path", [])
-    with pytest.raises(ConfigError, match=r"cannot be read now \(ModuleNotFoundError: .*gatewayd"):
+    elsewhere = path.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "gatewayd.py").write_text("raise RuntimeError('broken')\n")
+    monkeypatch.setattr(sys, "path", [str(elsewhere)])
+    with pytest.raises(ConfigError, match=r"cannot be read now \(RuntimeError: broken\)"):
         apart.load(str(path))
