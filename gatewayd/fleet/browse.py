@@ -23,6 +23,7 @@ from jeepney import (
 from jeepney import new_method_call as new_call
 from jeepney.io.blocking import DBusConnection, open_dbus_connection
 
+from gatewayd.advertise.bus import MOST_CALLS
 from gatewayd.errors import GatewayError
 from gatewayd.fleet.listing import Found
 
@@ -34,8 +35,6 @@ MOST_S: Final = 10.0
 """On a link with hundreds of services news may go on for as long."""
 MOST: Final = 10_000
 """Services that are taken: anybody on the link can tell of more."""
-MOST_CALLS: Final = 64
-"""Calls that wait for an answer: the system bus refuses to carry more than 128 of a connection."""
 MOST_LOOKED_UP: Final = 512
 """Names that are looked up at once: Avahi gives a client no more than 1024 objects. What is of a
 machine that was switched off is looked for until it is time, so this is no small number."""

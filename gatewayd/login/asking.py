@@ -137,11 +137,11 @@ class Asking(Step):
     # ---- subnegotiations
 
     def _named(self, payload: bytes) -> str:
-        variables = environ.decode(payload)
-        if variables is None:
+        name = environ.told(payload)
+        if name is None:
             return "NEW-ENVIRON as no client may send it"
         newcomer = self.arrival.newcomer
-        newcomer.name = environ.called(environ.user_name(variables)) or newcomer.name
+        newcomer.name = name or newcomer.name
         self._done(Option.NEW_ENVIRON)
         return ""
 

@@ -53,10 +53,9 @@ class Introduction:
             face.ask(Side.REMOTE, Option.NEW_ENVIRON)
 
     def _told(self, payload: bytes) -> str:
-        variables = environ.decode(payload)
-        if variables is None:
+        name = environ.told(payload)
+        if name is None:
             return "NEW-ENVIRON as no client may send it"
-        name = environ.called(environ.user_name(variables))
         if name and name != self.name and self._names < MOST_NAMES:
             self._names += 1
             self.name = name

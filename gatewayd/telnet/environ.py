@@ -73,6 +73,12 @@ def user_name(variables: list[Variable]) -> str:
     return ""
 
 
+def told(payload: bytes) -> str | None:
+    """What a client calls itself by IS or INFO, as `called` has it; None as `decode` has it."""
+    variables = decode(payload)
+    return None if variables is None else called(user_name(variables))
+
+
 def plain(value: bytes) -> str:
     """What of a value is printable ASCII."""
     return "".join(chr(byte) for byte in value if 0x20 <= byte < 0x7F)

@@ -215,6 +215,20 @@ class Stand:
         """Wait until nobody holds the port and no connection is left."""
         await until(lambda: self.port.owner is None and not self.listener.connections)
 
+    async def lets_nothing_through(self, data: bytes, *, resets: bool) -> None:
+        """Whoever says `data` on the way in and goes has done nothing to the line."""
+        client = self.connects()
+        await client.sends(data)
+        await client.gets(3)  # what is asked first
+        if resets:
+            client.resets()
+        else:
+            client.half_closes()
+        await until(lambda: not self.listener.connections)
+        assert not self.line.sent
+        assert self.port.counters.sessions == 0
+        assert self.line.settings() == self.port.config.line
+
     async def device_sends(self, data: bytes) -> None:
         """The device sends, in pieces that its FIFO holds; stops as long as nobody takes them."""
         for start in range(0, len(data), 4096):

@@ -126,17 +126,7 @@ def test_nothing_in_clear_reaches_the_line_where_tls_is_wanted(
 ) -> None:
     async def scenario() -> None:
         async with offering(must=True) as stand:
-            client = stand.connects()
-            await client.sends(b"".join(clear))
-            await client.gets(3)
-            if resets:
-                client.resets()
-            else:
-                client.half_closes()
-            await until(lambda: not stand.listener.connections)
-            assert not stand.line.sent
-            assert stand.port.counters.sessions == 0
-            assert stand.line.settings() == stand.port.config.line
+            await stand.lets_nothing_through(b"".join(clear), resets=resets)
 
     run(scenario())
 
