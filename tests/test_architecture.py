@@ -23,6 +23,7 @@ ROOT: Final = Path(__file__).parent.parent / "gatewayd"
 PACKAGES: Final = {
     "errors": set[str](),
     "log": set[str](),
+    "later": set[str](),
     "apart": set[str](),
     "credentials": {"errors"},
     "telnet": set[str](),
@@ -68,6 +69,7 @@ PACKAGES: Final = {
     },
     "cli": {
         "errors",
+        "later",
         "credentials",
         "log",
         "telnet",

@@ -6,9 +6,16 @@ import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
-from typing import cast
+from typing import Final, cast
 
 from gatewayd.errors import SHORTAGES, GatewayError
+from gatewayd.later import make_later
+
+RARELY_USED: Final = (
+    *("inspect", "locale", "linecache", "tokenize", "textwrap"),
+    *("asyncio.sslproto", "asyncio.staggered"),
+)
+"""What asyncio and what it rests on import at once, and use when something fails or not at all."""
 
 
 def have_standard_streams() -> None:
@@ -31,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     have_standard_streams()
     # asyncio imports ssl if it can: 2 MB of memory that nothing here uses.
     sys.modules.setdefault("ssl", cast(ModuleType, None))
+    make_later(*RARELY_USED)
     try:
         status = _run(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()

@@ -28,6 +28,7 @@ from gatewayd.service.handover import Inheritance, give
 from gatewayd.service.leases import Leases
 from gatewayd.service.loop import GatewayLoop
 from gatewayd.service.recording import Recording
+from gatewayd.service.signals import Signals
 from gatewayd.service.store import Store
 
 if TYPE_CHECKING:
@@ -64,6 +65,9 @@ def run(
     """
     handlers.install(verbose)
     _allow_descriptors()
+    # Until it serves, both signals that end it do so at once. asyncio would have SIGINT cancel the
+    # main task, by a handler of which `signal` makes a text, and that by `inspect`.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         with asyncio.Runner(loop_factory=GatewayLoop) as runner:
             runner.run(Daemon(config, config_path).serve(also))
@@ -99,10 +103,13 @@ class Daemon:
 
     async def serve(self, also: Companion | None = None) -> None:
         """Run until a signal says stop. Raises BindError."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        with Signals() as signals:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signals.on(number, self._stopping.set)
+            signals.on(signal.SIGHUP, self._hang_up)
+            await self._serve(also)
+
+    async def _serve(self, also: Companion | None) -> None:
         systemd.when_waiting(self._tell_manager_later)
         store = Store()
         gateway = self.gateway = Gateway(store)

@@ -284,7 +284,16 @@ class GatewayLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.Handle:
         """See `asyncio`."""
         self._direct.scheduled = True
-        return super().call_soon(callback, *args, context=context)
+        return super().call_soon(self._call, callback, args, context=context)
+
+    def call_soon_threadsafe(
+        self,
+        callback: Callable[[Unpack[_Ts]], object],
+        *args: *_Ts,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        """See `asyncio`."""
+        return super().call_soon_threadsafe(self._call, callback, args, context=context)
 
     def call_at(
         self,
@@ -295,15 +304,23 @@ class GatewayLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.TimerHandle:
         """See `asyncio`."""
         self._direct.scheduled = True
-        return super().call_at(when, callback, *args, context=context)
+        return super().call_at(when, self._call, callback, args, context=context)
 
     def stop(self) -> None:
         """See `asyncio`."""
         self._direct.scheduled = True
         super().stop()
 
+    def _call(self, callback: Callable[[Unpack[_Ts]], object], args: tuple[*_Ts]) -> None:
+        # asyncio would word by `inspect` what has failed, for which there may be no memory; then
+        # the loop ends.
+        try:
+            callback(*args)
+        except Exception as error:  # noqa: BLE001 - told, and not the end of the loop
+            self._callback_failed(error)
+
     def _callback_failed(self, error: Exception) -> None:
-        self.call_exception_handler({"message": "reader or writer failed", "exception": error})
+        self.call_exception_handler({"message": "a callback failed", "exception": error})
 
 
 def _bound(callback: Callable[[Unpack[_Ts]], Any], args: tuple[*_Ts]) -> Callback:

@@ -21,11 +21,16 @@ PROGRAM: Final = """
 import sys
 before = {*sys.modules}  # what this machine has its Python import
 from gatewayd.cli.main import main
+from gatewayd.later import Later
 status = main(sys.argv[1:])
-print("modules:", *({name for name in sys.modules if sys.modules[name]} - before), "end")
+made = {name for name, module in sys.modules.items() if module and type(module) is not Later}
+print("modules:", *(made - before), "end")
 sys.exit(status)
 """
 UNUSED: Final = (
+    # In 3.12 `dataclasses` began to look at each class by `inspect`.
+    *(("inspect", "ast", "dis", "opcode") if sys.version_info < (3, 12) else ()),
+    *("linecache", "tokenize", "textwrap", "locale", "asyncio.sslproto", "asyncio.staggered"),
     *("argparse", "gettext", "shutil", "difflib", "yaml", "pickle", "ssl", "base64", "tempfile"),
     *("systemd", "jeepney", "h11", "wsproto", "multiprocessing", "hashlib", "http", "email"),
     *(
