@@ -14,8 +14,7 @@ from typing import Final
 
 import pytest
 
-from gatewayd.config.schema import Config, PortConfig
-from gatewayd.config.setting import settings_of
+from gatewayd.config.keys import CONFIG_SETTINGS, PORT_SETTINGS
 from tests.service import keys
 
 ROOT: Final = Path(__file__).parent.parent / "gatewayd"
@@ -119,7 +118,14 @@ LIBRARIES: Final = {
 PURE: Final = (
     *("telnet", "comport", "port"),
     *("line.model", "line.api", "line.pending"),
-    *("config.schema", "config.model", "config.settings", "config.setting", "config.kinds"),
+    *(
+        "config.schema",
+        "config.keys",
+        "config.model",
+        "config.settings",
+        "config.setting",
+        "config.kinds",
+    ),
     *(
         "config.values",
         "config.sharing",
@@ -320,5 +326,5 @@ def test_every_rig_is_in_the_index() -> None:
 
 def test_every_key_of_the_file_is_tried_at_a_reload_and_a_restart() -> None:
     """Who adds a key says in tests/service/keys.py how one sees that it is in force."""
-    assert {setting.key for setting in settings_of(PortConfig)} == {row.key for row in keys.PORT}
-    assert {setting.key for setting in settings_of(Config)} == {row.key for row in keys.GATEWAY}
+    assert {setting.key for setting in PORT_SETTINGS} == {row.key for row in keys.PORT}
+    assert {setting.key for setting in CONFIG_SETTINGS} == {row.key for row in keys.GATEWAY}

@@ -9,9 +9,10 @@ from typing import Any
 
 from gatewayd.config.clash import AddressUse, DeviceUse, address_clashes, device_clashes
 from gatewayd.config.guarding import unguarded, with_lists
+from gatewayd.config.keys import CONFIG_SETTINGS, PORT_SETTINGS
 from gatewayd.config.kinds import OneOrList
 from gatewayd.config.problem import ConfigError, Place, Problem, quoted
-from gatewayd.config.schema import PORT_SETTINGS, Config, Face, OnBusy, PortConfig
+from gatewayd.config.schema import Config, Face, OnBusy, PortConfig
 from gatewayd.config.setting import (
     Json,
     Setting,
@@ -19,7 +20,6 @@ from gatewayd.config.setting import (
     entries,
     mapping_schema,
     read_settings,
-    settings_of,
     wrong,
 )
 from gatewayd.config.settings import (
@@ -109,7 +109,6 @@ VERSION: Setting[int] = Setting("version", Version(), "Version of the format of 
 PORTS: Setting[PortsOfFile] = Setting(
     "ports", Ports(), "The ports, each by its name.", "{psu1: {device: /dev/ttyS0, raw: 7101}}"
 )
-CONFIG_SETTINGS = settings_of(Config)
 TOP_SETTINGS: tuple[Setting[Any], ...] = (VERSION, PORTS, *CONFIG_SETTINGS)
 
 TABLES: dict[str, tuple[Setting[Any], ...]] = {

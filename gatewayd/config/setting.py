@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Final, Generic, Protocol, TypeVar, cast
+from dataclasses import dataclass, fields, replace
+from typing import Any, Generic, Protocol, TypeVar, cast
 
-from gatewayd.config.problem import ConfigError, Place, Problem, did_you_mean, most_similar, quoted
+from gatewayd.config.problem import ConfigError, Problem, did_you_mean, most_similar, quoted
 from gatewayd.config.tree import Mapping, Node, Scalar, noun
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 Json = dict[str, Any]
-_SETTING: Final = "setting"
-"""What a field of a dataclass has its setting as, in its metadata."""
 
 
 class Kind(Protocol[T_co]):
@@ -60,29 +58,18 @@ class Setting(Generic[T]):
         return self.default is None
 
 
-def key(kind: Kind[T], doc: str, *, example: str, default: str, fallback: T | None = None) -> T:
-    """A field of a dataclass that is a key of the file as well, with the arguments of `Setting`.
-
-    What it returns is a `dataclasses.field`; the type is that of the values, which is what a class
-    body is judged by.
-    """
-    if fallback is None:
-        fallback = kind.read(Scalar(Place("default"), default), "")
-    metadata = {_SETTING: Setting("", kind, doc, example, default, fallback)}
-    return field(default=fallback, metadata=metadata)
+def key(kind: Kind[Any], doc: str, *, example: str, default: str | None = None) -> Setting[Any]:
+    """A key of the file that is a field of a dataclass, for `settings_of`: what else a `Setting`
+    has is known from there. Without a default it is required."""
+    return Setting("", kind, doc, example, default)
 
 
-def required_key(kind: Kind[Any], doc: str, *, example: str) -> dict[str, Any]:
-    """The metadata of a field that is a key which must be in the file."""
-    return {_SETTING: Setting("", kind, doc, example)}
-
-
-def settings_of(cls: type[Any]) -> tuple[Setting[Any], ...]:
-    """The keys of a dataclass, in the order of its fields."""
+def settings_of(cls: type[Any], **keys: Setting[Any]) -> tuple[Setting[Any], ...]:
+    """The keys of a dataclass, by its fields, from which they have their defaults."""
+    defaults = {one.name: one.default for one in fields(cls)}
     return tuple(
-        replace(one.metadata[_SETTING], key=one.name)
-        for one in fields(cls)
-        if _SETTING in one.metadata
+        replace(one, key=name, fallback=None if one.required else defaults[name])
+        for name, one in keys.items()
     )
 
 

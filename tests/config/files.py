@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from gatewayd.config.keys import PORT_SETTINGS
 from gatewayd.config.load import parse
-from gatewayd.config.schema import PORT_SETTINGS, PortConfig
+from gatewayd.config.schema import PortConfig
 
 FULL: Final = """\
 version: 1

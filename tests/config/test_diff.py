@@ -9,13 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewayd.config.diff import plan
-from gatewayd.config.schema import (
-    PORT_SETTINGS,
-    Address,
-    Config,
-    Face,
-    PortConfig,
-)
+from gatewayd.config.keys import PORT_SETTINGS
+from gatewayd.config.schema import Address, Config, Face, PortConfig
 from gatewayd.device.match import DeviceMatch
 from tests.config.files import of_examples
 

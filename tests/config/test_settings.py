@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import textwrap
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
 from gatewayd.config.document import TABLES
+from gatewayd.config.keys import CONFIG_SETTINGS, PORT_SETTINGS
 from gatewayd.config.load import Tree, load, parse
 from gatewayd.config.problem import Place
-from gatewayd.config.schema import PORT_SETTINGS, Config, PortConfig
+from gatewayd.config.schema import Config, PortConfig
 from gatewayd.config.setting import Setting, Values
 from gatewayd.config.settings import (
     build_address,
@@ -28,6 +30,12 @@ from gatewayd.config.tree import Mapping, Node, Scalar
 from gatewayd.device.match import DeviceMatch
 from gatewayd.line.model import LineSettings, SignalPolicies
 from tests.config.files import of_examples
+
+FOR_PEOPLE = {
+    *("none", "empty", "any", "that of the gateway"),
+    "everybody who can prove a name",
+}
+"""Defaults that no file can say."""
 
 T = TypeVar("T")
 
@@ -124,6 +132,20 @@ def test_every_default_can_be_written(path: str, setting: Setting[Any]) -> None:
         assert setting.fallback is None
     elif setting.fallback is None:
         setting.kind.read(Scalar(Place("default"), str(setting.default)), setting.key)
+
+
+@pytest.mark.parametrize("setting", [*PORT_SETTINGS, *CONFIG_SETTINGS], ids=lambda one: one.key)
+def test_a_default_is_told_as_it_would_be_written(setting: Setting[Any]) -> None:
+    told = setting.default
+    if told is not None and told not in FOR_PEOPLE and not told.startswith("{"):
+        assert setting.kind.read(Scalar(Place("default"), told), "") == setting.fallback
+
+
+def test_every_field_is_a_key() -> None:
+    """Apart from what a mapping of ports says by itself."""
+    ports = {setting.key for setting in PORT_SETTINGS}
+    assert {one.name for one in fields(PortConfig)} - ports == {"name", "where"}
+    assert {one.name for one in fields(Config)} - {one.key for one in CONFIG_SETTINGS} == {"ports"}
 
 
 @pytest.mark.parametrize("setting", PORT_SETTINGS, ids=lambda setting: setting.key)

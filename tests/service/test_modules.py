@@ -37,6 +37,7 @@ UNUSED: Final = (
         f"gatewayd.{name}"
         for name in (
             *("cli.parser", "config.load", "config.document", "config.json_schema"),
+            *("config.keys", "config.kinds", "config.settings", "config.values", "config.tree"),
             *("tls", "record", "metrics", "desk", "login", "kerberos", "advertise", "web"),
             *("fleet", "demo", "doctor", "export", "ser2net", "labgrid", "control.client"),
             *("service.measuring", "service.advertising", "service.fronting"),
