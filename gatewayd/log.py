@@ -109,14 +109,12 @@ def note(
     `gatewayd_port`, `gatewayd_session`, `gatewayd_peer`, `gatewayd_device`.
     """
     if LOGGER.isEnabledFor(level):
-        fields = {
-            "happening": happening,
-            "gatewayd_port": port,
-            "gatewayd_session": session,
-            "gatewayd_peer": peer,
-            "gatewayd_device": device,
-        }
         # Not by `log`: it walks the stack for the caller, which the happening tells better.
         info = (type(exc_info), exc_info, exc_info.__traceback__) if exc_info else None
-        record = LOGGER.makeRecord(LOGGER.name, level, "", 0, message, args, info, extra=fields)
+        record = logging.LogRecord(LOGGER.name, level, "", 0, message, args, info)
+        record.happening = happening
+        record.gatewayd_port = port
+        record.gatewayd_session = session
+        record.gatewayd_peer = peer
+        record.gatewayd_device = device
         LOGGER.handle(record)

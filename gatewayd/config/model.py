@@ -10,7 +10,7 @@ from gatewayd.config.door import Door
 from gatewayd.config.problem import Place
 
 
-class Face(enum.Enum):
+class Face(enum.StrEnum):
     """What a listener speaks; the value is the key in the configuration."""
 
     RFC2217 = "rfc2217"

@@ -10,7 +10,7 @@ FASTEST: Final = 50_000_000
 """Bits per second, beyond what hardware offers."""
 
 
-class Parity(enum.Enum):
+class Parity(enum.StrEnum):
     """The parity bit, by pyserial's letters."""
 
     NONE = "N"
@@ -44,7 +44,7 @@ OUTPUT_SIGNALS = Signal.DTR | Signal.RTS
 INPUT_SIGNALS = Signal.CTS | Signal.DSR | Signal.RI | Signal.CD
 
 
-class SignalPolicy(enum.Enum):
+class SignalPolicy(enum.StrEnum):
     """Who decides over DTR or RTS.
 
     `ON` and `OFF` hold that level from open on, `KEEP` never touches the line, `CLIENT` does what

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gatewayd.line.model import LineErrors, LineSettings, Signal
 
 
-class EventKind(enum.Enum):
+class EventKind(enum.StrEnum):
     """The kinds; the values are the words of records, of JSON and of metrics."""
 
     SESSION_OPENED = "session-opened"

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final, Generic, Protocol, TypeVar
 
 
-class Place(enum.Enum):
+class Place(enum.StrEnum):
     """Where a client is."""
 
     WAITING = "waiting"
@@ -24,7 +24,7 @@ class Place(enum.Enum):
     """It holds the port, sends no more, and may get an answer yet."""
 
 
-class Cue(enum.Enum):
+class Cue(enum.IntEnum):
     """What may happen to a client."""
 
     TURN = enum.auto()

@@ -13,6 +13,7 @@ import asyncio
 import logging
 import os
 import select
+import stat
 import sys
 from abc import abstractmethod
 from datetime import datetime
@@ -46,7 +47,9 @@ def priority(level: int) -> int:
 def message(record: logging.LogRecord) -> str:
     """The record's text behind the name of its port, without control characters."""
     port = getattr(record, "gatewayd_port", None)
-    text = record.getMessage().translate(ESCAPES)
+    text = record.getMessage()
+    if not text.isprintable():
+        text = text.translate(ESCAPES)
     return text if port is None else f"{port}: {text}"
 
 
@@ -159,12 +162,13 @@ class StreamHandler(LossyHandler):
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._fd = stream.fileno()
+        self._is_file = stat.S_ISREG(os.fstat(self._fd).st_mode)
         self._poll = select.poll()
         self._poll.register(self._fd, select.POLLOUT)
 
     def take(self, record: logging.LogRecord) -> bool:
         """See `LossyHandler`."""
-        if not self._poll.poll(0):
+        if not self._is_file and not self._poll.poll(0):
             return False
         # A pipe that polls as writable takes so many bytes without waiting.
         data = self.format(record).encode("utf-8", "backslashreplace")[: select.PIPE_BUF - 1]

@@ -25,7 +25,7 @@ from gatewayd.telnet.events import (
     TimingMarkRequested,
     Violation,
 )
-from gatewayd.telnet.negotiation import TABLE, Cue, Q, Say, in_force
+from gatewayd.telnet.negotiation import IN_FORCE, TABLE, Cue, Q, Say
 
 MAX_SUBNEGOTIATION: Final = 1024
 """Bytes; Com Port Control needs 6, and a signature is a line of text."""
@@ -46,6 +46,17 @@ _VERBS: Final[dict[int, tuple[Side, bool]]] = {
 }
 _SAY_YES: Final = {Side.LOCAL: _WILL, Side.REMOTE: _DO}
 _SAY_NO: Final = {Side.LOCAL: _WONT, Side.REMOTE: _DONT}
+_TURNS: Final[dict[tuple[Side, Q, Cue], tuple[Q, bool | None, Command | None]]] = {
+    (side, before, cue): (
+        after,
+        None if (after in on) is (before in on) else after in on,
+        None if say is Say.NOTHING else (_SAY_YES if say is Say.YES else _SAY_NO)[side],
+    )
+    for side, on in IN_FORCE.items()
+    for (before, cue), (after, say) in TABLE.items()
+}
+"""RFC 1143's table as one side takes it: the state that follows, whether that puts the option in
+force or out of it, and the verb that goes out."""
 
 
 def double_iac(data: bytes) -> bytes:
@@ -88,7 +99,7 @@ class TelnetEngine:
 
     def is_enabled(self, side: Side, option: int) -> bool:
         """Whether `option` is in force on `side`."""
-        return in_force(side, self._states.get((side, option), Q.NO))
+        return self._states.get((side, option)) in IN_FORCE[side]
 
     def is_asked(self, side: Side, option: int) -> bool:
         """Whether the peer has yet to answer that `option` be on."""
@@ -115,16 +126,14 @@ class TelnetEngine:
     def _turn(self, side: Side, option: int, cue: Cue) -> None:
         key = (side, option)
         before = self._states.get(key, Q.NO)
-        after, say = TABLE[before, cue]
+        after, enabled, verb = _TURNS[side, before, cue]
         if after is not before:
             self._states[key] = after
-        enabled = in_force(side, after)
-        if enabled is not in_force(side, before):
+        if enabled is not None:
             if option == Option.BINARY:
                 self._binary_changed(side, enabled)
             self._events.append(OptionChanged(side, option, enabled))
-        if say is not Say.NOTHING:
-            verb = (_SAY_YES if say is Say.YES else _SAY_NO)[side]
+        if verb is not None:
             self._out.append(bytes((_IAC, verb, option)))
 
     def _binary_changed(self, side: Side, enabled: bool) -> None:
@@ -179,9 +188,10 @@ class TelnetEngine:
                 position = self._parse_subnegotiation(data, position)
                 most -= 1
                 continue
-            position = self._parse_literal(data, position)
-            if position == end:
-                break
+            if data[position] != _IAC or data[position + 1 : position + 2] == IAC:
+                position = self._parse_literal(data, position)
+                if position == end:
+                    break
             # An IAC that is not doubled; what it begins may not have come yet.
             if position + 1 == end:
                 self._tail = data[position:]
@@ -253,10 +263,12 @@ class TelnetEngine:
             self._timing_mark(command)
         elif not positive:
             self._turn(side, option, Cue.RECEIVED_NO)
-        elif option in self._welcome[side]:
-            self._turn(side, option, Cue.RECEIVED_YES)
         else:
-            self._turn(side, option, Cue.RECEIVED_YES_UNWELCOME)
+            self._received_yes(side, option)
+
+    def _received_yes(self, side: Side, option: int) -> None:
+        welcome = option in self._welcome[side]
+        self._turn(side, option, Cue.RECEIVED_YES if welcome else Cue.RECEIVED_YES_UNWELCOME)
 
     def _timing_mark(self, command: int) -> None:
         """RFC 860: each DO is one question, so the Q method does not apply to it."""
@@ -307,7 +319,7 @@ class TelnetEngine:
         """RFC 859: every option that is on, as the WILL or DO that we would say."""
         payload = bytearray((STATUS_IS,))
         for (side, option), state in self._states.items():
-            if in_force(side, state):
+            if state in IN_FORCE[side]:
                 payload += bytes((_SAY_YES[side], option))
         self.send_subnegotiation(Option.STATUS, bytes(payload))
 

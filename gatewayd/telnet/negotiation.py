@@ -83,6 +83,8 @@ TABLE: Final[dict[tuple[Q, Cue], tuple[Q, Say]]] = {
 }
 
 
-def in_force(side: Side, state: Q) -> bool:
-    """Whether data follows the option: ours ends with our WONT, the peer's only with its own."""
-    return state is Q.YES or (side is Side.REMOTE and state in (Q.WANTNO, Q.WANTNO_OPPOSITE))
+IN_FORCE: Final = {
+    Side.LOCAL: frozenset({Q.YES}),
+    Side.REMOTE: frozenset({Q.YES, Q.WANTNO, Q.WANTNO_OPPOSITE}),
+}
+"""When data follows the option: ours ends with our WONT, the peer's only with its own."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from gatewayd.telnet.constants import Command, Side
+from gatewayd.telnet.constants import Side
 from gatewayd.telnet.engine import TelnetEngine
 from gatewayd.telnet.negotiation import Cue
 
@@ -22,10 +22,10 @@ class PyserialEngine(TelnetEngine):
         self._mirrored: set[int] = set()
         """Options for which it has sent DO while we wait for its WILL."""
 
-    def _three_bytes(self, command: int, option: int) -> None:
-        if command == Command.DO and self.is_asked(Side.REMOTE, option):
+    def _received_yes(self, side: Side, option: int) -> None:
+        if side is Side.LOCAL and self.is_asked(Side.REMOTE, option):
             self._mirrored.add(option)
-        super()._three_bytes(command, option)
+        super()._received_yes(side, option)
 
     def _subnegotiated(self, option: int, payload: bytes) -> None:
         if option in self._mirrored and self.is_asked(Side.REMOTE, option):

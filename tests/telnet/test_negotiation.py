@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from gatewayd.telnet.constants import Side
-from gatewayd.telnet.negotiation import TABLE, Cue, Q, Say, in_force
+from gatewayd.telnet.negotiation import IN_FORCE, TABLE, Cue, Q, Say
 
 
 def test_the_table_is_total() -> None:
@@ -33,5 +33,5 @@ def test_crossing_requests_settle_without_an_answer() -> None:
 
 
 def test_our_side_ends_with_our_word_and_the_peers_with_its_own() -> None:
-    assert not in_force(Side.LOCAL, Q.WANTNO)
-    assert in_force(Side.REMOTE, Q.WANTNO)
+    assert Q.WANTNO not in IN_FORCE[Side.LOCAL]
+    assert Q.WANTNO in IN_FORCE[Side.REMOTE]
