@@ -7,7 +7,6 @@ setting after the bytes before it, a purge at once) is the session's; see `gatew
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any, Final, NamedTuple, Protocol
 
 from gatewayd.comport.wire import (
@@ -169,14 +168,14 @@ class AccessServer:
     def plan(self, requests: Iterable[Request], line: LineControl) -> Iterator[Change]:
         """What to do about the requests, step by step: apply each step, and take its `answers`,
         before the next one is planned. Neighbouring settings are one step."""
-        batch: list[Request] = []
+        batch: dict[Command, Request] = {}
         for request in requests:
             command = request.command
             if command in _SETTINGS:
-                if any(command is earlier.command for earlier in batch):
+                if command in batch:
                     yield self._configuring(batch, line.settings())
                     batch.clear()
-                batch.append(request)
+                batch[command] = request
                 continue
             if batch:
                 yield self._configuring(batch, line.settings())
@@ -238,13 +237,15 @@ class AccessServer:
 
     # ---- baud rate, data size, parity, stop size
 
-    def _configuring(self, batch: list[Request], settings: LineSettings) -> Change:
+    def _configuring(self, batch: dict[Command, Request], settings: LineSettings) -> Change:
         changes: dict[str, Any] = {}
-        for request in batch:
+        for command, request in batch.items():
             value = self._setting(request)
             if value is not None:
-                changes[_SETTINGS[request.command]] = value
-        return Change(tuple(batch), settings=replace(settings, **changes) if changes else None)
+                changes[_SETTINGS[command]] = value
+        return Change(
+            tuple(batch.values()), settings=settings._replace(**changes) if changes else None
+        )
 
     @staticmethod
     def _setting(request: Request) -> object | None:
@@ -288,12 +289,12 @@ class AccessServer:
                 # In both directions, or outbound (RFC 2217: "outbound/both").
                 xonxoff = value == Control.FLOW_XONXOFF
                 hardware = value == Control.FLOW_HARDWARE
-                wanted = replace(settings, ixon=xonxoff, ixoff=xonxoff, rtscts=hardware)
+                wanted = settings._replace(ixon=xonxoff, ixoff=xonxoff, rtscts=hardware)
                 return change._replace(settings=wanted)
             case Control.INBOUND_NONE | Control.INBOUND_XONXOFF if not settings.rtscts:
                 # Linux has RTS/CTS in both directions only, so it can be neither added to one nor
                 # taken from one; XOFF can.
-                wanted = replace(settings, ixoff=value == Control.INBOUND_XONXOFF)
+                wanted = settings._replace(ixoff=value == Control.INBOUND_XONXOFF)
                 return change._replace(settings=wanted)
             case _:
                 return change

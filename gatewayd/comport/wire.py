@@ -96,6 +96,7 @@ PARITY_CODES: Final = {parity: code for code, parity in PARITIES.items()}
 STOPSIZES: Final = {1: StopBits.ONE, 2: StopBits.TWO, 3: StopBits.ONE_POINT_FIVE}
 STOPSIZE_CODES: Final = {stopbits: code for code, stopbits in STOPSIZES.items()}
 
+_COMMANDS: Final = {int(command): command for command in Command}
 _SIZES: Final = {
     Command.SET_BAUDRATE: 4,
     Command.SET_DATASIZE: 1,
@@ -130,9 +131,8 @@ def decode_request(payload: bytes) -> Request | Malformed:
     """Read the payload of a client's IAC SB COM-PORT. Total: what is wrong becomes `Malformed`."""
     if not payload:
         return Malformed("empty Com Port Control subnegotiation")
-    try:
-        command = Command(payload[0])
-    except ValueError:
+    command = _COMMANDS.get(payload[0])
+    if command is None:
         return Malformed(f"unknown Com Port Control command {payload[0]}")
     value = payload[1:]
     if command is Command.SIGNATURE:

@@ -85,7 +85,6 @@ class Calls:
         `still` is for a call that may hold a lock which reads and writes of the device take: it is
         neither read nor written meanwhile. After `end` everything fails.
         """
-        call = _Call(what, work, then, failed, still)
         if self._ended:
             failed(_gone())
             return None
@@ -95,6 +94,7 @@ class Calls:
             except RuntimeError as error:
                 failed(OSError(errno.EAGAIN, str(error)))
                 return None
+            call = _Call(what, work, then, failed, still)
             self._begin(call)
             return call.pending
         try:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 FASTEST: Final = 50_000_000
 """Bits per second, beyond what hardware offers."""
@@ -76,8 +76,7 @@ class Purge(enum.Flag):
     BOTH = RX | TX
 
 
-@dataclass(frozen=True, slots=True)
-class LineSettings:
+class LineSettings(NamedTuple):
     """The whole setting of a line.
 
     `baudrate` is in bits per second, `bytesize` 5 to 8. `ixon` obeys XON/XOFF from the device
@@ -124,7 +123,7 @@ class LineSettings:
         elif stopbits is StopBits.ONE_POINT_FIVE:
             half = before.stopbits is StopBits.ONE_POINT_FIVE
             stopbits = StopBits.TWO if half else before.stopbits
-        return replace(self, baudrate=baudrate, stopbits=stopbits)
+        return self._replace(baudrate=baudrate, stopbits=stopbits)
 
     def __str__(self) -> str:
         """The short form, as in the configuration: `9600 8N1`, and flow control behind it."""

@@ -139,8 +139,7 @@ class SerialPortLine:
     def _read_back(self, nominal: LineSettings, found: LineSettings) -> LineSettings:
         if not self._capabilities.framing and found != nominal:
             half = nominal.bytesize == 5 and found.stopbits is StopBits.TWO
-            found = dataclasses.replace(
-                found,
+            found = found._replace(
                 bytesize=nominal.bytesize,
                 parity=nominal.parity,
                 stopbits=StopBits.ONE_POINT_FIVE if half else found.stopbits,

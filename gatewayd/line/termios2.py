@@ -12,9 +12,8 @@ import os
 import re
 import struct
 import termios
-from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from gatewayd.errors import DeviceError
 from gatewayd.line.model import LineSettings, Parity, StopBits
@@ -22,6 +21,7 @@ from gatewayd.line.model import LineSettings, Parity, StopBits
 _TCGETS2: Final = 0x802C542A
 _TCSETS2: Final = 0x402C542B
 _LAYOUT: Final = struct.Struct("4I20s2I")
+_ROOM: Final = bytes(_LAYOUT.size)
 _BOTHER: Final = 0o010000
 _CBAUD: Final = 0o010017
 _CIBAUD: Final = _CBAUD << 16
@@ -45,15 +45,15 @@ _PARITIES: Final = {
     Parity.MARK: termios.PARENB | termios.PARODD | _CMSPAR,
     Parity.SPACE: termios.PARENB | _CMSPAR,
 }
+_PARITY_OF: Final = {code: parity for parity, code in _PARITIES.items()}
+_BYTESIZES: Final = {code: bytesize for bytesize, code in _SIZES.items()}
 _PARITY_BITS: Final = termios.PARENB | termios.PARODD | _CMSPAR
 
 REMEMBERED: Final = 64
 """Of the settings that lines are given and had before: clients ask for few, again and again."""
-_FIELDS: Final = ("baudrate", "bytesize", "parity", "stopbits", "ixon", "ixoff", "rtscts")
 
 
-@dataclass(frozen=True, slots=True)
-class Termios2:
+class Termios2(NamedTuple):
     """The kernel's structure; `control` holds c_line and the 19 control characters."""
 
     iflag: int
@@ -107,14 +107,13 @@ def _raw_control(control: bytes) -> bytes:
 @lru_cache(REMEMBERED)
 def decode(state: Termios2) -> LineSettings:
     """Return the settings that `state` stands for."""
-    bytesize = next(n for n, flag in _SIZES.items() if flag == state.cflag & termios.CSIZE)
+    bytesize = _BYTESIZES[state.cflag & termios.CSIZE]
     stopbits = StopBits.ONE
     if state.cflag & termios.CSTOPB:
         stopbits = StopBits.ONE_POINT_FIVE if bytesize == 5 else StopBits.TWO
     parity = Parity.NONE
     if state.cflag & termios.PARENB:
-        bits = state.cflag & _PARITY_BITS
-        parity = next(p for p, flags in _PARITIES.items() if flags == bits)
+        parity = _PARITY_OF[state.cflag & _PARITY_BITS]
     return LineSettings(
         baudrate=_rate(state),
         bytesize=bytesize,
@@ -140,21 +139,12 @@ def check_machine(machine: str) -> None:
 
 def fetch(fd: int) -> Termios2:
     """Ask the kernel. Raises OSError: ENOTTY where `fd` is no tty, EIO where it is gone."""
-    return Termios2(*_LAYOUT.unpack(fcntl.ioctl(fd, _TCGETS2, bytes(_LAYOUT.size))))
+    return Termios2._make(_LAYOUT.unpack(fcntl.ioctl(fd, _TCGETS2, _ROOM)))
 
 
 def store(fd: int, state: Termios2) -> None:
     """Tell the kernel, at once and without waiting for output. Raises OSError."""
-    packed = _LAYOUT.pack(
-        state.iflag,
-        state.oflag,
-        state.cflag,
-        state.lflag,
-        state.control,
-        state.ispeed,
-        state.ospeed,
-    )
-    fcntl.ioctl(fd, _TCSETS2, packed)
+    fcntl.ioctl(fd, _TCSETS2, _LAYOUT.pack(*state))
 
 
 def read(fd: int) -> LineSettings:
@@ -178,13 +168,13 @@ def apply(fd: int, settings: LineSettings) -> LineSettings:
         if error.errno != errno.EINVAL:
             raise
         _apply_each(fd, settings)
-    return read(fd)
+    return decode(fetch(fd))
 
 
 def _apply_each(fd: int, settings: LineSettings) -> None:
-    for field in _FIELDS:
+    for field, value in settings._asdict().items():
         state = fetch(fd)
-        one = replace(decode(state), **{field: getattr(settings, field)})
+        one = decode(state)._replace(**{field: value})
         with contextlib.suppress(OSError):
             store(fd, encode(one, state))
 

@@ -14,9 +14,8 @@ from gatewayd.log import Happening, note
 from gatewayd.net.tcp import peer_name
 from gatewayd.port.proof import Proof
 
-
 REMEMBERED: Final = 64
-"""Addresses of which it is known whether they are this machine's: a client comes again and again."""
+"""Addresses of which it is known whether they are this machine's: clients come again."""
 
 
 class Verdict(enum.Enum):

@@ -8,7 +8,6 @@ each side does is one state.
 from __future__ import annotations
 
 import asyncio
-import enum
 import logging
 import socket
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from typing import Any, Final
 
 from gatewayd.log import Happening, note
 from gatewayd.net.channel import Carrier, PlainChannel
+from gatewayd.net.ends import Far, Near
 from gatewayd.net.inflow import Inflow
 from gatewayd.net.outflow import Outflow
 from gatewayd.net.stage import Stage
@@ -37,34 +37,6 @@ reset the connection, and the client lose our last words."""
 DISCARD_BYTES: Final = 65536
 
 _DM: Final = 0xF2
-
-
-class Near(enum.IntEnum):
-    """What we do. It only goes forward."""
-
-    SERVING = 0
-    FROZEN = 1
-    """The connection is on its way to another process: nothing is read."""
-    CLOSING = 2
-    """What is kept is sent, then comes our end."""
-    SHUT = 3
-    """Our end is sent: the client has `CLOSE_S` for its own."""
-    GIVEN = 4
-    """Another process goes on with it; here it is only to be closed."""
-    OVER = 5
-    """It is closed."""
-
-
-class Far(enum.IntEnum):
-    """What the client does. It only goes forward, until another stage has to find out anew."""
-
-    TALKING = 0
-    CLOSED = 1
-    """It sends no more; what it sent is not all read."""
-    HUNG = 2
-    """The connection is over; what came before is not all read."""
-    READ = 3
-    """It sends no more, and all is read."""
 
 
 class Connection:
@@ -312,21 +284,28 @@ class Connection:
         if self._near < Near.CLOSING:
             self._near = Near.CLOSING
             self._outflow.end()
-            self._close_timer = self._loop.call_later(CLOSE_S, self.abort)
             if not self._outflow.waits:
                 self._shut()
+            else:
+                self._close_soon()
+
+    def _close_soon(self) -> None:
+        if self._close_timer is None:
+            self._close_timer = self._loop.call_later(CLOSE_S, self.abort)
 
     def _shut(self) -> None:
         self._near = Near.SHUT
+        over = self._far is Far.READ
         try:
+            # Not left to the close: somebody else may have a copy of the socket.
             self._shutdown()
         except OSError:
+            over = True
+        if over:
             self._loop.call_soon(self.abort)
-            return
-        if self._far is Far.READ:
-            self._loop.call_soon(self.abort)
-            return
-        self.resume_reading()
+        else:
+            self._close_soon()
+            self.resume_reading()
 
     def expect(self, timeout: float) -> None:
         """Have a client be gone that was silent on the network for so many seconds."""

@@ -168,14 +168,14 @@ class Arbiter(Generic[C]):
 
     def next_look(self, now: float) -> float | None:
         """Seconds until something is due by itself; None for never."""
-        idle = self._config.idle
         due = [self._lease_until]
         if self._place_of_owner is Place.SEATED:
-            due.append(self._quiet_since + idle.close)
-        if self._order and self._place_of_owner is Place.SEATED:
-            first = next(iter(self._order.values()))
-            due += [self._seated_at + YOUNG_S, first + self._config.when_busy.wait]
-            due.append(self._quiet_since + idle.steal)
+            idle, quiet_since = self._config.idle, self._quiet_since
+            due.append(quiet_since + idle.close)
+            if self._order:
+                first = next(iter(self._order.values()))
+                due += [self._seated_at + YOUNG_S, first + self._config.when_busy.wait]
+                due.append(quiet_since + idle.steal)
         if self.owner is not None and self._away_since is not None:
             due.append(self._away_since + self._config.on_unplug.hold)
         after = [when for when in due if now < when < math.inf]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from gatewayd import __version__
@@ -16,7 +17,7 @@ from gatewayd.comport.access import PURGES, AccessServer
 from gatewayd.comport.wire import Command, Malformed, Request, decode_request
 from gatewayd.line.model import LineErrors, Signal
 from gatewayd.line.pending import Pending, in_turn
-from gatewayd.log import Happening
+from gatewayd.log import LOGGER, Happening
 from gatewayd.port.gate import Hold
 from gatewayd.port.outbox import ACTION_WEIGHT
 from gatewayd.port.port import Port
@@ -108,25 +109,24 @@ class ComPort:
         if not self._requests:
             return
         requests, self._requests = self._requests, []
-        self._seat.then(lambda: in_turn(self._steps(requests)), ACTION_WEIGHT * len(requests))
+        self._seat.then(partial(in_turn, self._steps(requests)), ACTION_WEIGHT * len(requests))
 
     def _steps(self, requests: list[Request]) -> Iterator[Pending | None]:
         if not self._agreed:
             return
-        line = self._seat.control
-        settings_before = line.settings()
-        mask_before = (self._access.wants_signals, self._access.wants_errors)
-        for change in self._access.plan(requests, line):
+        line, access = self._seat.control, self._access
+        masks = (access.modemstate_mask, access.linestate_mask)
+        for change in access.plan(requests, line):
             yield change.apply(line)
             if not self._seat.used:
                 return
-            for answer in self._access.answers(change, line):
+            if change.settings is not None and LOGGER.isEnabledFor(logging.DEBUG):
+                text = "line set to %s"
+                self._note(Happening.LINE_SET, text, line.settings(), level=logging.DEBUG)
+            for answer in access.answers(change, line):
                 self._reply(answer)
-        if (self._access.wants_signals, self._access.wants_errors) != mask_before:
+        if (access.modemstate_mask, access.linestate_mask) != masks:
             self._watch()
-        settings = line.settings()
-        if settings != settings_before:
-            self._note(Happening.LINE_SET, "line set to %s", settings, level=logging.DEBUG)
         self._face.flush()
 
     def _watch(self) -> None:

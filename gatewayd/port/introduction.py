@@ -28,7 +28,7 @@ class Introduction:
         self._face = face
         self._called = called
         self._asked = False
-        self._sent = not asks
+        self.over = not asks
         """There is nothing more to ask for."""
         self._names = 0
         self.name = ""
@@ -38,15 +38,15 @@ class Introduction:
 
     def look(self) -> None:
         """The client has said something: it may be plain by now what it is."""
-        if self._sent:
+        if self.over:
             return
         face = self._face
         if face.is_asked(Side.REMOTE, Option.COM_PORT):
             return
         if face.is_enabled(Side.REMOTE, Option.COM_PORT):
-            self._sent = True
+            self.over = True
         elif face.is_enabled(Side.REMOTE, Option.NEW_ENVIRON):
-            self._sent = True
+            self.over = True
             face.send_subnegotiation(Option.NEW_ENVIRON, environ.ask("USER"))
         elif not self._asked and any(face.is_enabled(Side.LOCAL, one) for one in _AGREED):
             self._asked = True
@@ -64,5 +64,5 @@ class Introduction:
 
     def restore(self, name: str) -> None:
         """Go on in another process with what was told; nothing is asked again."""
-        self._asked = self._sent = True
+        self._asked = self.over = True
         self.name = name

@@ -162,7 +162,7 @@ class Outbox:
         self._queue.append(_Waiting(action, weight))
         self._weight += weight
         if len(self._queue) == 1:
-            self._pump()
+            self._pump(0)
 
     def withdraw(self, action: Action) -> None:
         """Take an action back, if it still waits."""
@@ -220,11 +220,13 @@ class Outbox:
             self._discarded(self.waiting - sum(len(one) for one in given if isinstance(one, bytes)))
         return given, complete
 
-    def _pump(self) -> None:
+    def _pump(self, before: int | None = None) -> None:
+        """Move on what waits; `before` is how much did, if that is not what does now."""
         # A drain may end within the call, and an action may queue more: one loop serves them all.
         if self._pumping:
             return
-        before = self.load
+        if before is None:
+            before = self.load
         self._pumping = True
         left = AT_ONCE
         try:
@@ -246,7 +248,7 @@ class Outbox:
                     self._line.drain(partial(self._has_drained, self._line))
         finally:
             self._pumping = False
-        if self.load < before:
+        if before and self.load < before:
             self._room()
 
     def _pump_later(self) -> None:
@@ -302,7 +304,11 @@ class Outbox:
     def _has_drained(self, line: Line) -> None:
         if line is self._line:
             self._drained = True
-            self._go_on()
+            if self._pumping:
+                # Within the call: the loop goes on.
+                self._standing = False
+            else:
+                self._go_on()
 
     def _go_on(self) -> None:
         self._stop_standing()

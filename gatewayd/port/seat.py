@@ -25,6 +25,8 @@ class Seat:
 
     def __init__(self, outbox: Outbox, settling: Settling, gate: Gate, hub: Hub) -> None:
         self.held = False
+        self.used = False
+        """Whether the client holds the line, or watches."""
         self.onlooker: Onlooker | None = None
         """The client's tap, while it watches."""
         self.write = _nowhere
@@ -32,30 +34,26 @@ class Seat:
         """The line, or what stands for it while the device is away; what is seen of it by one who
         watches. To be set by actions that `then` runs, and to be read at any time."""
         self._settling = settling
-        self._glass = Glass(settling)
         self._outbox = outbox
         self._gate = gate
         self._hub = hub
 
-    @property
-    def used(self) -> bool:
-        """Whether the client holds the line, or watches."""
-        return self.held or self.onlooker is not None
-
     def grant(self) -> None:
         """The line is this client's."""
-        self.held = True
+        self.held = self.used = True
         self.control = self._settling
         self.write = self._outbox.write
 
     def look(self, viewer: Viewer) -> None:
         """The client watches."""
-        self.control = self._glass
+        self.used = True
+        self.control = Glass(self._settling)
         self.onlooker = Onlooker(viewer)
         self._hub.add(self.onlooker)
 
     def revoke(self) -> None:
         """Neither any more. What was queued before still goes to the line."""
+        self.used = False
         if self.onlooker is not None:
             self._hub.remove(self.onlooker)
             self.onlooker = None

@@ -201,13 +201,15 @@ class Settling:
         return self._move_session_signals(on=True)
 
     def _move_session_signals(self, *, on: bool) -> Pending | None:
+        if not self.hangs_up:
+            return None
         moved, none = self._governed(SignalPolicy.SESSION), Signal.NONE
-        return self.set_signals(moved if on else none, none if on else moved) if moved else None
+        return self.set_signals(moved if on else none, none if on else moved)
 
     @property
     def hangs_up(self) -> bool:
         """Whether DTR or RTS tells the device of the end of a session."""
-        return bool(self._governed(SignalPolicy.SESSION))
+        return SignalPolicy.SESSION in self._governs
 
     def end_break(self) -> None:
         """Who held a break sends no more: release it, whatever waits for the line."""

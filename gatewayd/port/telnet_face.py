@@ -61,10 +61,14 @@ class TelnetFace:
         """Whether everything is held back until `resume`."""
         self._held: list[bytes] = []
         self._held_bytes = 0
+        self._agree_by: float | None = None
+        """Until when, by the clock, BINARY is being agreed."""
         self._agreeing: Timer | None = None
-        """Runs while BINARY is being agreed."""
+        """Runs while something waits for that."""
         self._undecided = bytearray()
         """Data of the line from the first byte on that BINARY makes a difference to."""
+        self.left = b""
+        """What the last call of `receive` has left for another turn."""
         self.read_size = FIRST_READ_BYTES
         """How much to read at once: little from a client that sends little but commands, so that
         other ports have their turn."""
@@ -124,7 +128,7 @@ class TelnetFace:
         ask(Side.REMOTE, Option.SUPPRESS_GO_AHEAD, enable=True)
         ask(Side.LOCAL, Option.ECHO, enable=echo)
         self.com_port(com_port)
-        self._agreeing = self._clock.call_later(AGREEMENT_S, self.settle)
+        self._agree_by = self._clock.time() + AGREEMENT_S
 
     def com_port(self, enable: bool) -> None:
         """Offer Com Port Control, or refuse it from now on."""
@@ -139,6 +143,7 @@ class TelnetFace:
 
     def settle(self) -> None:
         """Send what waits for the client to agree to BINARY, and wait no more."""
+        self._agree_by = None
         if self._agreeing is not None:
             self._agreeing.cancel()
             self._agreeing = None
@@ -155,15 +160,16 @@ class TelnetFace:
     def receive(self, data: bytes, most: float = math.inf) -> list[Event]:
         """Bytes from the client; what they mean, in their order.
 
-        What follows the first `most` commands is returned by `take_left`, to be received again when
-        others have had their turn.
+        What follows the first `most` commands is `left`, to be received again when others have had
+        their turn.
         """
         events = self._engine.receive_data(data, most)
-        if len(events) > DENSE_EVENTS:
+        self.left = self._engine.left
+        if self.left or len(events) > DENSE_EVENTS:
             self.read_size = DENSE_READ_BYTES
         elif len(data) == self.read_size and len(data) < READ_BYTES:
             self.read_size = 2 * len(data)
-        if self._agreeing is not None and not self._engine.is_asked(Side.LOCAL, Option.BINARY):
+        if self._agree_by is not None and not self._engine.is_asked(Side.LOCAL, Option.BINARY):
             self.settle()
         return events
 
@@ -171,26 +177,23 @@ class TelnetFace:
         """Data that was received, as it may be received once more."""
         return self._engine.undecode(data)
 
-    def take_left(self) -> bytes:
-        """What `receive` has left for another turn."""
-        left = self._engine.take_left()
-        if left:
-            self.read_size = DENSE_READ_BYTES
-        return left
-
     # ---- to the client
 
     def send_data(self, data: bytes) -> None:
         """Send data of the line."""
-        if self._agreeing is not None:
-            data = self._decided(data)
+        if self._agree_by is not None:
+            data = self._decided(data, self._agree_by)
         if self.suspended:
             self._write(self._engine.encode(data))
         else:
             self._peer.write(self._engine.encode(data))
 
-    def _decided(self, data: bytes) -> bytes:
+    def _decided(self, data: bytes, agree_by: float) -> bytes:
         """What of `data` can go while BINARY is being agreed; the rest waits."""
+        wait = agree_by - self._clock.time()
+        if wait <= 0:
+            self.settle()
+            return data
         if self._undecided:
             stop = 0
         else:
@@ -198,6 +201,8 @@ class TelnetFace:
             stop = match.end() if match else 0
         self._undecided += data[stop:]
         data = data[:stop]
+        if self._undecided and self._agreeing is None:
+            self._agreeing = self._clock.call_later(wait, self.settle)
         if len(self._undecided) > REPLY_BYTES:
             self._write(self._engine.encode(data))
             data = b""
@@ -280,7 +285,7 @@ class TelnetFace:
             "engine": self._engine.snapshot(),
             "held": b"".join(self._held).hex(),
             "undecided": self._undecided.hex(),
-            "agreeing": self._agreeing is not None,
+            "agreeing": self._agree_by is not None and self._clock.time() < self._agree_by,
         }
 
     def restore(self, snapshot: dict[str, Any], *, suspended: bool) -> None:
@@ -295,7 +300,9 @@ class TelnetFace:
             self._write(held)
         self._undecided += undecided
         if snapshot.get("agreeing", False):
-            self._agreeing = self._clock.call_later(AGREEMENT_S, self.settle)
+            self._agree_by = self._clock.time() + AGREEMENT_S
+            if undecided:
+                self._agreeing = self._clock.call_later(AGREEMENT_S, self.settle)
         else:
             self.settle()
 

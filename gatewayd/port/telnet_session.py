@@ -176,7 +176,7 @@ class TelnetSession(Session):
             self.heard = self.port.clock.time()
             self._data(data)
             return
-        left = self._telnet.take_left()
+        left = self._telnet.left
         if left:
             self._peer.put_back(left)
         if self.seat.held:
@@ -194,7 +194,7 @@ class TelnetSession(Session):
         self._com_port.queue_requests()
         if self._ahead():
             self._client_gate.hold(Hold.LINE_FULL)
-        if not events or type(events[-1]) is not bytes:
+        if not self._introduction.over and (not events or type(events[-1]) is not bytes):
             # What the line is used for says nothing of who uses it.
             self._introduction.look()
         self._telnet.flush()
@@ -245,6 +245,7 @@ class TelnetSession(Session):
         match event:
             case OptionChanged(side=Side.REMOTE, option=Option.COM_PORT, enabled=enabled):
                 # A program, which shows nothing to anybody.
+                self._introduction.over |= enabled
                 self._no_echo_judge()
                 self._com_port.agreed(enabled)
             case OptionChanged(side=Side.LOCAL, option=Option.LOGOUT, enabled=True):

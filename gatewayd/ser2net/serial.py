@@ -45,9 +45,9 @@ def line_of(
             case "databits" | "stopbits" | "parity" as name:
                 line = _with_speed(SPEED_WORDS[name].format(option.value), line)
             case "xonxoff":
-                line = dataclasses.replace(line, ixon=option.true, ixoff=option.true)
+                line = line._replace(ixon=option.true, ixoff=option.true)
             case "rtscts":
-                line = dataclasses.replace(line, rtscts=option.true)
+                line = line._replace(rtscts=option.true)
             case "dtr" | "rts" as name:
                 policy = SignalPolicy.ON if option.true else SignalPolicy.OFF
                 signals = dataclasses.replace(signals, **{name: policy})
@@ -94,4 +94,4 @@ def _with_speed(text: str, line: LineSettings) -> LineSettings:
         f"{int(rate or line.baudrate)} {size or line.bytesize}{parity or line.parity.value}"
         f"{stop or format(line.stopbits.value, 'g')}"
     )
-    return dataclasses.replace(said, ixon=line.ixon, ixoff=line.ixoff, rtscts=line.rtscts)
+    return said._replace(ixon=line.ixon, ixoff=line.ixoff, rtscts=line.rtscts)

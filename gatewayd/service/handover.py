@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import json
 import logging
 import os
@@ -340,7 +339,7 @@ def _rewound(fd: int) -> bool:
 
 def _plain(settings: LineSettings) -> dict[str, Any]:
     return {
-        **dataclasses.asdict(settings),
+        **settings._asdict(),
         "parity": settings.parity.value,
         "stopbits": settings.stopbits.value,
     }

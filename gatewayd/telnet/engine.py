@@ -25,7 +25,7 @@ from gatewayd.telnet.events import (
     TimingMarkRequested,
     Violation,
 )
-from gatewayd.telnet.negotiation import IN_FORCE, TABLE, Cue, Q, Say
+from gatewayd.telnet.negotiation import IN_FORCE, SAY_YES, TURNS, Cue, Q
 
 MAX_SUBNEGOTIATION: Final = 1024
 """Bytes; Com Port Control needs 6, and a signature is a line of text."""
@@ -44,19 +44,6 @@ _VERBS: Final[dict[int, tuple[Side, bool]]] = {
     _DO: (Side.LOCAL, True),
     _DONT: (Side.LOCAL, False),
 }
-_SAY_YES: Final = {Side.LOCAL: _WILL, Side.REMOTE: _DO}
-_SAY_NO: Final = {Side.LOCAL: _WONT, Side.REMOTE: _DONT}
-_TURNS: Final[dict[tuple[Side, Q, Cue], tuple[Q, bool | None, Command | None]]] = {
-    (side, before, cue): (
-        after,
-        None if (after in on) is (before in on) else after in on,
-        None if say is Say.NOTHING else (_SAY_YES if say is Say.YES else _SAY_NO)[side],
-    )
-    for side, on in IN_FORCE.items()
-    for (before, cue), (after, say) in TABLE.items()
-}
-"""RFC 1143's table as one side takes it: the state that follows, whether that puts the option in
-force or out of it, and the verb that goes out."""
 
 
 def double_iac(data: bytes) -> bytes:
@@ -85,7 +72,8 @@ class TelnetEngine:
         self._out: list[bytes] = []
         self._events: list[Event] = []
         self._tail = b""
-        self._left = b""
+        self.left = b""
+        """What the last call of `receive_data` did not look at, to be received again."""
         self._subnegotiation: bytearray | None = None
         self._too_long = False
         self._discarding = False
@@ -126,7 +114,7 @@ class TelnetEngine:
     def _turn(self, side: Side, option: int, cue: Cue) -> None:
         key = (side, option)
         before = self._states.get(key, Q.NO)
-        after, enabled, verb = _TURNS[side, before, cue]
+        after, enabled, verb = TURNS[side, before, cue]
         if after is not before:
             self._states[key] = after
         if enabled is not None:
@@ -155,8 +143,9 @@ class TelnetEngine:
     def receive_data(self, data: bytes, most: float = math.inf) -> list[Event]:
         """Take bytes from the peer and return what they mean, in stream order.
 
-        What follows the first `most` commands is not looked at: `take_left` has it.
+        What follows the first `most` commands is not looked at: `left` has it.
         """
+        self.left = b""
         if self._tail:
             data = self._tail + data
             self._tail = b""
@@ -172,17 +161,12 @@ class TelnetEngine:
         self._events = []
         return events
 
-    def take_left(self) -> bytes:
-        """What the last call did not look at, to be received again."""
-        left, self._left = self._left, b""
-        return left
-
     def _parse(self, data: bytes, most: float) -> None:
         position = 0
         end = len(data)
         while position < end:
             if most <= 0:
-                self._left = data[position:]
+                self.left = data[position:]
                 break
             if self._subnegotiation is not None:
                 position = self._parse_subnegotiation(data, position)
@@ -320,7 +304,7 @@ class TelnetEngine:
         payload = bytearray((STATUS_IS,))
         for (side, option), state in self._states.items():
             if state in IN_FORCE[side]:
-                payload += bytes((_SAY_YES[side], option))
+                payload += bytes((SAY_YES[side], option))
         self.send_subnegotiation(Option.STATUS, bytes(payload))
 
     def undecode(self, data: bytes) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-from gatewayd.telnet.constants import Side
+from gatewayd.telnet.constants import Command, Side
 
 
 class Q(enum.IntEnum):
@@ -88,3 +88,17 @@ IN_FORCE: Final = {
     Side.REMOTE: frozenset({Q.YES, Q.WANTNO, Q.WANTNO_OPPOSITE}),
 }
 """When data follows the option: ours ends with our WONT, the peer's only with its own."""
+
+SAY_YES: Final = {Side.LOCAL: Command.WILL, Side.REMOTE: Command.DO}
+SAY_NO: Final = {Side.LOCAL: Command.WONT, Side.REMOTE: Command.DONT}
+TURNS: Final[dict[tuple[Side, Q, Cue], tuple[Q, bool | None, Command | None]]] = {
+    (side, before, cue): (
+        after,
+        None if (after in on) is (before in on) else after in on,
+        None if say is Say.NOTHING else (SAY_YES if say is Say.YES else SAY_NO)[side],
+    )
+    for side, on in IN_FORCE.items()
+    for (before, cue), (after, say) in TABLE.items()
+}
+"""RFC 1143's table as one side takes it: the state that follows, whether that puts the option in
+force or out of it, and the verb that goes out."""

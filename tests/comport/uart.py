@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from gatewayd.comport.access import AccessServer, LineControl
 from gatewayd.comport.wire import Command, ModemState, Request, encode_answer
@@ -46,10 +45,10 @@ class Uart(SimLine):
     def configure(self, wanted: LineSettings) -> Pending | None:
         self.asked.append(wanted)
         if wanted.bytesize == 5 and wanted.stopbits is StopBits.TWO:
-            wanted = replace(wanted, stopbits=StopBits.ONE_POINT_FIVE)
+            wanted = wanted._replace(stopbits=StopBits.ONE_POINT_FIVE)
         elif wanted.bytesize != 5 and wanted.stopbits is StopBits.ONE_POINT_FIVE:
             half = self.settings().stopbits is StopBits.ONE_POINT_FIVE
-            wanted = replace(wanted, stopbits=StopBits.TWO if half else self.settings().stopbits)
+            wanted = wanted._replace(stopbits=StopBits.TWO if half else self.settings().stopbits)
         return super().configure(wanted)
 
     def set_signals(self, on: Signal, off: Signal) -> Pending | None:

@@ -147,6 +147,8 @@ def test_wrong_lines_say_what_would_do(text: str, said: str) -> None:
         bytesize=st.integers(5, 8),
         parity=st.sampled_from(Parity),
         stopbits=st.sampled_from([StopBits.ONE, StopBits.TWO]),
+        ixon=st.just(False),
+        ixoff=st.just(False),
         rtscts=st.booleans(),
     ),
     st.booleans(),

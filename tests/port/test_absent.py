@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from gatewayd.line.model import LineErrors, LineSettings, Purge, Signal, StopBits
@@ -12,7 +10,7 @@ from gatewayd.port.absent import AbsentLine
 
 def test_it_remembers_what_is_set() -> None:
     line = AbsentLine(LineSettings(4800))
-    wanted = replace(line.settings(), baudrate=19200)
+    wanted = line.settings()._replace(baudrate=19200)
     line.configure(wanted)
     assert line.settings() == wanted
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from dataclasses import fields, replace
 from typing import Final
 
 from gatewayd.line.api import Clock, LineEvents
@@ -123,11 +122,11 @@ class SimLine:
             self._settings = wanted.possible(self._settings)
             return
         kept = {
-            field.name: getattr(self._settings, field.name)
-            for field in fields(wanted)
-            if (field.name, getattr(wanted, field.name)) in self.refused
+            name: getattr(self._settings, name)
+            for name, value in wanted._asdict().items()
+            if (name, value) in self.refused
         }
-        self._settings = replace(wanted, **kept)
+        self._settings = wanted._replace(**kept)
         self._tell_peer()
         self.sender.go_on()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,9 +34,9 @@ def test_what_is_heard_fits_the_receivers_size(
 def test_a_frame_is_start_bit_data_from_the_lowest_and_parity() -> None:
     assert frame(0b01000011, S8N1) == [0, 1, 1, 0, 0, 0, 0, 1, 0]
     assert frame(0b01000011, S7E1) == [0, 1, 1, 0, 0, 0, 0, 1, 1]
-    assert frame(0, replace(S8N1, parity=Parity.MARK))[-1] == 1
-    assert frame(255, replace(S8N1, parity=Parity.SPACE))[-1] == 0
-    assert frame(0, replace(S8N1, parity=Parity.ODD))[-1] == 1
+    assert frame(0, S8N1._replace(parity=Parity.MARK))[-1] == 1
+    assert frame(255, S8N1._replace(parity=Parity.SPACE))[-1] == 0
+    assert frame(0, S8N1._replace(parity=Parity.ODD))[-1] == 1
 
 
 def test_7e1_heard_as_8n1_has_its_parity_in_the_top_bit() -> None:

@@ -110,7 +110,7 @@ def test_taking_few_commands_at_once_changes_nothing(data: bytes, most: int, agr
         events = slowly.receive_data(left, most)
         assert sum(not isinstance(event, bytes) for event in events) <= 2 * most
         got += events
-        left = slowly.take_left()
+        left = slowly.left
     assert merged(got) == merged(expected)
     assert slowly.data_to_send() == whole.data_to_send()
     assert slowly.snapshot() == whole.snapshot()
