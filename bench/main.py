@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from bench import counts, here, process, publish
 from bench.measure import Run
@@ -62,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--publish", action="store_true", help="put the table and the plots into the docs")
     add("--unpinned", action="store_true", help="also without a core for each process: both tables")
     add("--counts", action="store_true", help="system calls and instructions of each row instead")
+    add("--against", type=Path, metavar="DIRECTORY", help="another checkout, before this one")
     add("--here", action="store_true", help="this machine, on a looped adapter, without a compiler")
     add("--device", metavar="PATH", help="with --here: the adapter whose TX is tied to its RX")
     add("--baudrate", type=int, default=BAUDRATE, help="with --here (default: %(default)s)")
@@ -87,6 +89,8 @@ def _subjects(options: argparse.Namespace, tools: Tools) -> list[Subject]:
         relay(tools),
         gatewayd(options.python, seeing=True),
     ]
+    if options.against is not None:
+        every.append(gatewayd(options.python, before=options.against.resolve()))
     if tools.tls and can_tls():
         every += [
             gatewayd(options.python, tls=True),

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 
 from bench.neighbour import ATTACKS
 from bench.rig import Rig, idle_together
-from bench.subjects import Subject
+from bench.subjects import BEFORE, Subject
 from bench.table import Results
 from bench.toolchain import BenchError, Tools
-from bench.work import IDLE_SECONDS, SCRAPES, Work, figures_of
+from bench.work import COMPARED, IDLE_SECONDS, SCRAPES, Work, figures_of
 
 Note = Callable[[str], None]
 
@@ -78,7 +78,10 @@ class Run:
                 self._note(f"  repetition {repetition + 1} of {repetitions}")
 
     def _who(self, work: Work) -> list[Subject]:
-        return [subject for subject in self._subjects if subject.name in work.subjects]
+        names = {*work.subjects}
+        if names == {*COMPARED}:
+            names.add(BEFORE)
+        return [subject for subject in self._subjects if subject.name in names]
 
     def _rig(self, stack: ExitStack, subject: Subject, work: Work) -> Rig:
         rig = stack.enter_context(Rig(subject, self._tools, work.ports))

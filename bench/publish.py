@@ -11,8 +11,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.plot import Series, line_plot
-from bench.subjects import Subject
-from bench.table import Results, by_tls, generator_limits, markdown, medians, rows, seeing, verdict
+from bench.subjects import BEFORE, Subject
+from bench.table import (
+    Results,
+    against,
+    by_tls,
+    generator_limits,
+    markdown,
+    medians,
+    rows,
+    seeing,
+    verdict,
+)
 from bench.toolchain import BUILD, PROJECT, SER2NET
 from bench.work import BY_TLS, COMPARED, PIECES, Work
 
@@ -48,13 +58,15 @@ def tables(
     catalogue: Sequence[Work], results: Results, subjects: Sequence[Subject], about: str
 ) -> dict[str, str]:
     """The Markdown to print and to put into documents: "must" is short, "all" has every figure,
-    "seeing" what a record and metrics cost, and "tls" what clients by TLS do. A table without rows
-    is left out."""
+    "seeing" what a record and metrics cost, "tls" what clients by TLS do, "against" what another
+    checkout does. A table without rows is left out."""
     compared = [work for work in catalogue if not {"seeing", "tls"} & {*work.subjects}]
     lines = rows(compared, results)
     others = [subject for subject in subjects if subject.name in COMPARED]
     end = f"\n{verdict(lines)} {generator_limits(compared, results)}{about}\n"
     texts = {}
+    if any(BEFORE in line.medians for line in lines):
+        texts["against"] = f"{against(lines)}\n{about}\n"
     if lines:
         texts["must"] = markdown(lines, others, only_musts=True) + end
         texts["all"] = markdown(lines, others) + end

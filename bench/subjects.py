@@ -19,6 +19,8 @@ CERTIFICATE, KEY = "gatewayd.crt", "gatewayd.key"
 """The files in the directory of a subject with TLS."""
 BEHIND = "behind"
 """The file there with the TCP ports of what stands behind another process."""
+BEFORE = "before"
+"""The name of gatewayd as another checkout has it."""
 METRICS = "metrics"
 """The file in a subject's directory that has the TCP port of its metrics."""
 
@@ -56,9 +58,12 @@ _program = functools.cache(install)
 """The command, installed once in a run."""
 
 
-def gatewayd(python: str, *, seeing: bool = False, tls: bool = False) -> Subject:
+def gatewayd(
+    python: str, *, seeing: bool = False, tls: bool = False, before: Path | None = None
+) -> Subject:
     """gatewayd from this checkout, as it would be installed, under the given interpreter; `seeing`
-    with a record of every port, in both forms, and metrics; or by TLS."""
+    with a record of every port, in both forms, and metrics; or by TLS; or as another checkout has
+    it, `before`."""
 
     def command(lines: Sequence[Line], directory: Path) -> list[str]:
         config = directory / "gatewayd.yaml"
@@ -78,13 +83,18 @@ def gatewayd(python: str, *, seeing: bool = False, tls: bool = False) -> Subject
                 f"  port{number}:",
                 f"    device: {line.device}",
                 f"    line: {BAUDRATE} 8N1",
-                f"    rfc2217: {{listen: {line.tcp_port}, tls: {'implicit' if tls else 'none'}}}",
+                f"    rfc2217: {{listen: {line.tcp_port}, tls: implicit}}"
+                if tls
+                else f"    rfc2217: {line.tcp_port}",
                 *([f"    watch: 127.0.0.1:{line.watched_at}"] if line.watched_at else []),
                 *more,
             ]
         config.write_text("\n".join(text) + "\n")
-        return [*interpreter(python), str(_program(python)), "run", "-c", str(config)]
+        program = _program(python) if before is None else _program(python, before)
+        return [*interpreter(python, program), str(program), "run", "-c", str(config)]
 
+    if before is not None:
+        return Subject(BEFORE, "before", True, command)
     if seeing:
         return Subject("seeing", "recording", True, command)
     if tls:

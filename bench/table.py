@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.subjects import Subject
+from bench.subjects import BEFORE, Subject
 from bench.work import Figure, Work
 
 MORE_IS_BETTER = ("per_s", "mib_s")
@@ -101,6 +101,12 @@ def markdown(table: Sequence[Row], subjects: Sequence[Subject], only_musts: bool
 def seeing(table: Sequence[Row]) -> str:
     """The table of what a record and metrics cost."""
     return _beside(table, {"gatewayd": "without", "seeing": "with"}, "ratio", "gatewayd", "seeing")
+
+
+def against(table: Sequence[Row]) -> str:
+    """The table of what changed since another checkout."""
+    heads = {BEFORE: "before", "gatewayd": "now"}
+    return _beside(table, heads, "ratio", BEFORE, "gatewayd")
 
 
 def by_tls(table: Sequence[Row], subjects: Sequence[Subject]) -> str:

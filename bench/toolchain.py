@@ -96,21 +96,21 @@ def _build(name: str, sources: list[str], more: Sequence[str] = ()) -> Path:
     return target
 
 
-def install(python: str) -> Path:
+def install(python: str, project: Path = PROJECT) -> Path:
     """gatewayd as a package has it: compiled for this interpreter, with the package's own command.
 
-    Gives the path of the command. Raises BenchError.
+    `project` is the checkout. Gives the path of the command. Raises BenchError.
     """
-    directory = BUILD / "installed"
+    directory = BUILD / ("installed" if project == PROJECT else "installed-before")
     shutil.rmtree(directory, ignore_errors=True)
     ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(PROJECT / "gatewayd", directory / "gatewayd", ignore=ignored)
+    shutil.copytree(project / "gatewayd", directory / "gatewayd", ignore=ignored)
     command = [python, "-I", "-m", "compileall", "-q", str(directory / "gatewayd")]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise BenchError(f"{' '.join(command)}:\n{done.stderr or done.stdout}")
-    text = (PROJECT / "packaging" / "gatewayd").read_text()
-    line = 'sys.path.append("/usr/lib/python3/dist-packages")'
+    text = (project / "packaging" / "gatewayd").read_text()
+    line = "from gatewayd.cli.main import main"
     if line not in text:
         raise BenchError(f"packaging/gatewayd has not the line {line}")
     program = directory / "program"
@@ -118,7 +118,8 @@ def install(python: str) -> Path:
     return program
 
 
-def interpreter(python: str) -> list[str]:
+def interpreter(python: str, program: Path) -> list[str]:
     """The interpreter with the options that the package's command gives to Debian's; another one
     may have its modules elsewhere."""
-    return [python, "-IS"] if python == DEBIANS else [python, "-I"]
+    first = program.read_text().partition("\n")[0]
+    return [python, first.split()[-1] if python == DEBIANS else "-I"]
