@@ -220,9 +220,9 @@ class Connection:
     def sent(self) -> None:
         """Something went out. An idle connection, that got no more than the opening, needs no
         vigil, nor one within this machine: its end is always told."""
-        if self.vigil is None and not self.local and self.stage is not None:
+        if self.vigil is None and self.stage is not None:
             timeout = self.stage.vigilance
-            if timeout:
+            if timeout and not self.local:
                 over, gone = self._vigil_over, self.abort
                 self.vigil = Vigil(self._loop, self._sock, timeout, over=over, gone=gone)
 
