@@ -16,7 +16,7 @@ from bench.measure import Run
 from bench.profiling import profile
 from bench.subjects import BAUDRATE, Subject, gatewayd, relay, ser2net, stunnel, system_python
 from bench.toolchain import BenchError, Tools, can_tls, prepare
-from bench.work import FULL, QUICK, Work, catalogue
+from bench.work import FULL, QUICK, Work, catalogue, unpinned
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -121,14 +121,13 @@ def _compare(options: argparse.Namespace, chosen: Sequence[Work], tools: Tools) 
     minutes = (time.monotonic() - started) / 60
     about = f"Medians of {repetitions}; {publish.machine(options.python)}."
     texts = publish.tables(chosen, run.results, subjects, about)
+    if options.unpinned:
+        works = unpinned(chosen)
+        texts |= publish.unpinned(publish.tables(works, free.results, subjects, about))
     drawings = publish.plots(run.results, subjects)
     path = publish.keep(texts, drawings, run.results, about, run.failures)
     for text in texts.values():
         print(text)
-    if options.unpinned:
-        print("Without a core for each process:\n")
-        for text in publish.tables(chosen, free.results, subjects, about).values():
-            print(text)
     if options.publish:
         for changed in publish.put_into_docs(texts, drawings):
             print(f"wrote {changed}", file=sys.stderr)

@@ -33,9 +33,10 @@ TABLES = {
     PROJECT / "docs" / "recording.md": "seeing",
     PROJECT / "docs" / "security.md": "tls",
 }
-"""Documents with a table of the benchmark, between `<!-- bench -->` and `<!-- /bench -->`."""
+"""Documents with a table of the benchmark, between `<!-- bench -->` and `<!-- /bench -->`; after
+`<!-- bench unpinned -->` comes another one."""
 
-_MARKED = re.compile(r"(<!-- bench -->\n).*?(<!-- /bench -->)", re.DOTALL)
+_MARKED = re.compile(r"(<!-- bench(?: (\w+))? -->\n).*?(<!-- /bench -->)", re.DOTALL)
 
 
 def machine(python: str) -> str:
@@ -79,6 +80,12 @@ def tables(
         others = [subject for subject in subjects if subject.name in BY_TLS]
         texts["tls"] = f"{by_tls(found, others)}\n{verdict(found)} {about}\n"
     return texts
+
+
+def unpinned(texts: dict[str, str]) -> dict[str, str]:
+    """Those of a run without a core for each process: the short table, and what TLS does."""
+    names = {"all": "unpinned", "tls": "unpinned_tls"}
+    return {name: texts[table] for table, name in names.items() if table in texts}
 
 
 def plots(results: Results, subjects: Sequence[Subject]) -> dict[str, str]:
@@ -162,8 +169,9 @@ def put_into_docs(texts: dict[str, str], drawings: dict[str, str]) -> list[Path]
         before = document.read_text()
         after = before
         for found in _MARKED.finditer(before):
-            if which in texts:
-                after = after.replace(found[0], f"{found[1]}{texts[which]}{found[2]}")
+            text = texts.get(found[2] or which)
+            if text is not None:
+                after = after.replace(found[0], f"{found[1]}{text}{found[3]}")
         if after != before:
             document.write_text(after)
             changed.append(document)
