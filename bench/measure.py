@@ -10,7 +10,7 @@ from bench.rig import Rig, idle_together
 from bench.subjects import BEFORE, Subject
 from bench.table import Results
 from bench.toolchain import BenchError, Tools
-from bench.work import COMPARED, IDLE_SECONDS, SCRAPES, Work, figures_of
+from bench.work import ALONE, COMPARED, IDLE_SECONDS, SCRAPES, Work, figures_of
 
 Note = Callable[[str], None]
 
@@ -128,18 +128,21 @@ class Run:
                 self.results[work.key][subject.name].append(figures_of(work, raw))
 
     def _watched(self, work: Work, repetitions: int) -> None:
-        """The same work while others watch."""
+        """The same work while nobody watches, and while others do."""
         for _ in range(repetitions):
             for subject in self._who(work):
                 try:
                     with Rig(subject, self._tools, work.ports, watched=True) as rig:
                         rig.connect()
+                        alone = self._do(rig, work)
                         with rig.watched(work.watchers, stuck=work.stuck):
                             raw = self._do(rig, work)
                 except BenchError as error:
                     self._failed(work, error)
                     continue
-                self.results[work.key][subject.name].append(figures_of(work, raw))
+                found = self.results[work.key]
+                found[subject.name].append(figures_of(work, raw))
+                found.setdefault(ALONE, []).append(figures_of(work, alone))
 
     def _beside(self, rig: Rig, work: Work, attack: str) -> dict[str, float]:
         with rig.attacked(attack):

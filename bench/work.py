@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 from bench.neighbour import ATTACKS
 from bench.subjects import BAUDRATE
@@ -15,6 +15,8 @@ SEEING = ("gatewayd", "seeing")
 """gatewayd without and with a record and metrics."""
 BY_TLS = ("tls", "ssl", "stunnel")
 """gatewayd, and what else there is, when clients come by TLS."""
+ALONE: Final = "alone"
+"""The name of gatewayd while nobody watches, beside what it does while somebody does."""
 SCRAPES = 50
 IDLE_SECONDS = 10.0
 PIECES = {14: "1.2 ms", 29: "2.5 ms", 58: "5 ms", 115: "10 ms", 230: "20 ms"}
@@ -26,7 +28,7 @@ class Must:
     """A bound on a figure of gatewayd: on its ratio to another subject's, or on itself."""
 
     limit: float
-    to: Literal["tuned", "ser2net", "relay", "gatewayd", "better"] | None = None
+    to: Literal["tuned", "ser2net", "relay", "gatewayd", "alone", "better"] | None = None
     """`better` is the smaller figure of all others (of what is bounded from below, the larger)."""
     at_least: bool = False
     of: Literal["gatewayd", "seeing", "tls"] = "gatewayd"
@@ -51,6 +53,7 @@ class Must:
             "ser2net": " \N{MULTIPLICATION SIGN} ser2net",
             "relay": " \N{MULTIPLICATION SIGN} relay",
             "gatewayd": " \N{MULTIPLICATION SIGN} without",
+            "alone": " \N{MULTIPLICATION SIGN} alone",
             "better": " \N{MULTIPLICATION SIGN} better",
             None: "",
         }[self.to]
@@ -138,6 +141,7 @@ def catalogue(effort: Effort) -> list[Work]:
         _neighbour(effort),
         *(_watched(effort, count) for count in (1, 4, 16)),
         _watched(effort, 1, stuck=True),
+        _disturbed(effort),
         _churn(effort),
         *(_start(ports) for ports in (1, 64)),
         *_seeing(effort),
@@ -307,16 +311,36 @@ def _neighbour(effort: Effort) -> Work:
 def _watched(effort: Effort, count: int, *, stuck: bool = False) -> Work:
     """What watchers cost, beside the same without any."""
     bulk = _bulk(effort, "up", "text")
+    # One that watches costs at most as much as one more client; one that is stuck, next to nothing.
+    most = Must(1.2 if stuck else count + 1, ALONE)
     who = "one watcher that is stuck" if stuck else f"{count} watcher{'s' * (count > 1)}"
     return replace(
         bulk,
         key=f"watched-{'stuck' if stuck else count}",
         title=f"{bulk.title}, {who}",
-        figures=tuple(replace(figure, must=None) for figure in bulk.figures),
+        figures=tuple(
+            replace(one, must=most if one.key.startswith("cpu") else None) for one in bulk.figures
+        ),
         kind="watched",
         subjects=("gatewayd",),
         watchers=count,
         stuck=stuck,
+    )
+
+
+def _disturbed(effort: Effort) -> Work:
+    """What a dialogue has of one that watches and reads nothing, while the line says much."""
+    work = _round_trip(effort, 256)
+    most = {"p99_us": Must(1.2, ALONE)}
+    return replace(
+        work,
+        key="watched-dialogue",
+        title=f"{work.title}, one watcher that is stuck",
+        figures=tuple(replace(one, must=most.get(one.key)) for one in work.figures[:3]),
+        kind="watched",
+        subjects=("gatewayd",),
+        watchers=1,
+        stuck=True,
     )
 
 
