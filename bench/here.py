@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from bench import process
-from bench.subjects import Line, Subject, free_ports, gatewayd, ser2net
+from bench.subjects import Line, Subject, gatewayd, ser2net
 from bench.table import number
 from bench.toolchain import SER2NET, BenchError
+from tests.ports import free_ports
 
 PATIENCE_S: Final = 10.0
 """Without a byte for so long, nothing comes any more."""

@@ -19,8 +19,9 @@ from types import TracebackType
 from typing import Self
 
 from bench import process
-from bench.subjects import CERTIFICATE, KEY, METRICS, Line, Subject, free_ports
+from bench.subjects import CERTIFICATE, KEY, METRICS, Line, Subject
 from bench.toolchain import BUILD, OPENSSL, PROJECT, BenchError, Tools
+from tests.ports import free_ports
 
 PATIENCE = 120.0
 """Seconds after which a command of the load generator is given up."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
-import random
-import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.toolchain import DEBIANS, SER2NET, STUNNEL, BenchError, Tools, install, interpreter
+from bench.toolchain import DEBIANS, SER2NET, STUNNEL, Tools, install, interpreter
+from tests.ports import free_ports
 
 BAUDRATE = 115200
 CERTIFICATE, KEY = "gatewayd.crt", "gatewayd.key"
@@ -176,17 +174,3 @@ def stunnel(tools: Tools) -> Subject:
         return [STUNNEL, str(config)]
 
     return Subject("stunnel", "stunnel, C relay", False, command, tls=True, front=front)
-
-
-def free_ports(count: int) -> list[int]:
-    """TCP ports that nobody listens on, below those that the kernel gives to clients."""
-    found: list[int] = []
-    first = random.randrange(10000, 28000)
-    for port in range(first, 32700):
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            found.append(port)
-        if len(found) == count:
-            return found
-    raise BenchError(f"no {count} free TCP ports")

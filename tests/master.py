@@ -6,11 +6,10 @@ import errno
 import os
 import select
 import time
-from typing import Final
+from contextlib import ExitStack
 
-PATIENCE: Final = 20.0
-"""Seconds until what must come has not come."""
-_AGAIN_S: Final = 0.01
+from gatewayd.device.inotify import Inotify
+from tests.until import PATIENCE, openings
 
 
 def read(master: int, size: int, until: float | None = None) -> bytes:
@@ -19,16 +18,27 @@ def read(master: int, size: int, until: float | None = None) -> bytes:
     While nobody has the line open the kernel answers EIO: who opens it is waited for.
     """
     until = time.monotonic() + PATIENCE if until is None else until
-    while select.select([master], [], [], max(0.0, until - time.monotonic()))[0]:
-        try:
-            return os.read(master, size)
-        except BlockingIOError:
-            continue
-        except OSError as error:
-            if error.errno != errno.EIO or time.monotonic() > until:
-                raise
-        time.sleep(_AGAIN_S)  # of an opening the kernel tells nobody
+    with ExitStack() as stack:
+        opened: Inotify | None = None
+        while _readable(master, until):
+            try:
+                return os.read(master, size)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+            if opened is None:
+                opened = stack.enter_context(openings(master))
+            elif _readable(opened, until):
+                opened.read()
+            else:
+                break
     return b""
+
+
+def _readable(what: int | Inotify, until: float) -> bool:
+    return bool(select.select([what], [], [], max(0.0, until - time.monotonic()))[0])
 
 
 def read_exactly(master: int, size: int) -> bytes:

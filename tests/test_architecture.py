@@ -317,6 +317,14 @@ def test_no_test_is_used_by_another() -> None:
     assert users == []
 
 
+def test_no_test_waits_by_the_clock_for_what_happens() -> None:
+    """What comes is waited for by `tests.until`; where time is the matter, by `tests.spell`."""
+    waits = re.compile(r"(?<!def )(?<![\w.])(?:time\.|asyncio\.)?sleep\((?!\)|0\))")
+    found = {path for path in TESTS.rglob("*.py") if waits.search(path.read_text())}
+    ours = ("until.py", "spell.py", "test_limit.py", "service/test_loop.py")
+    assert found == {TESTS / name for name in ours}
+
+
 def test_every_rig_is_in_the_index() -> None:
     index = (TESTS / "README.md").read_text().partition("## All of them")[2]
     listed = re.findall(r"^\| `([\w/]+\.py)` \|", index, re.MULTILINE)

@@ -6,14 +6,13 @@ import re
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import IO, Final, Self
+from typing import IO, Self
 
-PATIENCE: Final = 20.0
-"""Seconds until what must happen has not happened."""
+from tests.until import PATIENCE
 
 
 class Watched:
@@ -85,6 +84,15 @@ class Watched:
                     told = self.text[after:][-4000:]
                     raise AssertionError(f"{pattern!r} is there {len(found)} times in:\n{told}")
         return found
+
+    def comes_to(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Whether what it prints within that time makes `condition` true; it need not."""
+        deadline = monotonic() + seconds
+        with self._changed:
+            while not condition():
+                if self._ended or not self._changed.wait(max(0.0, deadline - monotonic())):
+                    return condition()
+        return True
 
     def times(self, pattern: str) -> int:
         """How often the output has `pattern` so far."""

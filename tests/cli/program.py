@@ -12,7 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from tests.watched import PATIENCE, Watched
+from tests.until import PATIENCE
+from tests.watched import Watched
 
 ROOT: Final = Path(__file__).parents[2]
 

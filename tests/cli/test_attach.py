@@ -11,11 +11,11 @@ from collections.abc import Iterator
 import pytest
 
 from gatewayd.cli.attach import asked_by_ssh, caller
-from tests.interop.gateway import free_ports
 from tests.interop.terminal import Terminal
+from tests.ports import free_ports
 from tests.service.adapter import Adapter
 from tests.service.running import Running
-from tests.watched import PATIENCE
+from tests.until import PATIENCE
 
 ATTACH = (sys.executable, "-m", "gatewayd", "attach")
 

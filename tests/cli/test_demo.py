@@ -23,8 +23,9 @@ from gatewayd.cli.demo import instructions, next_free
 from gatewayd.config.schema import Address
 from gatewayd.demo.instrument import IDENTITY
 from tests.cli.program import Program, ask, gatewayd
-from tests.interop.gateway import free_ports
-from tests.watched import PATIENCE, Watched
+from tests.ports import free_ports
+from tests.until import PATIENCE
+from tests.watched import Watched
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from gatewayd.demo.instrument import IDENTITY, Instrument
 from gatewayd.demo.terminal import InstrumentTerminal
 from tests.cli.instrument import answering
 from tests.cli.program import Program, ask, gatewayd
-from tests.interop.gateway import free_ports
+from tests.ports import free_ports
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])

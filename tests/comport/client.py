@@ -11,9 +11,7 @@ from gatewayd.telnet.constants import Option, Side
 from gatewayd.telnet.engine import TelnetEngine
 from gatewayd.telnet.events import Subnegotiation
 from tests.comport.table import Row
-
-PATIENCE = 20.0
-"""Seconds after which something that should have come will not."""
+from tests.until import PATIENCE
 
 
 class Client:

@@ -40,7 +40,6 @@ class Uart(SimLine):
         """What each call of `configure` wanted."""
         self.moved = Signal.NONE
         """The outputs that a call has named."""
-        self.breaking = False
 
     def configure(self, wanted: LineSettings) -> Pending | None:
         self.asked.append(wanted)
@@ -54,10 +53,6 @@ class Uart(SimLine):
     def set_signals(self, on: Signal, off: Signal) -> Pending | None:
         self.moved |= on | off
         return super().set_signals(on, off)
-
-    def set_break(self, on: bool) -> Pending | None:
-        self.breaking = on
-        return super().set_break(on)
 
     def errors(self) -> LineErrors:
         return self.receiver.errors

@@ -20,6 +20,7 @@ from gatewayd.control import interface, server, varlink
 from gatewayd.control.caller import Handed
 from gatewayd.control.server import ControlError, ControlServer, Methods, Tell, Turns
 from gatewayd.control.varlink import Call, CallError
+from tests.spell import quiet
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -408,7 +409,7 @@ def test_a_stream_waits_for_a_caller_that_does_not_read_and_outlives_the_time_fo
                 before = -1
                 while served.told != before or not before:
                     before = served.told
-                    await asyncio.sleep(0.1)
+                    await quiet(0.1)
                 assert served.told < 1000
                 sock.setblocking(False)
                 assert (await asyncio.get_running_loop().sock_recv(sock, 65536))[:1] == b"{"

@@ -18,9 +18,10 @@ from gatewayd.service.fronting import desk_of
 from gatewayd.service.gateway import Gateway
 from gatewayd.service.store import Store
 from gatewayd.telnet.constants import Option
-from tests.net.stand import PATIENCE, Client, until
+from tests.net.stand import Client
 from tests.port.desk import Watched
 from tests.port.wire import IAC, do, sub, will
+from tests.until import PATIENCE, turning
 
 LINE: Final = LineSettings(baudrate=115200)
 CLEAN: Final = re.compile(rb"\xff(?:[\xfb-\xfe].|\xfa.*?\xff\xf0|[^\xfa-\xff])", re.DOTALL)
@@ -136,7 +137,7 @@ class Hall:
     async def device_gets(self, port: str, data: bytes) -> None:
         """Wait until just `data` has come to a device since the beginning."""
         line = self.lines[port]
-        await until(lambda: len(line.sent) >= len(data))
+        await turning(lambda: len(line.sent) >= len(data))
         assert bytes(line.sent) == data
 
     def device_sends(self, port: str, data: bytes) -> None:

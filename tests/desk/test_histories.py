@@ -21,9 +21,10 @@ from gatewayd.port import farewell, leftover
 from gatewayd.port.lease import Lease
 from gatewayd.service import handover
 from tests.desk.hall import LINE, Person
-from tests.interop.gateway import free_ports
-from tests.net.stand import PATIENCE, until
+from tests.ports import free_ports
 from tests.service.lives import Ports, Step
+from tests.spell import pace
+from tests.until import PATIENCE, turning
 
 DEVICES: Final = {"psu1": "/dev/null", "psu2": "/dev/zero"}
 PORTS: Final = tuple(DEVICES)
@@ -118,9 +119,9 @@ class History:
             case "goes to a port":
                 who = await self.comes(agrees=True)
                 if who is not None:
-                    await asyncio.sleep(0.01)
+                    await pace(0.01)
                     who.sends(f"{name}\r".encode())
-                    await asyncio.sleep(0.01)
+                    await pace(0.01)
             case "script" | "watching script":
                 who = await self.comes(agrees=False)
                 word = "PORT" if step == "script" else "WATCH"
@@ -164,7 +165,7 @@ class History:
             case "kick":
                 port.clients.dismiss("by hand")
             case "wait":
-                await asyncio.sleep(0.02)
+                await pace(0.02)
             case _:
                 pass
         await asyncio.sleep(0)
@@ -190,8 +191,8 @@ class History:
             port.clients.let(None)
             if port.line is None:
                 await self.lives.opens(name)
-            await until(lambda port=port: port.owner is None and not port.clients.watchers)  # type: ignore[misc]
-            await until(lambda port=port: port.outbox.empty)  # type: ignore[misc]
+            await turning(lambda port=port: port.owner is None and not port.clients.watchers)  # type: ignore[misc]
+            await turning(lambda port=port: port.outbox.empty)  # type: ignore[misc]
             self.judge(name)
 
     def judge(self, name: str) -> None:

@@ -10,8 +10,9 @@ import pytest
 from gatewayd.port import farewell
 from gatewayd.port.lease import Lease
 from tests.desk.hall import hall
-from tests.net.stand import run, until
+from tests.net.stand import run
 from tests.port.wire import do, will
+from tests.until import turning
 
 
 @pytest.fixture(autouse=True)
@@ -255,6 +256,6 @@ def test_nobody_stays_behind_who_leaves_in_the_menu() -> None:
                 client = await room.comes()
                 await client.types("x")
                 getattr(client, end)()
-            await until(lambda: not room.front.visitors)
+            await turning(lambda: not room.front.visitors)
 
     run(scenario())

@@ -7,7 +7,8 @@ import pytest
 from gatewayd.line.model import Signal
 from gatewayd.port import farewell
 from tests.desk.hall import hall
-from tests.net.stand import run, until
+from tests.net.stand import run
+from tests.until import turning
 
 
 @pytest.fixture(autouse=True)
@@ -39,11 +40,11 @@ def test_a_break_and_the_modem_lines() -> None:
             line = room.lines["psu1"]
             await person.types("\x05cb")
             await person.sees("[psu1: break sent]")
-            await until(lambda: [on for _, on in line.breaks] == [True, False])
+            await turning(lambda: [on for _, on in line.breaks] == [True, False])
             before = line.signals() & Signal.DTR
             await person.types("\x05cd")
             await person.sees("[psu1: DTR ")
-            await until(lambda: line.signals() & Signal.DTR != before)
+            await turning(lambda: line.signals() & Signal.DTR != before)
             await person.types("\x05cr")
             await person.sees("[psu1: RTS ")
             assert not line.sent
@@ -77,7 +78,7 @@ def test_back_to_the_menu_and_on_to_another_port_without_losing_a_key() -> None:
             assert room.owner("psu1") is None
             await person.types("\x05cx")
             await person.is_closed()
-            await until(lambda: room.owner("dut-a") is None)
+            await turning(lambda: room.owner("dut-a") is None)
 
     run(scenario())
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from gatewayd.device.plug import next_change
 from gatewayd.device.watch import DeviceWatch
 from tests.device.machine import Machine
+from tests.spell import pace, quiet
 
 QUIET = 0.15
 """Seconds; time enough for what a test does at once, and a busy machine besides."""
@@ -36,7 +37,7 @@ def test_all_ports_of_an_adapter_come_together(machine: Machine) -> None:
         change = asyncio.create_task(next_change(watch, before, quiet=QUIET))
         for number in range(1, 5):
             # The kernel makes the ports one after the other.
-            await asyncio.sleep(QUIET / 3)
+            await pace(QUIET / 3)
             machine.usb_serial(f"ttyUSB{number}", "1-2", interface=number - 1, serial="FT4")
         now, gone, come = await change
         assert gone == ()
@@ -79,10 +80,10 @@ def test_a_contact_that_bounces_is_no_change(machine: Machine) -> None:
         before = watch.devices()
         machine.unplug("1-1")
         change = asyncio.create_task(next_change(watch, before, quiet=QUIET))
-        await asyncio.sleep(QUIET / 2)
+        await pace(QUIET / 2)
         machine.usb_serial("ttyUSB0", "1-1", serial="A")
         machine.udev_link("gatewayd/A-if00", "ttyUSB0")
-        await asyncio.sleep(QUIET * 2)
+        await quiet(QUIET * 2)
         assert not change.done()
         machine.unplug("1-1")
         _now, gone, _come = await change

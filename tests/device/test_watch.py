@@ -25,6 +25,7 @@ from gatewayd.device.scan import SerialDevice
 from gatewayd.device.watch import DeviceWatch
 from gatewayd.errors import DeviceAbsentError
 from tests.device.machine import Machine
+from tests.spell import quiet
 
 
 class Told:
@@ -318,7 +319,7 @@ def test_a_watch_at_rest_never_wakes_the_loop(machine: Machine) -> None:
             path = str(machine.dev / f"serial/by-id/{number}")
             watch.watch(number, DeviceMatch(serial=f"S{number}") if number % 2 else path, Told())
         CountingSelector.waits.clear()
-        await asyncio.sleep(0.3)
+        await quiet(0.3)
         assert len([wait for wait in CountingSelector.waits if wait != 0]) == 1
         watch.close()
 

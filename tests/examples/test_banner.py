@@ -12,7 +12,8 @@ from gatewayd.config.schema import Face
 from gatewayd.net.arrival import Step
 from gatewayd.telnet.constants import Option, Side
 from gatewayd.telnet.events import Event, OptionChanged
-from tests.net.stand import run, standing, until
+from tests.net.stand import run, standing
+from tests.until import turning
 
 BANNER: Final = "Bench 4. Mind the fan. Press Enter."
 
@@ -52,6 +53,6 @@ def test_a_banner_is_shown_before_the_line() -> None:
             assert await client.gets(len(shown)) == shown
             await client.sends(b"\xff\xfb\x1fno\xff\xfa\x1f\x00\x50\x00\x18\xff\xf0\ryes")
             await stand.device_gets(b"yes")
-            await until(lambda: stand.port.counters.sessions == 1)
+            await turning(lambda: stand.port.counters.sessions == 1)
 
     run(scenario())

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from gatewayd.config.schema import Face
 from gatewayd.port.event import PortEvent
-from tests.net.stand import run, standing, until
+from tests.net.stand import run, standing
+from tests.until import turning
 
 
 class LineCounter:
@@ -39,7 +40,7 @@ def test_lines_are_counted_beside_a_client() -> None:
             counter = LineCounter(longest=100)
             stand.port.hub.add(counter)
             await stand.device_sends(b"nobody is\nthere\n")
-            await until(lambda: counter.lines == 2)
+            await turning(lambda: counter.lines == 2)
             client = await stand.let_in()
             await stand.device_sends(b"login: \nlast")
             assert await client.gets(12) == b"login: \nlast"

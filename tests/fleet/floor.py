@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import resource
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.metrics.prometheus import Prometheus
 from tests.service.adapter import Adapter
 from tests.service.client import Client
 from tests.service.manager import Manager
+from tests.until import asked
 
 METRICS: Final = 9317
 FIRST: Final = 7001
@@ -136,11 +136,18 @@ class Floor:
 
     def wait_listed(self) -> None:
         """List until all are there."""
-        deadline = time.monotonic() + LISTED_S
-        while missing := self.ports - self.listed():
-            assert time.monotonic() < deadline, f"{len(missing)} are not listed"
+        missing = self.ports
+
+        def all_there() -> bool:
+            nonlocal missing
+            missing = self.ports - self.listed()
+            return not missing
+
+        try:
             # Who asks again at once has all answer again.
-            time.sleep(PAUSE_S)
+            asked(all_there, every=PAUSE_S, seconds=LISTED_S)
+        except AssertionError:
+            raise AssertionError(f"{len(missing)} are not listed") from None
 
     def prometheus(self, directory: Path) -> Prometheus:
         """One that runs at the desk, with the targets that are listed."""

@@ -17,7 +17,7 @@ from types import TracebackType
 import pytest
 
 from tests.cli.program import ROOT
-from tests.interop.instrument import PATIENCE
+from tests.until import PATIENCE
 from tests.watched import Watched
 
 FETCHED = ROOT / ".venv/fetched"

@@ -6,13 +6,15 @@ import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 
 import pytest
 
+from gatewayd.advertise import avahi
+from gatewayd.advertise.bus import MOST_CALLS
 from tests.fleet.gateway import Gateway
 from tests.fleet.lan import Lan, Machine
-from tests.interop.instrument import PATIENCE
+from tests.until import PATIENCE
 
 pytestmark = pytest.mark.interop
 
@@ -151,9 +153,10 @@ def test_many_ports_at_once_wait_for_an_avahi_that_takes_its_time(lan: Lan) -> N
     with Gateway(pi1, config("true", "false"), *names) as gateway:
         sight.wait_for(r"\+;.*;p000\\032on\\032pi1;")
         pi1.avahi.process.send_signal(signal.SIGSTOP)
+        bus = pi1.start("stdbuf", "-oL", "dbus-monitor", "--system", "type=method_call")
+        bus.wait_for("member=NameLost")
         gateway.reload(config("true", "true"))
-        # What is told is told 0.3 s after the change.
-        sleep(1)
+        bus.wait_for_all(f"method call .* destination={avahi.NAME} ", MOST_CALLS)
         pi1.avahi.process.send_signal(signal.SIGCONT)
         for count in range(15, len(names) + 1, 15):
             sight.wait_for_all(r"\+;.*;p\d+\\032on\\032pi1;", count)

@@ -18,8 +18,8 @@ from jeepney.io.blocking import open_dbus_connection
 from tests.cli.program import ROOT
 from tests.fleet.gateway import Gateway
 from tests.fleet.lan import Lan, Machine, unpacked
-from tests.interop.instrument import PATIENCE
 from tests.interop.sshd import Sshd, quoted, sshd
+from tests.until import PATIENCE
 
 pytestmark = pytest.mark.interop
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.program import gatewayd
 from tests.fleet.lan import Lan, Machine
-from tests.interop.instrument import PATIENCE
+from tests.until import PATIENCE
 
 pytestmark = pytest.mark.interop
 CONFIG = """\

@@ -15,7 +15,8 @@ from gatewayd.comport.wire import Command
 from tests.same import same
 from tests.service.adapter import Adapter
 from tests.service.client import Client
-from tests.watched import PATIENCE
+from tests.spell import pace_beside
+from tests.until import PATIENCE
 
 BAUD: Final = 19200
 PIECE: Final = 40
@@ -121,7 +122,7 @@ class Traffic:
                     flow.move()
             deadline = time.monotonic() + PATIENCE
             while not all(flow.over for flow in self._flows) and time.monotonic() < deadline:
-                time.sleep(PACE_S)
+                pace_beside(PACE_S)
                 for flow in self._flows:
                     flow.move()
         except Exception as error:  # noqa: BLE001

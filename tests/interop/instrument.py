@@ -15,9 +15,7 @@ from pathlib import Path
 from time import monotonic
 
 from tests import master
-
-PATIENCE = 20.0
-"""Seconds after which something that should happen counts as not happening."""
+from tests.until import PATIENCE
 
 
 class Instrument:

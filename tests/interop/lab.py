@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.interop.gateway import Gateway, free_ports
+from tests.interop.gateway import Gateway
 from tests.interop.instrument import Instrument, bare_line
+from tests.ports import free_ports
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import ROOT
-from tests.interop.gateway import free_ports
-from tests.interop.instrument import PATIENCE
+from tests.ports import free_ports
+from tests.until import PATIENCE
 from tests.watched import Watched
 
 PROGRAMS = ROOT / ".venv/fetched/labgrid/bin"

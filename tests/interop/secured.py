@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.interop.gateway import free_ports
 from tests.interop.instrument import Instrument, bare_line
 from tests.interop.terminal import Terminal
+from tests.ports import free_ports
 from tests.service.running import Running
 from tests.tls import pki
 

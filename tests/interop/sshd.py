@@ -8,15 +8,14 @@ import pwd
 import shlex
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.interop.gateway import free_ports
 from tests.interop.served import FETCHED
-from tests.watched import PATIENCE
+from tests.ports import free_ports
+from tests.watched import Watched
 
 _PREPARE = """
 mount --bind "$1" /etc/passwd && mount --bind "$2" /etc/shadow && mount -t tmpfs none /run &&
@@ -89,16 +88,15 @@ def sshd(
     if os.geteuid() == 0:
         user = "lab"
         command = _as_root(directory, command)
-    with (directory / "sshd.log").open("wb") as log:
-        server = subprocess.Popen(
-            [*entering, *command], stderr=log, env={**os.environ, "LD_LIBRARY_PATH": libraries}
-        )
-    try:
-        _wait_for(server, directory / "sshd.log")
+    environment = {**os.environ, "LD_LIBRARY_PATH": libraries}
+    with Watched([*entering, *command], environment=environment) as server:
+        try:
+            server.wait_for("Server listening on")
+        except AssertionError:
+            if "unshare" in server.text or "mount:" in server.text:
+                pytest.skip(f"no mount namespaces here: {server.text.strip()}")
+            raise
         yield Sshd(directory, port, user)
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def _as_root(directory: Path, command: list[str]) -> list[str]:
@@ -109,18 +107,6 @@ def _as_root(directory: Path, command: list[str]) -> list[str]:
     )
     shadow.write_text("root:*:1::::::\nlab:*:1::::::\nsshd:*:1::::::\n")
     return ["unshare", "--mount", "sh", "-c", _PREPARE, "sh", str(passwd), str(shadow), *command]
-
-
-def _wait_for(server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while server.poll() is None and time.monotonic() < deadline:
-        if "Server listening on" in log.read_text():
-            return
-        time.sleep(0.05)
-    text = log.read_text()
-    if "unshare" in text or "mount:" in text:
-        pytest.skip(f"no mount namespaces here: {text.strip()}")
-    raise AssertionError(f"sshd does not serve: {text}")
 
 
 def quoted(*words: str) -> str:

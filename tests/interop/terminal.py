@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from time import monotonic
 from types import TracebackType
 
-from tests.interop.instrument import PATIENCE
+from tests.until import PATIENCE
 
 
 class Terminal:

@@ -13,9 +13,9 @@ import pytest
 import serial
 import serial.rfc2217
 
-from tests.interop.gateway import free_ports
 from tests.interop.instrument import Instrument
 from tests.interop.served import FETCHED, Served, program
+from tests.ports import free_ports
 
 # pyserial 3.5 calls deprecated methods of threads
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:serial.rfc2217")

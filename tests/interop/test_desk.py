@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.gateway import free_ports
 from tests.interop.served import program
 from tests.interop.sshd import Sshd, quoted, sshd
 from tests.interop.terminal import Terminal, run
+from tests.ports import free_ports
 from tests.service.adapter import Adapter
 from tests.service.running import Running
-from tests.watched import PATIENCE
+from tests.until import PATIENCE
 
 pytestmark = pytest.mark.interop
 

@@ -14,11 +14,12 @@ from pyvisa.resources import MessageBasedResource
 
 from gatewayd.config.load import load
 from tests.cli.program import gatewayd
-from tests.interop.gateway import Gateway, free_ports
+from tests.interop.gateway import Gateway
 from tests.interop.instrument import Instrument, bare_line
 from tests.interop.labgrid import Labgrid, coordinator, exporter
 from tests.interop.served import FETCHED, program
 from tests.interop.terminal import Terminal
+from tests.ports import free_ports
 from tests.watched import Watched
 
 PORT = """\

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.gateway import CLOSED, Gateway, free_ports
-from tests.interop.instrument import PATIENCE, Instrument, bare_line
+from tests.interop.gateway import CLOSED, Gateway
+from tests.interop.instrument import Instrument, bare_line
+from tests.ports import free_ports
+from tests.until import PATIENCE
 
 MEBIBYTE = 1 << 20
 IAC, SB, SE, WILL, WONT, DO, DONT, AYT, BRK, DM = 255, 250, 240, 251, 252, 253, 254, 246, 243, 242

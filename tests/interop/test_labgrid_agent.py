@@ -9,18 +9,18 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from time import monotonic, sleep
 
 import pytest
 
 from gatewayd.control.client import call
-from tests.interop.gateway import free_ports
 from tests.interop.labgrid import Labgrid, agent, coordinator
 from tests.interop.served import program
 from tests.interop.terminal import Terminal
+from tests.ports import free_ports
 from tests.service.adapter import Adapter
 from tests.service.running import Running
-from tests.watched import PATIENCE, Watched
+from tests.until import PATIENCE, asked
+from tests.watched import Watched
 
 pytestmark = pytest.mark.interop
 
@@ -29,10 +29,7 @@ PLACE = ("-p", "bench")
 
 def eventually(condition: Callable[[], bool]) -> None:
     """labgrid's client can ask, not wait."""
-    deadline = monotonic() + PATIENCE
-    while not condition():
-        assert monotonic() < deadline
-        sleep(0.1)
+    asked(condition, every=0.1)
 
 
 def connect(port: int) -> socket.socket:

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.interop.instrument import PATIENCE
 from tests.interop.served import Served, program
 from tests.interop.terminal import run
+from tests.until import PATIENCE
 
 EVERY_BYTE = bytes(range(256))
 

@@ -6,9 +6,10 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from time import sleep
 
 import pytest
+
+from tests.spell import pace_beside
 
 pytest.importorskip("selenium")
 pytest.importorskip("h11")
@@ -379,7 +380,7 @@ def test_pictures(
             if number % 9 < 2:
                 supply += 100 + 30 * (number % 2)
                 played.show("psu1", received=supply, sent=supply // 4)
-            sleep(0.02)
+            pace_beside(0.02)
         if directory == DOCS:
             one_browser.run("document.querySelector('#host').textContent = 'pi-lab3'")
         directory.mkdir(exist_ok=True)

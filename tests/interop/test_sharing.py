@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import select
 import socket
 import subprocess
@@ -20,11 +21,13 @@ from pyvisa.resources import MessageBasedResource
 
 from gatewayd.telnet.constants import Option
 from tests.cli.program import gatewayd
-from tests.interop.instrument import PATIENCE
 from tests.interop.lab import Lab, lab
 from tests.interop.served import program
 from tests.interop.terminal import Terminal, run
+from tests.ports import free_ports
 from tests.same import same
+from tests.until import PATIENCE
+from tests.watched import Watched
 
 QUIET_S = 0.5
 LIVE = b"*live*"
@@ -332,26 +335,29 @@ def test_a_persons_own_name_stands_beside_its_address(tmp_path: Path) -> None:
             one.gateway.wait_for(r"the client calls itself 'bob'")
 
 
-def test_a_program_is_never_asked_for_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    got = bytearray()
-    client_class: Any = serial.rfc2217.Serial
-    negotiate = client_class._telnet_negotiate_option
-
-    def recording(client: Any, command: bytes, option: bytes) -> None:
-        got.extend(option)
-        negotiate(client, command, option)
-
-    monkeypatch.setattr(client_class, "_telnet_negotiate_option", recording)
+def test_a_program_is_never_asked_for_its_name(tmp_path: Path) -> None:
+    program("socat")
+    said = tmp_path / "said"
     with lab(tmp_path) as one:
-        with opened(one.rfc2217) as client:
+        with overheard(one.rfc2217, said) as port, opened(port) as client:
             exchange(one, client)
-        with opened(one.watch) as client:
+        with overheard(one.watch, said) as port, opened(port) as client:
             one.instrument.write(b"hello")
             assert client.read(5) == b"hello"
-    assert Option.COM_PORT in got
-    assert Option.NEW_ENVIRON not in got
+    options = re.findall(rb"\xff[\xfb\xfd](.)", said.read_bytes(), re.DOTALL)
+    assert options.count(bytes((Option.COM_PORT,))) >= 2
+    assert bytes((Option.NEW_ENVIRON,)) not in options
+
+
+@contextlib.contextmanager
+def overheard(port: int, said: Path) -> Iterator[int]:
+    """Another port for a client, by which all that it is told is added to a file."""
+    (ours,) = free_ports(1)
+    here = f"TCP-LISTEN:{ours},bind=127.0.0.1,reuseaddr"
+    relay = Watched(["socat", "-d", "-d", "-R", said, here, f"TCP:127.0.0.1:{port}"])
+    with relay:
+        relay.wait_for("listening on")
+        yield ours
 
 
 def test_a_client_of_a_ports_own_address_gets_nothing_of_what_was_said_before(

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.gateway import free_ports
 from tests.interop.instrument import bare_line
 from tests.interop.secured import Secured, secured
 from tests.interop.served import FETCHED, program
 from tests.interop.terminal import Terminal
+from tests.ports import free_ports
 from tests.service.running import Running
 from tests.tls import pki
 

@@ -13,9 +13,10 @@ from typing import Final
 
 import pytest
 
-from tests.interop.gateway import free_ports
 from tests.interop.served import FETCHED
-from tests.watched import PATIENCE, Watched
+from tests.ports import free_ports
+from tests.until import PATIENCE
+from tests.watched import Watched
 
 REALM: Final = "LAB"
 PASSWORD: Final = "secret"

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import pytest
 
 from gatewayd.login.users import secret, write_users
-from tests.interop.gateway import free_ports
 from tests.interop.instrument import Instrument, bare_line
 from tests.interop.served import program
 from tests.interop.terminal import Terminal
 from tests.kerberos.kdc import Kdc, kdc
+from tests.ports import free_ports
 from tests.service.running import Running
 
 pytestmark = pytest.mark.interop

@@ -20,6 +20,7 @@ from gatewayd.line.pending import Pending
 from tests.line.pty import Pty
 from tests.line.recorder import Recorder
 from tests.sim.line import SimLine
+from tests.until import turning
 
 
 class Bench:
@@ -86,10 +87,7 @@ class SimBench(Bench):
         self.sim.receive(data)
 
     async def device_gets(self, size: int) -> bytes:
-        async with asyncio.timeout(5):
-            # Simulated time is real time here, so there is nothing to wait for but time itself.
-            while len(self.sim.sent) < size:  # noqa: ASYNC110
-                await asyncio.sleep(0.001)
+        await turning(lambda: len(self.sim.sent) >= size)
         data = bytes(self.sim.sent[:size])
         del self.sim.sent[:size]
         return data

@@ -8,7 +8,7 @@ import os
 import tty
 from types import TracebackType
 
-from tests.master import PATIENCE
+from tests.until import PATIENCE, openings
 
 
 class Pty:
@@ -49,23 +49,18 @@ class Pty:
     async def read(self, size: int, seconds: float = PATIENCE) -> bytes:
         """Read exactly `size` bytes from the master."""
         got = bytearray()
-        loop = asyncio.get_running_loop()
-        ready = asyncio.Event()
-        loop.add_reader(self.master, ready.set)
-        try:
+        with openings(self.master) as opened:
             async with asyncio.timeout(seconds):
                 while len(got) < size:
-                    ready.clear()
                     try:
                         got += os.read(self.master, size - len(got))
                     except BlockingIOError:
-                        await ready.wait()
+                        await _readable(self.master)
                     except OSError as error:
                         if error.errno != errno.EIO:
                             raise
-                        await asyncio.sleep(0.01)  # nobody has it open
-        finally:
-            loop.remove_reader(self.master)
+                        await _readable(opened.fileno())
+                        opened.read()
         return bytes(got)
 
     async def write(self, data: bytes, seconds: float = PATIENCE) -> None:
@@ -83,3 +78,13 @@ class Pty:
                         await ready.wait()
         finally:
             loop.remove_writer(self.master)
+
+
+async def _readable(fd: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(fd, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(fd)

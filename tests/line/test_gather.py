@@ -18,6 +18,7 @@ from gatewayd.line.gather import (
 )
 from gatewayd.line.model import LineErrors, LineSettings, Signal, SignalPolicies
 from gatewayd.line.opening import open_line
+from tests.spell import pace, quiet
 
 TICK = 0.002
 
@@ -79,7 +80,7 @@ def test_after_silence_the_first_piece_waits_for_no_tick() -> None:
         gatherer = Gatherer(loop, TICK)
         line = Line(gatherer)
         # The first look finds nothing: from then on the loop waits for the set itself.
-        await asyncio.sleep(10 * TICK)
+        await quiet(10 * TICK)
         gatherer.tick = 3600
         os.write(line.write_end, b"x")
         await hear(line)
@@ -154,7 +155,7 @@ def test_a_stream_on_a_tty_is_gathered_until_something_is_written_to_it() -> Non
         for _ in range(40):
             os.write(master, b"piece")
             sent += 5
-            await asyncio.sleep(0.001)
+            await pace(0.001)
         await recorder.bytes_came(sent)
         pieces = len(recorder.chunks)
         assert pieces < 40, "every piece was an event"

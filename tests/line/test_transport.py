@@ -19,6 +19,7 @@ from gatewayd.line.serial_port import SerialPort
 from gatewayd.line.transport import LineTransport
 from tests.line.pty import Pty
 from tests.same import same
+from tests.spell import quiet
 from tests.until import until
 
 XOFF, XON = b"\x13", b"\x11"
@@ -121,7 +122,7 @@ def test_a_full_tty_neither_spins_nor_freezes_the_loop(pty: Pty) -> None:
         before, turns = time.process_time(), 0
         began = time.monotonic()
         while time.monotonic() - began < 0.2:
-            await asyncio.sleep(0.02)
+            await quiet(0.02)
             turns += 1
         assert turns >= 5
         assert time.process_time() - before < 0.1

@@ -21,8 +21,9 @@ from gatewayd.login.judge import PasswordJudge
 from gatewayd.login.step import LoggingIn
 from gatewayd.net.doorkeeper import Doorkeeper
 from gatewayd.service.aside import aside
-from tests.net.stand import Stand, run, standing, until
+from tests.net.stand import Stand, run, standing
 from tests.port.wire import OPENING, do, dont, sub, will, wont
+from tests.until import turning
 
 ASKED = do(39) + do(37)
 SEND = sub(37, b"\x01" + b"".join(PAIRS))
@@ -181,7 +182,7 @@ def test_a_long_ticket_is_taken_and_a_longer_one_is_skipped(
         async with asked() as stand:
             client = stand.connects()
             await client.sends(will(37) + request(ONE_WAY, b"good" + bytes(LONGEST_REQUEST)))
-            await until(lambda: "subnegotiation of option 37 is over" in caplog.text)
+            await turning(lambda: "subnegotiation of option 37 is over" in caplog.text)
             assert stand.port.counters.sessions == 0
 
     run(scenario())
@@ -244,7 +245,7 @@ def test_a_program_is_not_asked_for_the_name_of_a_person() -> None:
             client = stand.connects()
             assert await client.gets(6) == do(44) + do(37)
             await client.sends(will(44))
-            await until(lambda: stand.port.counters.sessions == 1)
+            await turning(lambda: stand.port.counters.sessions == 1)
 
     run(scenario())
 

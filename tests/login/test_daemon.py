@@ -17,10 +17,10 @@ import serial
 from gatewayd.login.users import secret, write_users
 from tests import master
 from tests.cli.program import gatewayd
-from tests.interop.gateway import free_ports
 from tests.interop.served import program
 from tests.interop.terminal import Terminal
 from tests.line.pty import Pty
+from tests.ports import free_ports
 from tests.service.running import Running
 from tests.tls import pki
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from collections.abc import Callable, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
@@ -14,8 +13,9 @@ from urllib.parse import quote
 import pytest
 
 from tests.cli.program import ROOT
-from tests.interop.gateway import free_ports
-from tests.watched import PATIENCE, Watched
+from tests.ports import free_ports
+from tests.until import PATIENCE, asked
+from tests.watched import Watched
 
 CONFIG = """\
 global: {{scrape_interval: {interval}, scrape_timeout: {interval}}}
@@ -93,15 +93,19 @@ class Prometheus(Watched):
 
     def wait_until(self, query: str, value: str, seconds: float = PATIENCE) -> dict[str, str]:
         """Ask until there is one result, with this value; its labels."""
-        deadline = time.monotonic() + seconds
-        while True:
+        result: list[dict[str, Any]] = []
+
+        def there() -> bool:
+            nonlocal result
             result = self.ask(query)
-            if [one["value"][1] for one in result] == [value]:
-                labels: dict[str, str] = result[0]["metric"]
-                return labels
-            assert time.monotonic() < deadline, f"{query} gives {result}"
-            # A scraper tells nobody what it has seen.
-            time.sleep(0.05)
+            return [one["value"][1] for one in result] == [value]
+
+        try:
+            asked(there, every=0.05, seconds=seconds)
+        except AssertionError:
+            raise AssertionError(f"{query} gives {result}") from None
+        labels: dict[str, str] = result[0]["metric"]
+        return labels
 
     def _get(self, path: str) -> Any:
         http = HTTPConnection("127.0.0.1", self.port)

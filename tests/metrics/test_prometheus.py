@@ -10,12 +10,12 @@ import pytest
 
 from gatewayd.metrics.text import Form
 from tests.cli.program import gatewayd
-from tests.interop.gateway import free_ports
 from tests.metrics.prometheus import Prometheus, program
+from tests.ports import free_ports
 from tests.service.adapter import Adapter
 from tests.service.client import connect, receive
 from tests.service.running import Running
-from tests.watched import PATIENCE
+from tests.until import PATIENCE
 
 pytestmark = pytest.mark.interop
 

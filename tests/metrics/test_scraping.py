@@ -14,12 +14,12 @@ import pytest
 
 from gatewayd.metrics.server import VISITS
 from gatewayd.metrics.text import Form
-from tests.interop.gateway import free_ports
-from tests.master import PATIENCE
 from tests.metrics.told import parsed, value, values
+from tests.ports import free_ports
 from tests.service.adapter import Adapter
 from tests.service.client import connect, receive
 from tests.service.running import Running
+from tests.until import PATIENCE
 
 
 class Bench:

@@ -19,7 +19,7 @@ from gatewayd.metrics.text import Form, render
 from tests.cli.program import ROOT
 from tests.metrics.prometheus import Prometheus, program
 from tests.metrics.told import parsed, port, status
-from tests.watched import PATIENCE
+from tests.until import PATIENCE
 
 RULES: Final = ROOT / "etc/prometheus/gatewayd.rules.yaml"
 DASHBOARD: Final = json.loads((ROOT / "etc/grafana/gatewayd.json").read_text())

@@ -26,9 +26,8 @@ from gatewayd.telnet.constants import Option
 from tests.port.desk import Watched
 from tests.port.wire import OPENING, do, will
 from tests.same import same
+from tests.until import PATIENCE, turning
 
-PATIENCE: Final = 20.0
-"""Seconds after which what should have happened will not."""
 HOLDING: Final = (Face.RFC2217, Face.RAW)
 """The faces whose clients can hold the port."""
 LINE: Final = LineSettings(baudrate=40_000_000)
@@ -44,13 +43,6 @@ def run(scenario: Coroutine[None, None, None]) -> None:
 
     with asyncio.Runner(loop_factory=GatewayLoop) as runner:
         runner.run(bounded())
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Let the loop work until `condition` holds."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110 - what it waits for tells nobody
-            await asyncio.sleep(0)
 
 
 class Client:
@@ -197,7 +189,7 @@ class Stand:
         """A client that has got the line."""
         sessions = self.port.counters.sessions
         client = self.connects(receive_buffer=receive_buffer, made=made)
-        await until(lambda: self.port.counters.sessions > sessions)
+        await turning(lambda: self.port.counters.sessions > sessions)
         return client
 
     @property
@@ -213,7 +205,7 @@ class Stand:
 
     async def free(self) -> None:
         """Wait until nobody holds the port and no connection is left."""
-        await until(lambda: self.port.owner is None and not self.listener.connections)
+        await turning(lambda: self.port.owner is None and not self.listener.connections)
 
     async def lets_nothing_through(self, data: bytes, *, resets: bool) -> None:
         """Whoever says `data` on the way in and goes has done nothing to the line."""
@@ -224,7 +216,7 @@ class Stand:
             client.resets()
         else:
             client.half_closes()
-        await until(lambda: not self.listener.connections)
+        await turning(lambda: not self.listener.connections)
         assert not self.line.sent
         assert self.port.counters.sessions == 0
         assert self.line.settings() == self.port.config.line
@@ -232,7 +224,7 @@ class Stand:
     async def device_sends(self, data: bytes) -> None:
         """The device sends, in pieces that its FIFO holds; stops as long as nobody takes them."""
         for start in range(0, len(data), 4096):
-            await until(lambda: self.line.fifo_room() >= 4096)
+            await turning(lambda: self.line.fifo_room() >= 4096)
             self.line.receive(data[start : start + 4096])
             await asyncio.sleep(0)
 
@@ -248,12 +240,12 @@ class Stand:
 
     async def device_gets(self, data: bytes) -> None:
         """Wait until just `data` has left the line since the beginning."""
-        await until(lambda: len(self.line.sent) >= len(data))
+        await turning(lambda: len(self.line.sent) >= len(data))
         same(self.line.sent, data)
 
     async def device_gets_count(self, count: int) -> None:
         """Wait until just so many bytes have left the line since the beginning."""
-        await until(lambda: len(self.line.sent) >= count)
+        await turning(lambda: len(self.line.sent) >= count)
         assert len(self.line.sent) == count
 
     async def close(self) -> None:

@@ -12,7 +12,8 @@ from gatewayd.config.schema import Address, ClientCertificate, Door, Face, Login
 from gatewayd.log import Happening
 from gatewayd.net.admission import Verdict, decide
 from gatewayd.port.proof import Proof
-from tests.net.stand import Client, run, standing, until
+from tests.net.stand import Client, run, standing
+from tests.until import turning
 
 LAB = (ipaddress.ip_network("10.1.0.0/16"), ipaddress.ip_network("fd00::/8"))
 IN_CLEAR, BY_TLS = Proof(), Proof("TLSv1.3")
@@ -78,7 +79,7 @@ def test_who_is_not_in_the_list_gets_no_byte(caplog: pytest.LogCaptureFixture) -
             made = socket.socket()
             made.bind(("127.0.0.2", 0))
             welcome: Client = stand.connects(made=made)
-            await until(lambda: stand.port.counters.sessions == 1)
+            await turning(lambda: stand.port.counters.sessions == 1)
             assert await welcome.gets(3)
 
     run(scenario())

@@ -18,9 +18,10 @@ from gatewayd.net.lobby import MOST_OF_ONE, Lobby
 from gatewayd.port import farewell
 from gatewayd.telnet.constants import Option, Side
 from tests.net.choppy import choppy
-from tests.net.stand import Client, Stand, run, standing, until
+from tests.net.stand import Client, Stand, run, standing
 from tests.net.steps import Ciphered, Thinking, Took, UpTo, cipher, up_to
 from tests.port.wire import IAC, OPENING, do, sub, will, wont
+from tests.until import turning
 
 FACES: Final = (Face.RAW, Face.RFC2217)
 KINDS: Final = (UpTo, Thinking)
@@ -70,7 +71,7 @@ def test_each_step_has_its_own_bytes_and_the_line_has_the_rest(
             await sends_in_pieces(client, sent + rest, pieces)
             client.half_closes()
             await stand.device_gets(rest)
-            await until(lambda: stand.port.counters.sessions == 1)
+            await turning(lambda: stand.port.counters.sessions == 1)
         assert [bytes(had) for had in took.had] == [line + b"\n" for line in lines]
         assert took.over == len(lines)
 
@@ -99,7 +100,7 @@ def test_telnet_goes_on_where_the_step_before_was(
             sent = b"".join(encoded(line + b"\n") for line in lines)
             await sends_in_pieces(client, sent + encoded(rest), pieces)
             await stand.device_gets(rest)
-            await until(lambda: stand.port.counters.sessions == 1)
+            await turning(lambda: stand.port.counters.sessions == 1)
         assert [bytes(had) for had in took.had] == [line + b"\n" for line in lines]
 
     run(scenario())
@@ -135,9 +136,9 @@ def test_who_has_sent_all_before_the_device_is_open_has_its_turn(face: Face) -> 
             client = stand.connects()
             await client.sends(b"line\nquestion")
             client.half_closes()
-            await until(lambda: stand.port.clients.awaited)
+            await turning(lambda: stand.port.clients.awaited)
             (waiting,) = stand.port.clients.waiting
-            await until(lambda: waiting.unserved)
+            await turning(lambda: waiting.unserved)
             stand.opens()
             await stand.device_gets(b"question")
 
@@ -218,16 +219,16 @@ def test_a_crowd_from_one_host_leaves_room_for_others() -> None:
         async with standing(Face.RAW) as stand:
             stand.listener.way = [up_to(took)]
             crowd = [stand.connects() for _ in range(MOST_OF_ONE)]
-            await until(lambda: took.begun == MOST_OF_ONE)
+            await turning(lambda: took.begun == MOST_OF_ONE)
             assert await stand.connects().gets_all() == b""
             other = stand.connects(host="127.0.0.2")
-            await until(lambda: took.begun == MOST_OF_ONE + 1)
+            await turning(lambda: took.begun == MOST_OF_ONE + 1)
             await other.sends(b"\nx")
             await stand.device_gets(b"x")
             crowd[0].closes()
-            await until(lambda: took.over == 2)
+            await turning(lambda: took.over == 2)
             again = stand.connects()
-            await until(lambda: took.begun == MOST_OF_ONE + 2)
+            await turning(lambda: took.begun == MOST_OF_ONE + 2)
             again.closes()
 
     run(scenario())
@@ -307,7 +308,7 @@ def test_nothing_is_left_however_it_ends(face: Face, ends: list[tuple[str, int]]
                         stand.listener.send_away("come again")
                     case _:
                         pass
-            await until(lambda: took.begun >= len(ends))
+            await turning(lambda: took.begun >= len(ends))
             for client in stand.clients:
                 client.closes()
             await stand.free()
@@ -325,7 +326,7 @@ def test_who_is_sent_away_is_told_and_who_has_a_session_stays() -> None:
             assert await seated.gets(len(OPENING)) == OPENING
             stand.listener.way = [up_to(took)]
             client = stand.connects()
-            await until(lambda: arriving(stand))
+            await turning(lambda: arriving(stand))
             stand.listener.send_away("come again")
             assert await client.gets_all() == b"\r\npsu1: come again\r\n"
             await seated.sends(b"on")

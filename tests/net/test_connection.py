@@ -20,9 +20,10 @@ from gatewayd.net.tcp import peer_name
 from gatewayd.port import farewell, leftover, telnet_face, telnet_session
 from gatewayd.port.peer import HIGH_BYTES
 from gatewayd.port.phase import Cue
-from tests.net.stand import HOLDING, Client, Stand, run, standing, telnet_client, until
+from tests.net.stand import HOLDING, Client, Stand, run, standing, telnet_client
 from tests.port.desk import SINCE
 from tests.same import same
+from tests.until import turning
 
 EVERY_BYTE: Final = bytes(range(256))
 PLENTY: Final = EVERY_BYTE * 2048
@@ -63,7 +64,7 @@ def test_a_device_that_takes_nothing_stops_the_client_and_gets_all_later() -> No
             client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
             stand.line.stop(True)
             sending = asyncio.ensure_future(client.sends(PLENTY * 2))
-            await until(lambda: stand.port.outbox.waiting)
+            await turning(lambda: stand.port.outbox.waiting)
             assert stand.port.outbox.waiting <= stand.port.settling.window
             assert not sending.done()
             stand.line.stop(False)
@@ -113,7 +114,7 @@ def test_what_a_client_sent_before_it_closed_goes_to_the_line_when_the_line_take
             stand.line.stop(True)
             data = PLENTY[: 4 * stand.port.settling.window]
             await client.sends(data)
-            await until(lambda: stand.port.outbox.waiting)
+            await turning(lambda: stand.port.outbox.waiting)
             client.closes()
             stand.line.stop(False)
             await stand.device_gets(data)
@@ -129,7 +130,7 @@ async def line_full(stand: Stand, client: Client) -> None:
     """The client is not read, because the line is stuck."""
     stand.line.stop(True)
     await client.sends(bytes(2 * stand.port.settling.window))
-    await until(lambda: stand.port.outbox.waiting)
+    await turning(lambda: stand.port.outbox.waiting)
 
 
 async def client_full(stand: Stand, client: Client) -> None:
@@ -142,7 +143,7 @@ async def half_closed(stand: Stand, client: Client) -> None:
     client.half_closes()
     session = stand.connection.session
     assert session is not None
-    await until(lambda: session.leaving)
+    await turning(lambda: session.leaving)
 
 
 async def closing(stand: Stand, client: Client) -> None:
@@ -160,7 +161,7 @@ async def closing_with_unsent(stand: Stand, client: Client) -> None:
 async def device_away(stand: Stand, client: Client) -> None:
     """The device is unplugged."""
     stand.line.unplug()
-    await until(lambda: stand.port.line is None)
+    await turning(lambda: stand.port.line is None)
 
 
 def test_a_client_that_closed_behind_a_stuck_line_makes_room(
@@ -176,7 +177,7 @@ def test_a_client_that_closed_behind_a_stuck_line_makes_room(
             client.closes()
             session = stand.connection.session
             assert session is not None
-            await until(lambda: session.leaving)
+            await turning(lambda: session.leaving)
             second = await stand.let_in()
             assert stand.port.owner is not session
             await stand.device_sends(b"for the second")
@@ -254,7 +255,7 @@ def test_a_reset_of_a_client_that_waits_for_the_device_is_noticed() -> None:
         async with standing(Face.RAW, plugged=False) as stand:
             stand.port.move(Cue.TRY, "being opened")
             client = stand.connects()
-            await until(lambda: stand.listener.connections)
+            await turning(lambda: stand.listener.connections)
             client.resets()
             await stand.free()
 
@@ -272,7 +273,7 @@ def test_a_reset_that_comes_before_all_was_read_is_noticed_when_reading_stops(
             client = await telnet_client(stand)
             stand.line.stop(True)
             await client.sends(bytes(stand.port.settling.window))
-            await until(lambda: stand.line.unsent() == stand.port.settling.window)
+            await turning(lambda: stand.line.unsent() == stand.port.settling.window)
             assert client.sends_what_fits(bytes(40_000)) == 40_000
             client.resets()
             await stand.free()
@@ -287,7 +288,7 @@ def test_a_client_that_is_gone_before_it_was_accepted_harms_nothing() -> None:
             for _ in range(10):
                 sock = socket.create_connection((host, number))
                 Client(sock).resets()
-            await until(lambda: stand.port.counters.sessions + stand.port.counters.refused >= 10)
+            await turning(lambda: stand.port.counters.sessions + stand.port.counters.refused >= 10)
             await stand.free()
             client = await telnet_client(stand)
             await client.sends(b"works")
@@ -342,7 +343,7 @@ def test_a_client_that_does_not_close_is_cut_off(monkeypatch: pytest.MonkeyPatch
             assert await client.gets_all() == b""
             await stand.free()
             client.sends_what_fits(b"too late")
-            await until(lambda: error_of(client) in (errno.ECONNRESET, errno.EPIPE))
+            await turning(lambda: error_of(client) in (errno.ECONNRESET, errno.EPIPE))
 
     run(scenario())
 

@@ -35,9 +35,11 @@ from gatewayd.port.phase import Phase
 from gatewayd.port.port import Port
 from gatewayd.port.reception import Reception
 from gatewayd.service import gateway, handover
-from tests.interop.gateway import free_ports
-from tests.net.stand import LINE, PATIENCE, Client, until
+from tests.net.stand import LINE, Client
+from tests.ports import free_ports
 from tests.service.lives import Device, Ports, Step
+from tests.spell import pace
+from tests.until import PATIENCE, turning
 
 STEPS: Final = (
     *("raw", "telnet") * 3,
@@ -269,7 +271,7 @@ class History:
             case "say" if line is not None:
                 line.receive(b"\x00chatter")
             case "wait":
-                await asyncio.sleep(0.03)
+                await pace(0.03)
             case "take over" | "refuse":
                 await self.change(takeover=step == "take over")
             case "hold" | "drop":
@@ -299,9 +301,9 @@ class History:
         while self.lives.gateway.served["psu1"].connections():
             # One that watches in plain TCP may listen on, until it says that it is not there.
             line.receive(b"\0")
-            await asyncio.sleep(0.005)
+            await pace(0.005)
             self.look()
-        await until(lambda: port.outbox.empty and not line.unsent())
+        await turning(lambda: port.outbox.empty and not line.unsent())
         assert port.owner is None
         self.judge()
 

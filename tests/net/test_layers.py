@@ -21,8 +21,9 @@ from tests.comport.client import play
 from tests.comport.table import TABLE
 from tests.net.choppy import choppy
 from tests.net.dialogues import DIALOGUES, Step
-from tests.net.stand import Client, Stand, run, standing, until
+from tests.net.stand import Client, Stand, run, standing
 from tests.tls import far
+from tests.until import turning
 
 CARRIERS: Final[dict[str, Callable[[], Carrier]]] = {
     "plain": lambda: PlainChannel,
@@ -61,7 +62,7 @@ async def come(stand: Stand, layer: str) -> Client:
 
 async def reaches(stand: Stand, count: int) -> None:
     """Wait until so many bytes have left the line since the beginning."""
-    await until(lambda: len(stand.line.sent) >= count)
+    await turning(lambda: len(stand.line.sent) >= count)
 
 
 @layers

@@ -16,8 +16,9 @@ from gatewayd.config.schema import Address, Face
 from gatewayd.log import Happening
 from gatewayd.net import acceptor, address
 from gatewayd.net.address import BACKLOG, BindError, bind, exposed
-from tests.net.stand import run, standing, until
+from tests.net.stand import run, standing
 from tests.port.wire import OPENING
+from tests.until import turning
 
 no_ipv6 = pytest.mark.skipif(not os.path.exists("/proc/net/if_inet6"), reason="no IPv6 here")
 
@@ -193,7 +194,7 @@ def test_a_v4_client_of_a_v6_wildcard_is_called_by_its_v4_address() -> None:
         async with standing(Face.RAW, listening=bind(Address("::", 0))) as stand:
             number = stand.listener.socket.getsockname()[1]
             with socket.create_connection(("127.0.0.1", number)):
-                await until(lambda: stand.port.owner)
+                await turning(lambda: stand.port.owner)
                 owner = stand.port.owner
                 assert owner is not None
                 assert owner.peername.startswith("127.0.0.1:")
@@ -209,7 +210,7 @@ def test_many_clients_at_once_are_all_answered() -> None:
             for client in others:
                 assert b"in use by" in await client.gets_all()
                 client.closes()
-            await until(lambda: len(stand.listener.connections) == 1)
+            await turning(lambda: len(stand.listener.connections) == 1)
             assert stand.port.counters.refused == len(others)
 
     run(scenario())
@@ -244,7 +245,7 @@ def test_without_descriptors_clients_wait_and_are_served_when_there_are_some(
             resource.setrlimit(resource.RLIMIT_NOFILE, (highest_descriptor() + 1, hard))
             plugs = list(plug_all_descriptors())
             try:
-                await until(complaints)
+                await turning(complaints)
             finally:
                 for fd in plugs:
                     os.close(fd)

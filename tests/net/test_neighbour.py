@@ -10,7 +10,8 @@ from bench.neighbour import ATTACKS
 from gatewayd.config.schema import Face
 from gatewayd.port.session import Session
 from gatewayd.port.telnet_face import AT_ONCE
-from tests.net.stand import run, standing, until
+from tests.net.stand import run, standing
+from tests.until import turning
 
 LONGEST = 12
 """Bytes of the longest command among the attacks."""
@@ -53,7 +54,7 @@ def test_a_storm_of_commands_is_taken_in_turns(name: str) -> None:
 
             reading = asyncio.ensure_future(reads())
             await sending
-            await until(lambda: session.bytes_in - before >= len(storm))
+            await turning(lambda: session.bytes_in - before >= len(storm))
             reading.cancel()
             assert turns.most <= SLICES * AT_ONCE * LONGEST
 

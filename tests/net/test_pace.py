@@ -10,8 +10,9 @@ from gatewayd.config.schema import Address, Face
 from gatewayd.log import Happening
 from gatewayd.net import pace
 from gatewayd.net.pace import BURST_S, IN_ALL, TELL_S, Pace, Turnstile
-from tests.net.stand import run, standing, until
+from tests.net.stand import run, standing
 from tests.sim.clock import FakeClock
+from tests.until import turning
 
 RATE = 5
 BURST = RATE * BURST_S
@@ -102,9 +103,9 @@ def test_one_too_many_is_closed_at_once(monkeypatch: pytest.MonkeyPatch) -> None
         async with standing(Face.RAW, turnstile=turnstile, raw=at) as stand:
             for _ in range(BURST_S):
                 client = stand.connects()
-                await until(lambda: stand.port.owner is not None)
+                await turning(lambda: stand.port.owner is not None)
                 client.closes()
-                await until(lambda: stand.port.owner is None)
+                await turning(lambda: stand.port.owner is None)
             served = stand.port.counters.sessions
             assert await stand.connects().gets_all() == b""
             assert stand.port.counters.sessions == served

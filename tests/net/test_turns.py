@@ -8,7 +8,8 @@ import pytest
 
 from gatewayd.config.schema import Face
 from gatewayd.port import arbiter, farewell
-from tests.net.stand import HOLDING, Client, Stand, run, standing, until
+from tests.net.stand import HOLDING, Client, Stand, run, standing
+from tests.until import turning
 
 FACES = pytest.mark.parametrize("face", HOLDING, ids=lambda face: face.value)
 
@@ -82,7 +83,7 @@ def test_what_came_while_the_device_was_being_opened_goes_to_it_in_order(face: F
             stand.tries()
             for words in said(4):
                 await says(stand, words)
-            await until(lambda: len(stand.listener.connections) == 4)
+            await turning(lambda: len(stand.listener.connections) == 4)
             stand.opens()
             await stand.device_gets(b"".join(said(4)))
 
@@ -96,13 +97,13 @@ def test_one_that_waits_and_goes_without_a_word_is_forgotten_at_once(end: str) -
             stand.tries()
             for _ in range(5):
                 client = stand.connects()
-                await until(lambda: stand.port.clients.awaited)
+                await turning(lambda: stand.port.clients.awaited)
                 getattr(client, end)()
-                await until(lambda: not stand.listener.connections)
+                await turning(lambda: not stand.listener.connections)
                 assert not stand.port.clients.awaited
             live = stand.connects()
             stand.opens()
-            await until(lambda: stand.port.owner is not None)
+            await turning(lambda: stand.port.owner is not None)
             await live.sends(b"alive")
             await stand.device_gets(b"alive")
 
@@ -137,7 +138,7 @@ def test_those_who_wait_are_bounded() -> None:
         async with standing(Face.RAW, plugged=False) as stand:
             stand.tries()
             clients = [stand.connects() for _ in range(arbiter.MOST_WAITING + 5)]
-            await until(lambda: stand.port.counters.refused == 5)
+            await turning(lambda: stand.port.counters.refused == 5)
             for client in clients[-5:]:
                 assert await client.gets_all() == b""
 
@@ -172,8 +173,8 @@ def test_the_break_of_a_client_ends_when_it_is_killed(monkeypatch: pytest.Monkey
         async with standing(Face.RFC2217) as stand:
             client = await stand.let_in()
             await client.sends(b"\xff\xfb\x2c" + b"\xff\xfa\x2c\x05\x05\xff\xf0")
-            await until(lambda: stand.line.breaks)
+            await turning(lambda: stand.line.breaks)
             client.closes()
-            await until(lambda: not stand.line.breaks[-1][1])
+            await turning(lambda: not stand.line.breaks[-1][1])
 
     run(scenario())

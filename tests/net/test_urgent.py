@@ -9,8 +9,9 @@ from functools import partial
 from gatewayd.config.schema import Face
 from gatewayd.port import telnet_session
 from gatewayd.telnet.constants import Command
-from tests.net.stand import AGREED, run, standing, telnet_client, until
+from tests.net.stand import AGREED, run, standing, telnet_client
 from tests.port.wire import DM, IAC, command
+from tests.until import turning
 
 
 def test_data_and_synch_in_one_burst() -> None:
@@ -101,11 +102,11 @@ def test_a_synch_reaches_a_gateway_that_does_not_read() -> None:
             while stand.port.outbox.load <= telnet_session.LOOK_AHEAD_BYTES:
                 await client.sends(bytes(16384))
                 sent += 16384
-                await until(partial(all_read, sent))
+                await turning(partial(all_read, sent))
             await client.sends(b"not read")
             client.sends_urgent(command(Command.IP) + DM)
             await client.sends(b"on")
-            await until(lambda: stand.port.outbox.waiting == len(b"\x03on"))
+            await turning(lambda: stand.port.outbox.waiting == len(b"\x03on"))
             assert stand.connection.reading
             taken = stand.line.unsent()
             stand.line.stop(False)

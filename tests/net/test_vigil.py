@@ -13,8 +13,10 @@ from gatewayd.config.schema import Address, Face
 from gatewayd.net.address import bind
 from gatewayd.net.vigil import LOOK
 from tests.net.hosts import GATEWAY, Hosts
-from tests.net.stand import Stand, run, standing, until
+from tests.net.stand import Stand, run, standing
 from tests.same import same
+from tests.spell import pace, quiet
+from tests.until import turning
 
 TIMEOUT: Final = 1.0
 """Seconds; keepalive knows no shorter time."""
@@ -35,13 +37,13 @@ def test_a_client_that_does_not_read_for_long_keeps_its_session_and_gets_all() -
             limit = user_timeout(stand)
             assert limit == TIMEOUT * 1000
             sent = await stand.device_sends_until_held_up()
-            await until(lambda: user_timeout(stand) == 0)
-            await asyncio.sleep(2.5 * TIMEOUT)  # the time that it is about
+            await turning(lambda: user_timeout(stand) == 0)
+            await pace(2.5 * TIMEOUT)
             assert stand.port.owner is not None
             await client.sends(b"alive")
             await stand.device_gets(b"alive")
             same(await client.gets(len(sent)), sent)
-            await until(lambda: user_timeout(stand) == limit)
+            await turning(lambda: user_timeout(stand) == limit)
             await stand.device_sends(b"and on")
             assert await client.gets(6) == b"and on"
 
@@ -64,14 +66,14 @@ def test_one_that_does_not_read_for_long_is_there_after_a_restart_too() -> None:
             # Between the two nobody is there who could see that the client lives.
             handed = socket.socket(fileno=kept[0])
             assert handed.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 0
-            await asyncio.sleep(1.5 * TIMEOUT)  # the time that it is about
+            await pace(1.5 * TIMEOUT)
             stand.port.clients.leave(session)
             stand.listener.inherit(handed, snapshot, unsent)
             before.drop()
             await asyncio.sleep(0)
-            await until(lambda: user_timeout(stand) == 0)
+            await turning(lambda: user_timeout(stand) == 0)
             same(await client.gets(len(sent)), sent)
-            await until(lambda: user_timeout(stand) == limit)
+            await turning(lambda: user_timeout(stand) == limit)
 
     run(scenario())
 
@@ -83,8 +85,8 @@ def test_an_idle_connection_has_no_timer() -> None:
             assert len(await client.gets(15)) == 15
             assert not kept(stand)
             await stand.device_sends(b"x")
-            await until(lambda: kept(stand))
-            await until(lambda: not kept(stand))
+            await turning(lambda: kept(stand))
+            await turning(lambda: not kept(stand))
 
     run(scenario())
 
@@ -94,10 +96,10 @@ def test_a_session_that_ends_takes_its_vigil_along() -> None:
         async with standing(Face.RAW, peer_timeout=TIMEOUT / 4) as stand:
             client = await stand.let_in()
             await stand.device_sends(b"x")
-            await until(lambda: kept(stand))
+            await turning(lambda: kept(stand))
             client.resets()
             await stand.free()
-            await asyncio.sleep(TIMEOUT / 4 * LOOK)  # whatever was left over would act by now
+            await quiet(TIMEOUT / 4 * LOOK)  # whatever was left over would act by now
 
     run(scenario())
 
@@ -128,7 +130,7 @@ def test_peers_that_vanish_free_their_ports(hosts: Hosts) -> None:
             await busy.let_in(made=hosts.far_away(socket.socket))
             await full.let_in(made=hosts.far_away(socket.socket), receive_buffer=4096)
             await full.device_sends_until_held_up()
-            await until(lambda: user_timeout(full) == 0)
+            await turning(lambda: user_timeout(full) == 0)
             hosts.vanish()
             await busy.device_sends(bytes(1000))
             for seconds in await asyncio.gather(gone(idle), gone(busy), gone(full)):

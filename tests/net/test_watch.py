@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from gatewayd.net.watch import SocketWatch
-from tests.net.stand import Client, run, until
+from tests.net.stand import Client, run
+from tests.until import turning
 
 
 class Pair:
@@ -77,7 +78,7 @@ def test_the_end_of_what_a_client_sends_is_told_also_while_data_is_unread() -> N
         async with watched() as pair:
             pair.theirs.sendall(bytes(1000))
             pair.theirs.shutdown(socket.SHUT_WR)
-            await until(lambda: pair.told)
+            await turning(lambda: pair.told)
             assert pair.told == ["half closed"]
 
     run(scenario())
@@ -88,7 +89,7 @@ def test_each_announcement_of_urgent_data_is_told_once() -> None:
         async with watched() as pair:
             for number in range(1, 4):
                 pair.theirs.send(b"x", socket.MSG_OOB)
-                await until(lambda: pair.told)
+                await turning(lambda: pair.told)
                 await seen_by_the_loop(pair)
                 assert pair.told == ["urgent"] * number
                 assert pair.ours.recv(10) == b"x"
@@ -100,7 +101,7 @@ def test_a_reset_is_told() -> None:
     async def scenario() -> None:
         async with watched() as pair:
             Client(pair.theirs).resets()
-            await until(lambda: pair.told)
+            await turning(lambda: pair.told)
             assert pair.told == ["hung up"]
 
     run(scenario())

@@ -181,16 +181,12 @@ class Watched(SimLine):
 
     def set_break(self, on: bool) -> Pending | None:
         if not self.breaks or on != self.breaks[-1][1]:
-            self.breaks.append((self._clock.time(), on))
+            self.breaks.append((self.clock.time(), on))
         return super().set_break(on)
 
     def fifo_room(self) -> int:
         """How many bytes the receiver still holds without an overrun."""
         return self.receiver.room
-
-    def is_read(self) -> bool:
-        """Whether the port reads from this line."""
-        return self._reading
 
 
 class Desk:

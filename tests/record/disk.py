@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +13,10 @@ from typing import Final
 
 import pytest
 
+from tests.until import PATIENCE, until_mounted
+
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
 STALLING: Final = Path(__file__).with_name("stalling_disk.py")
-PATIENCE: Final = 20.0
 
 
 class Disk:
@@ -54,12 +54,8 @@ class Card:
         behind.mkdir()
         self.path = path
         self._server = subprocess.Popen([sys.executable, str(STALLING), str(behind), str(path)])
-        deadline = time.monotonic() + PATIENCE
-        while not os.path.ismount(path):
-            if self._server.poll() is not None:
-                pytest.skip("nothing can be mounted by FUSE here")
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        if not until_mounted(path, self._server.pid):
+            pytest.skip("nothing can be mounted by FUSE here")
 
     def stall(self) -> None:
         """Answer nothing from now on."""
@@ -68,6 +64,12 @@ class Card:
     def go_on(self) -> None:
         """Answer again."""
         self._server.send_signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        """Take it away."""
+        self.go_on()
+        subprocess.run(["umount", "-l", str(self.path)], check=False)
+        self._server.wait(PATIENCE)
 
 
 @contextmanager
@@ -80,6 +82,4 @@ def stalling(path: Path) -> Iterator[Card]:
     try:
         yield card
     finally:
-        card.go_on()
-        subprocess.run(["umount", "-l", str(path)], check=False)
-        card._server.wait(PATIENCE)
+        card.close()

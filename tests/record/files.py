@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 from typing import Final
 
-PATIENCE: Final = 20.0
+from tests.until import until_files
+
 LINE: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d) ([<>!]) (.*)")
 
 
@@ -34,9 +34,15 @@ def said(directory: Path, mark: str) -> list[str]:
 
 def wait_for(directory: Path, pattern: str, times: int = 1) -> str:
     """Wait until the text has `pattern` so often; the text."""
-    deadline = time.monotonic() + PATIENCE
-    while len(re.findall(pattern, found := text(directory))) < times:
-        assert time.monotonic() < deadline, f"no {pattern!r} in:\n{found[-2000:]}"
-        # Files tell nobody that they grow.
-        time.sleep(0.02)
+    found = ""
+
+    def there() -> bool:
+        nonlocal found
+        found = text(directory)
+        return len(re.findall(pattern, found)) >= times
+
+    try:
+        until_files(there, directory)
+    except AssertionError:
+        raise AssertionError(f"no {pattern!r} in:\n{found[-2000:]}") from None
     return found

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,14 +20,15 @@ from hypothesis import strategies as st
 from gatewayd.comport.wire import Command, Control
 from gatewayd.record.live import Capture, Hex, Lines, Live
 from tests.cli.program import ROOT
-from tests.interop.gateway import free_ports
+from tests.ports import free_ports
 from tests.record import tshark
 from tests.record.modbus import DECODED, QUERY, RESPONSE
 from tests.record.tshark import needs_tshark
 from tests.service.adapter import Adapter
 from tests.service.client import Client, connect, receive
 from tests.service.running import Running
-from tests.watched import PATIENCE, Watched
+from tests.until import PATIENCE, until_files
+from tests.watched import Watched
 
 PORT: dict[str, Any] = {
     "name": "psu1",
@@ -274,8 +274,7 @@ def test_what_a_client_does_to_the_line_is_in_the_packets(bench: Bench, tmp_path
         watching = subprocess.Popen(bench.watch("--pcapng"), cwd=ROOT, stdout=written)
     try:
         bench.daemon.wait_for("Watch by ")
-        while not file.stat().st_size:
-            time.sleep(0.01)
+        until_files(lambda: file.stat().st_size > 0, file)
         with Client(bench.rfc2217) as client:
             for control in (Control.BREAK_ON, Control.BREAK_OFF, Control.DTR_OFF):
                 client.ask(Command.SET_CONTROL, control)

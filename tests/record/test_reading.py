@@ -19,7 +19,7 @@ from gatewayd.errors import GatewayError
 from gatewayd.record.reading import Growth, Reader, in_hex
 from gatewayd.record.text import escaped
 from tests.cli.program import ROOT, gatewayd
-from tests.interop.gateway import free_ports
+from tests.ports import free_ports
 from tests.service.adapter import Adapter
 from tests.service.running import Running
 from tests.watched import Watched

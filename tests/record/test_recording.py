@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,7 +14,7 @@ from typing import Final
 
 import pytest
 
-from tests.interop.gateway import free_ports
+from tests.ports import free_ports
 from tests.record import tshark
 from tests.record.disk import mounted, needs_root, stalling
 from tests.record.files import lines, said, text, wait_for
@@ -21,6 +22,8 @@ from tests.record.tshark import needs_tshark
 from tests.service.adapter import Adapter
 from tests.service.client import Client, connect, receive
 from tests.service.running import Running
+from tests.spell import pace_beside, quiet_beside
+from tests.until import PATIENCE
 
 PIECE: Final = 3
 """Lines that the device says at once; a PTY has room for 4 KiB."""
@@ -200,13 +203,21 @@ def test_tshark_reads_the_packets(bench: Bench) -> None:
     assert "alformed" not in tshark.run(file, "-V")
 
 
-def stream(bench: Bench, client: object, count: int) -> None:
+def stream(bench: Bench, client: socket.socket, count: int) -> None:
     """The device says `count` pieces of numbered lines, which a client must get all."""
-    assert hasattr(client, "recv")
     for number in range(count):
         line = f"{number:08} {'x' * 1000}\r\n".encode() * PIECE
         bench.adapter.write(line)
-        assert receive(client, len(line)) == line  # type: ignore[arg-type]
+        assert receive(client, len(line)) == line
+
+
+def streams_until_recorded(bench: Bench, client: socket.socket, daemon: Running) -> None:
+    """Whether a record can be written again is tried with what the line says."""
+    deadline = time.monotonic() + PATIENCE
+    while daemon.status("psu1")["record"]["cause"]:
+        assert time.monotonic() < deadline
+        stream(bench, client, 1)
+        pace_beside(0.1)
 
 
 @needs_root
@@ -222,11 +233,7 @@ def test_a_full_disk_disturbs_nobody(bench: Bench) -> None:
             assert daemon.status("psu1")["record"]["lost"] > 0
             assert 'gatewayd_port_recording{port="psu1"} 0\n' in daemon.command("metrics").stdout
             filler.unlink()
-            deadline = time.monotonic() + 20
-            while daemon.status("psu1")["record"]["cause"]:
-                assert time.monotonic() < deadline
-                stream(bench, client, 1)
-                time.sleep(0.1)
+            streams_until_recorded(bench, client, daemon)
         daemon.wait_for(r"psu1: recording goes on; \d+ bytes of the line are not in the record")
         assert daemon.times("recording stops") == 1
         missing = daemon.status("psu1")["record"]["lost"]
@@ -254,11 +261,7 @@ def test_a_directory_that_cannot_be_is_told_and_waited_for(bench: Bench) -> None
         with connect(bench.raw) as client:
             stream(bench, client, 10)
             bench.records.unlink()
-            deadline = time.monotonic() + 20
-            while daemon.status("psu1")["record"]["cause"]:
-                assert time.monotonic() < deadline
-                stream(bench, client, 1)
-                time.sleep(0.1)
+            streams_until_recorded(bench, client, daemon)
         assert "not recorded" in wait_for(bench.record, "not recorded")
 
 
@@ -315,7 +318,7 @@ def test_recorder_and_metrics_sleep_without_work(bench: Bench) -> None:
         while (now := switches(daemon.pid)) != before:
             assert time.monotonic() < deadline
             before = now
-            time.sleep(1.2)
+            quiet_beside(1.2)
 
 
 def switches(pid: int) -> dict[str, int]:

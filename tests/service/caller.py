@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from gatewayd.comport.wire import ANSWER, Command
-from tests.net.stand import PATIENCE, Client
+from tests.net.stand import Client
 from tests.service.client import Talk
+from tests.until import PATIENCE
 
 
 class Caller:

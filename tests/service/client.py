@@ -9,8 +9,8 @@ from gatewayd.comport.wire import ANSWER, Command, Request, encode_request
 from gatewayd.telnet.constants import Option, Side
 from gatewayd.telnet.engine import TelnetEngine
 from gatewayd.telnet.events import Subnegotiation
-from tests.master import PATIENCE
 from tests.service.adapter import Adapter
+from tests.until import PATIENCE
 
 
 def read_until(sock: socket.socket, wanted: bytes) -> bytes:

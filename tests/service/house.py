@@ -29,9 +29,10 @@ from gatewayd.record import recorder
 from gatewayd.service import advertising, handover
 from gatewayd.service.daemon import Daemon
 from gatewayd.service.gateway import Served
-from tests.interop.gateway import free_ports
 from tests.net.stand import Client
-from tests.service.lives import PATIENCE, Device, Lives, Opened
+from tests.ports import free_ports
+from tests.service.lives import Device, Lives, Opened
+from tests.until import PATIENCE, until
 
 NUMBERS: Final = ("rfc2217", "raw", "one", "other")
 REFUSALS: Final = {Phase.BUSY: DeviceBusyError, Phase.FAILED: DeviceError}
@@ -205,8 +206,7 @@ class House(Lives):
         self.opened.append(path)
         if not self.node.exists():
             raise DeviceAbsentError(f"{path}: no such device")
-        while self.busy:  # noqa: ASYNC110 - it is the test that works it
-            await asyncio.sleep(0.001)
+        await until(lambda: not self.busy, self.driver)
         if self.stuck is not None:
             raise StuckError(path, self.stuck)
         if self.refused is not None:
@@ -245,6 +245,7 @@ class House(Lives):
 
     def _driver_works(self) -> None:
         self.busy, self.refused = False, None
+        self.driver.set()
         stuck, self.stuck = self.stuck, None
         if stuck is not None:
             stuck.finish()

@@ -7,7 +7,6 @@ A restart is a new loop: what the process before had set in motion is over, as w
 from __future__ import annotations
 
 import asyncio
-import copy
 import os
 import signal
 from collections.abc import Callable, Coroutine, Iterable
@@ -31,10 +30,9 @@ from gatewayd.service.daemon import Daemon
 from gatewayd.service.gateway import Gateway
 from gatewayd.service.loop import GatewayLoop
 from tests.port.desk import Watched
-from tests.sim.receiver import SimReceiver
-from tests.sim.sender import SimSender
+from tests.sim.line import SimLine
+from tests.until import PATIENCE, turning, until
 
-PATIENCE: Final = 20.0
 KERNEL: Final = 64
 """Bytes of a device's queue that the driver has taken; the rest is in the process."""
 
@@ -72,7 +70,7 @@ class Opened(NamedTuple):
 class Device(Watched):
     """A simulated line that is opened by a path, and stays as it is when its process goes."""
 
-    left: ClassVar[dict[str, Device]] = {}
+    left: ClassVar[dict[str, SimLine]] = {}
     """By path, what a process has left behind."""
 
     def __init__(
@@ -84,26 +82,21 @@ class Device(Watched):
         _gatherers: object = None,
     ) -> None:
         """Takes it over, and goes on with what the process before has left."""
-        before = Device.left.pop(opened.path, None)
-        settings = settings if before is None else before._settings
         super().__init__(asyncio.get_running_loop(), events, settings=settings)
         self.path, self._file = opened
+        self.released = opened.close
         self.hangs: Pending | None = None
+        before = Device.left.pop(opened.path, None)
         if before is not None:
-            self.sent, self.sender.queue = before.sent, before.sender.queue[:KERNEL]
-            self.sender.stuck = before.sender.stuck
-            self._outputs, self._inputs = before._outputs, before._inputs
-            self._break, self.receiver = before._break, before.receiver
-            self._soon(self._read)
-            self._soon(self.sender.go_on)
+            self.inherit(before, KERNEL)
 
     def obey(self, policies: SignalPolicies) -> None:
         """Have DTR and RTS as a line that is opened so."""
         for signal_, policy in ((Signal.DTR, policies.dtr), (Signal.RTS, policies.rts)):
             if policy is SignalPolicy.ON:
-                self._outputs |= signal_
+                self.set_signals(signal_, Signal.NONE)
             elif policy is SignalPolicy.OFF:
-                self._outputs &= ~signal_
+                self.set_signals(Signal.NONE, signal_)
 
     def fileno(self) -> int:
         """Something to keep."""
@@ -118,27 +111,8 @@ class Device(Watched):
 
     def detach(self) -> None:
         """Another process goes on."""
-        self.sender.stop()
-        self._events = None
-        Device.left[self.path] = copy.copy(self)
-        # What this process still does to it has no effect.
-        self.sender, self.receiver = SimSender(self._clock, self), SimReceiver(0)
-        self._over = True
-        os.close(self._file)
-
-    def _end(self) -> Callable[[], None] | None:
-        os.close(self._file)
-        return super()._end()
-
-    @property
-    def breaking(self) -> bool:
-        """Whether break is on."""
-        return self._break
-
-    @property
-    def outputs(self) -> Signal:
-        """DTR and RTS."""
-        return self._outputs
+        Device.left[self.path] = self.leave()
+        self.released()
 
 
 class Lives:
@@ -152,6 +126,8 @@ class Lives:
         self.daemon: Daemon
         self.changed: asyncio.Event
         """Set when a session came or went, or a device changed its state."""
+        self.driver: asyncio.Event
+        """Set when the driver takes no more time for something."""
         Device.left.clear()
         for module in (keeper, handover, adoption):
             monkeypatch.setattr(module, "SerialPortLine", Device)
@@ -202,7 +178,7 @@ class Lives:
 
     async def _start(self) -> None:
         ready = asyncio.Event()
-        self.changed = asyncio.Event()
+        self.changed, self.driver = asyncio.Event(), asyncio.Event()
 
         async def served() -> None:
             ready.set()
@@ -242,10 +218,8 @@ class Lives:
             Device.left.clear()
 
     async def until(self, condition: Callable[[], object]) -> None:
-        """Let the loop work until `condition` holds."""
-        async with asyncio.timeout(PATIENCE):
-            while not condition():  # noqa: ASYNC110 - what it waits for tells nobody
-                await asyncio.sleep(0.001)
+        """Let the loop turn until `condition` holds."""
+        await turning(condition)
 
     # ---- the manager
 
@@ -312,8 +286,7 @@ class Ports(Lives):
         gatherers: object = None,
     ) -> Device:
         """As the test has said."""
-        while path in self.slow:  # noqa: ASYNC110 - it is the test that works it
-            await asyncio.sleep(0.001)
+        await until(lambda: path not in self.slow, self.driver)
         if path in self.away:
             raise DeviceAbsentError(f"{path}: no such device")
         device = Device(Opened(path, os.open(path, os.O_RDONLY)), events, None, settings)
@@ -375,5 +348,6 @@ class Ports(Lives):
         """The device is there, and open."""
         self.away.discard(self._path(name))
         self.slow.discard(self._path(name))
+        self.driver.set()
         self.gateway.served[name].keeper.look()
         await self.until(lambda: self.port(name).line is not None)

@@ -14,8 +14,7 @@ from pathlib import Path
 from time import monotonic
 from types import TracebackType
 
-PATIENCE = 20.0
-"""Seconds until what must come has not come."""
+from tests.until import PATIENCE
 
 _EXEC = """
 import os, sys

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.interop.gateway import free_ports
+from tests.ports import free_ports
 from tests.service.adapter import Adapter
 from tests.service.running import Running
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from gatewayd.control.client import call
 from tests.cli.program import Program, gatewayd
-from tests.watched import PATIENCE
+from tests.until import PATIENCE
 
 
 class Running(Program):

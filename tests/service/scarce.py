@@ -9,7 +9,6 @@ import socket
 import struct
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -17,12 +16,13 @@ from gatewayd.comport.wire import ANSWER, Command, Control
 from gatewayd.control import interface
 from gatewayd.control.client import ControlClientError, call
 from tests import master
-from tests.interop.gateway import free_ports
-from tests.master import PATIENCE
+from tests.ports import free_ports
 from tests.service.adapter import Adapter
 from tests.service.client import Client, connect
 from tests.service.refusals import Refusals
 from tests.service.running import Running
+from tests.spell import pace_beside
+from tests.until import PATIENCE, asked
 
 BRIEF_S: Final = 0.4
 """How long something is waited for that what is refused may keep from coming."""
@@ -109,7 +109,7 @@ class Scarce:
         said = b"".join(b"%08d" % number for number in range(STREAM))
         for at in range(0, len(said), 8):
             self.adapters["one"].write(said[at : at + 8])
-            time.sleep(0.002)  # the pace of a stream
+            pace_beside(0.002)
         patience = PATIENCE / BRIEF_S
         while len(client.talk.data) < len(said):
             try:
@@ -134,10 +134,10 @@ class Scarce:
         adapter = self.adapters["one"]
         adapter.pull()
         adapter.path.parent.rmdir()
-        self._brief(lambda: self.daemon.times("one: device lost") > losses)
+        self.daemon.comes_to(lambda: self.daemon.times("one: device lost") > losses, BRIEF_S)
         adapter.path.parent.mkdir()
         adapter.plug()
-        self._brief(lambda: self.daemon.times("one: .* open, ") > opened)
+        self.daemon.comes_to(lambda: self.daemon.times("one: .* open, ") > opened, BRIEF_S)
 
     def reload(self) -> None:
         """A port more, another one with other settings; then as before."""
@@ -145,7 +145,7 @@ class Scarce:
             done = self._reloads()
             self.daemon.write(self.entries(more=more))
             self.daemon.signal(signal.SIGHUP)
-            self._brief(lambda: self._reloads() > done)  # noqa: B023
+            self.daemon.comes_to(lambda: self._reloads() > done, BRIEF_S)  # noqa: B023
 
     def ask(self) -> None:
         """Somebody looks at the state."""
@@ -156,20 +156,15 @@ class Scarce:
             sock.sendall(question)
             sock.recv(1)
 
-    def _brief(self, condition: Callable[[], bool]) -> None:
-        until = time.monotonic() + BRIEF_S
-        while not condition() and time.monotonic() < until:
-            time.sleep(0.01)
-
     # ---- what must be true again afterwards
 
     def serves(self) -> None:
         """The file can be put in force, all ports serve on both faces, their state is told."""
         self.daemon.write(self.entries())
-        self._until(lambda: self._is_asked("Reload"))
+        asked(lambda: self._is_asked("Reload"))
         for name in self.served:
-            self._until(lambda: self.daemon.status(name)["state"] == "ready")  # noqa: B023
-            self._until(lambda: self._talks(name))  # noqa: B023
+            asked(lambda: self.daemon.status(name)["state"] == "ready")  # noqa: B023
+            asked(lambda: self._talks(name))  # noqa: B023
         with Client(self.telnet) as client:
             _cuts(client.socket)
             assert client.ask(Command.SET_BAUDRATE, 9600) == 9600
@@ -197,17 +192,10 @@ class Scarce:
     def rests(self) -> None:
         """Nothing is open that was not when nobody was there."""
         try:
-            self._until(lambda: self._descriptors() == self.at_rest)
+            asked(lambda: self._descriptors() == self.at_rest)
         except AssertionError:
             more, less = self._descriptors() - self.at_rest, self.at_rest - self._descriptors()
             raise AssertionError(f"open are {more}, not {less}") from None
-
-    def _until(self, condition: Callable[[], bool]) -> None:
-        until = time.monotonic() + PATIENCE
-        while not condition():
-            if time.monotonic() > until:
-                raise AssertionError(f"it does not come to be so: {condition}")
-            time.sleep(0.02)
 
     def news(self) -> str:
         """What the log says since the last time."""

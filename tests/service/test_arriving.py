@@ -15,7 +15,7 @@ from gatewayd.service import reload
 from gatewayd.service.gateway import Gateway
 from gatewayd.service.handover import give
 from gatewayd.service.store import Store
-from tests.net.stand import until
+from tests.until import turning
 
 
 async def removed(gateway: Gateway) -> None:
@@ -53,7 +53,7 @@ def test_it_is_closed_with_a_word(
         (listener,) = served.listeners
         listener.way = [Step]
         reader, writer = await asyncio.open_connection(*sock.getsockname()[:2])
-        await until(lambda: listener.connections)
+        await turning(lambda: listener.connections)
         _, got = await asyncio.gather(happens(gateway), reader.read())
         assert got.strip() == word
         writer.close()

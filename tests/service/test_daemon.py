@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cli.program import ROOT
-from tests.interop.gateway import free_ports
+from tests.ports import free_ports
 from tests.same import same
 from tests.service.adapter import Adapter
 from tests.service.client import closed, connect
@@ -106,9 +106,16 @@ def test_without_standard_streams_it_serves_and_writes_into_nothing_else(tmp_pat
     arguments = ["serve", "--device", str(adapter.path), "--raw", str(port)]
     script = 'exec "$@" <&- >&- 2>&-'
     command = ["sh", "-c", script, "sh", sys.executable, "-m", "gatewayd", *arguments]
-    with adapter, subprocess.Popen(command, cwd=ROOT) as process:
+    notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notify.bind(str(tmp_path / "notify"))
+    notify.settimeout(20)
+    environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}
+    with notify, adapter, subprocess.Popen(command, cwd=ROOT, env=environment) as process:
         try:
-            with connect_once_served(port) as client:
+            # By the one way that it still has of telling something.
+            while b"READY=1" not in notify.recv(4096):
+                pass
+            with connect(port) as client:
                 client.sendall(b"x")
                 assert adapter.read(1) == b"x"
                 files = [os.readlink(f"/proc/{process.pid}/fd/{fd}") for fd in range(3)]
@@ -116,13 +123,3 @@ def test_without_standard_streams_it_serves_and_writes_into_nothing_else(tmp_pat
         finally:
             process.terminate()
         assert process.wait(20) == 0
-
-
-def connect_once_served(port: int) -> socket.socket:
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            return connect(port)
-        except ConnectionRefusedError:
-            assert time.monotonic() < deadline, "nobody listens"
-            time.sleep(0.05)

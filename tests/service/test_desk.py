@@ -6,7 +6,7 @@ import contextlib
 import socket
 from pathlib import Path
 
-from tests.interop.gateway import free_ports
+from tests.ports import free_ports
 from tests.service.adapter import Adapter
 from tests.service.client import connect
 from tests.service.running import Running

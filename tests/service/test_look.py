@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from gatewayd.control.client import call
-from tests.interop.gateway import free_ports
+from tests.ports import free_ports
 from tests.service.running import Running
-from tests.watched import PATIENCE
+from tests.until import PATIENCE
 
 NAME = "io.gatewayd.Gateway"
 

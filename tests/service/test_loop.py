@@ -15,6 +15,7 @@ import pytest
 
 from gatewayd.service.loop import GatewayLoop
 from tests.same import same
+from tests.spell import pace, quiet
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -102,7 +103,7 @@ def test_timers_tasks_and_other_threads_are_served_while_a_reader_is_busy(pair: 
         loop.add_reader(one, echo)
         loop.add_reader(other, back)
         other.send(b"x")
-        await asyncio.sleep(0.01)
+        await pace(0.01)
         assert await loop.run_in_executor(None, lambda: 7) == 7
         assert await asyncio.wait_for(asyncio.shield(asyncio.sleep(0.01, 8)), 5) == 8
         assert rounds
@@ -128,7 +129,7 @@ def test_a_callback_may_remove_another_that_is_ready_too(pair: Pair) -> None:
         other.send(b"x")
         loop.add_reader(one, first, "one")
         loop.add_reader(other, first, "other")
-        await asyncio.sleep(0.01)
+        await quiet(0.01)
 
     run(main)
     assert len(calls) == 1
@@ -228,7 +229,7 @@ def test_an_idle_loop_is_not_woken(pair: Pair) -> None:
         loop.add_reader(one, lambda: None)
         before = os.times().user + os.times().system
         switches = _voluntary_switches()
-        await asyncio.sleep(0.3)
+        await quiet(0.3)
         assert _voluntary_switches() - switches <= 3
         assert os.times().user + os.times().system - before < 0.1
         loop.remove_reader(one)

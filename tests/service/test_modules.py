@@ -13,7 +13,7 @@ from gatewayd import __version__
 from gatewayd.config import apart
 from gatewayd.config.problem import ConfigError
 from tests.cli.program import ROOT
-from tests.interop.gateway import free_ports
+from tests.ports import free_ports
 from tests.service.client import connect
 from tests.watched import Watched
 

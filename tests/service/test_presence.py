@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gatewayd.comport.wire import ANSWER, Command, Control, ModemState
-from tests.interop.gateway import free_ports
+from tests.ports import free_ports
 from tests.service.adapter import Adapter
 from tests.service.client import Client, closed, connect, receive
 from tests.service.running import Running

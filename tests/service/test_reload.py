@@ -19,7 +19,7 @@ from tests.cli.program import gatewayd
 from tests.service.adapter import Adapter
 from tests.service.client import Client, closed, connect, talk
 from tests.service.rack import Rack, opened
-from tests.watched import PATIENCE
+from tests.until import PATIENCE
 
 
 def nobody_listens(port: int) -> bool:

@@ -17,7 +17,7 @@ import pytest
 from gatewayd.comport.wire import ANSWER, Command, Control, ModemState
 from gatewayd.service.store import STATE
 from gatewayd.telnet.constants import Command as TelnetCommand
-from tests.interop.gateway import free_ports
+from tests.ports import free_ports
 from tests.same import same
 from tests.service.adapter import Adapter
 from tests.service.client import Client, closed, connect, talk

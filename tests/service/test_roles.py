@@ -11,10 +11,10 @@ import pytest
 from gatewayd.comport.wire import Command
 from gatewayd.telnet.constants import Command as TelnetCommand
 from tests.cli.program import gatewayd
-from tests.master import PATIENCE
 from tests.same import same
 from tests.service.client import Client, closed, connect, receive, talk
 from tests.service.restarting import Bench
+from tests.until import PATIENCE
 
 ASIDE: Final = b"you watch until it goes]"
 YOURS: Final = b"it is yours now]"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gatewayd.comport.wire import Command, Control
-from tests.interop.gateway import free_ports
+from tests.ports import free_ports
 from tests.service.client import Client
 from tests.service.manager import Manager
 from tests.service.running import Running

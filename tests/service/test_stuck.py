@@ -24,7 +24,7 @@ from gatewayd.service import keeper
 from gatewayd.service.gateway import Gateway
 from gatewayd.service.store import Store
 from tests.line.pty import Pty
-from tests.until import until
+from tests.until import turning, until
 
 PATIENCE_S = 10.0
 
@@ -104,9 +104,7 @@ class Bench:
         port.outbox.write(b"to")
         assert await pty.read(2) == b"to"
         await pty.write(b"from")
-        async with asyncio.timeout(PATIENCE_S):
-            while port.counters.from_device - before < 4:  # noqa: ASYNC110 - no event tells
-                await asyncio.sleep(0.001)
+        await turning(lambda: port.counters.from_device - before == 4)
 
 
 def run(work: Callable[[], Coroutine[object, object, None]]) -> None:

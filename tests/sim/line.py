@@ -7,6 +7,7 @@ its time or fails (`driver`) can be asked for.
 
 from __future__ import annotations
 
+import copy
 import errno
 from collections.abc import Callable
 from typing import Final
@@ -51,9 +52,11 @@ class SimLine:
         """`fifo` is the size in bytes of what holds received bytes while reading is paused."""
         self.sent = bytearray()
         """All bytes that have left, as written; for a line with nothing behind it."""
+        self.released: Callable[[], object] = lambda: None
+        """Called when it is closed, or the device is taken away."""
         self.refused: set[tuple[str, object]] = set()
         """Settings that the hardware refuses, as ("parity", Parity.MARK)."""
-        self._clock = clock
+        self.clock = clock
         self._events = events
         self._settings = settings or LineSettings()
         self.capabilities = capabilities or Capabilities()
@@ -82,6 +85,39 @@ class SimLine:
     def events(self, events: LineEvents) -> None:
         self._events = events
         self._soon(self._read)
+
+    @property
+    def outputs(self) -> Signal:
+        """DTR and RTS."""
+        return self._outputs
+
+    @property
+    def breaking(self) -> bool:
+        """Whether break is sent."""
+        return self._break
+
+    def is_read(self) -> bool:
+        """Whether who has the line reads from it."""
+        return self._reading
+
+    def inherit(self, before: SimLine, taken: int) -> None:
+        """Be the UART that `before` was in another process, whose driver has taken so many bytes of
+        what waits."""
+        self._settings, self._break = before._settings, before._break
+        self._outputs, self._inputs = before._outputs, before._inputs
+        self.sent, self.receiver = before.sent, before.receiver
+        self.sender.queue, self.sender.stuck = before.sender.queue[:taken], before.sender.stuck
+        self._soon(self._read)
+        self._soon(self.sender.go_on)
+
+    def leave(self) -> SimLine:
+        """Have this process do nothing to it any more; what the next one inherits."""
+        self.sender.stop()
+        self._events = None
+        left = copy.copy(self)
+        self.sender, self.receiver = SimSender(self.clock, self), SimReceiver(0)
+        self._over = True
+        return left
 
     def receive(self, data: bytes) -> None:
         """Have `data` come in from the device at once, sent with our own settings."""
@@ -298,7 +334,7 @@ class SimLine:
             self._events.line_signals(inputs)
 
     def _soon(self, callback: Callable[..., object], *args: object) -> None:
-        self._clock.call_later(0, callback, *args)
+        self.clock.call_later(0, callback, *args)
 
     def _enter(self) -> None:
         """Each call into the line passes here, so that the n-th can fail."""
@@ -306,6 +342,7 @@ class SimLine:
             self.unplug(OSError(errno.EIO, "input/output error"))
 
     def _end(self) -> Callable[[], None] | None:
+        self.released()
         self._over = True
         self._watches_signals = self._watches_errors = False
         drained = self.sender.end()

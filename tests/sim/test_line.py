@@ -125,7 +125,7 @@ def test_without_flow_control_the_fifo_overruns() -> None:
 
 def test_xoff_is_data_for_who_does_not_obey_it() -> None:
     line = SimLine(FakeClock())
-    clock = line._clock
+    clock = line.clock
     assert isinstance(clock, FakeClock)
     heard = Recorder()
     line.events = heard

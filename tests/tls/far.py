@@ -9,8 +9,9 @@ from typing import Final
 from gatewayd.config.schema import ClientCertificate, TlsFiles
 from gatewayd.tls.identity import Identity, load
 from gatewayd.tls.securing import Securing
-from tests.net.stand import Client, Stand, until
+from tests.net.stand import Client, Stand
 from tests.tls import pki
+from tests.until import turning
 
 RECORD_BYTES: Final = 16384
 
@@ -118,5 +119,5 @@ async def let_in(stand: Stand, client_context: ssl.SSLContext | None = None) -> 
     sessions = stand.port.counters.sessions
     client = TlsClient(stand.connects(), client_context)
     await client.shakes_hands()
-    await until(lambda: stand.port.counters.sessions > sessions)
+    await turning(lambda: stand.port.counters.sessions > sessions)
     return client

@@ -17,8 +17,10 @@ from gatewayd.config.schema import Face
 from gatewayd.line.model import LineSettings
 from gatewayd.port import farewell
 from gatewayd.port.peer import HIGH_BYTES
-from tests.net.stand import Stand, run, standing, until
+from tests.net.stand import Stand, run, standing
+from tests.spell import quiet
 from tests.tls import far
+from tests.until import turning
 
 
 @asynccontextmanager
@@ -117,7 +119,7 @@ def test_close_notify_ends_the_session_and_costs_nothing(monkeypatch: pytest.Mon
             loop = asyncio.get_running_loop()
             over = loop.time() + 0.2
             while loop.time() < over:
-                await asyncio.sleep(0.05)
+                await quiet(0.05)
                 turns += 1
             assert process_time() - began < 0.1
             assert await client.gets_all() == b"ACME\n"
@@ -161,7 +163,7 @@ def test_ciphertext_that_is_not_taken_counts_as_backlog() -> None:
             # The kernel's buffers are bounded as well.
             received = await client.gets(len(sent))
             assert received == sent, "other bytes than were sent"
-            await until(lambda: not connection.backlog() and stand.line.is_read())
+            await turning(lambda: not connection.backlog() and stand.line.is_read())
 
     run(scenario())
 

@@ -16,11 +16,10 @@ import pytest
 
 from gatewayd.tls.identity import fingerprint
 from tests.cli.program import gatewayd
-from tests.interop.gateway import free_ports
+from tests.ports import free_ports
 from tests.service.running import Running
 from tests.tls import far, pki
-
-PATIENCE = 20.0
+from tests.until import PATIENCE
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from gatewayd.config.door import ClientCertificate, Door, Tls
 from gatewayd.config.schema import Address
 from gatewayd.service.doors import Keys
 from tests.desk.hall import Person, hall
-from tests.net.stand import PATIENCE, Client, run
+from tests.net.stand import Client, run
 from tests.tls import far, pki
+from tests.until import PATIENCE
 
 
 def test_who_has_proved_a_name_has_it_at_each_port() -> None:

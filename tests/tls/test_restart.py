@@ -7,12 +7,11 @@ import shutil
 import socket
 from pathlib import Path
 
-from tests.interop.gateway import free_ports
+from tests.ports import free_ports
 from tests.service.adapter import Adapter
 from tests.service.manager import Manager
 from tests.tls import far, pki
-
-PATIENCE = 20.0
+from tests.until import PATIENCE
 
 
 def test_a_session_by_tls_is_told_its_end_and_a_plain_one_goes_on(tmp_path: Path) -> None:

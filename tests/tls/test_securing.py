@@ -20,8 +20,10 @@ from gatewayd.config.schema import ClientCertificate, Face
 from gatewayd.log import Happening
 from gatewayd.net.lobby import MOST_OF_ONE, Lobby
 from gatewayd.tls import securing
-from tests.net.stand import Client, Stand, run, standing, until
+from tests.net.stand import Client, Stand, run, standing
+from tests.spell import pace
 from tests.tls import far, pki
+from tests.until import turning
 
 REQUIRED, OPTIONAL = ClientCertificate.REQUIRED, ClientCertificate.OPTIONAL
 
@@ -48,7 +50,7 @@ async def refused(stand: Stand, client: Client) -> bytes:
     except ConnectionResetError:
         got = b""
     client.closes()
-    await until(lambda: not stand.listener.connections)
+    await turning(lambda: not stand.listener.connections)
     assert stand.port.counters.sessions == 0
     assert not stand.line.sent
     return got
@@ -251,7 +253,7 @@ def test_what_is_no_tls_costs_its_connection(
         async with secured() as stand:
             client = stand.connects()
             with_end = asyncio.create_task(client.sends(data))
-            await until(lambda: said(caplog, Happening.HANDSHAKE_FAILED))
+            await turning(lambda: said(caplog, Happening.HANDSHAKE_FAILED))
             with_end.cancel()
             await refused(stand, client)
             await far.let_in(stand)
@@ -279,7 +281,7 @@ def test_a_client_that_stops_anywhere_holds_up_nobody(caplog: pytest.LogCaptureF
                     client.resets()
                 else:
                     client.closes()
-                await until(partial(as_many, caplog, number))
+                await turning(partial(as_many, caplog, number))
             assert stand.port.counters.sessions == 0
             await far.let_in(stand)
 
@@ -296,7 +298,7 @@ def test_who_takes_too_long_is_closed(
     async def drips(client: Client) -> None:
         for byte in first:
             await client.sends(bytes((byte,)))
-            await asyncio.sleep(0.01)
+            await pace(0.01)
 
     async def scenario() -> None:
         async with secured() as stand:
@@ -320,7 +322,7 @@ def test_the_ninth_of_an_address_is_refused_and_others_are_not(
     async def scenario() -> None:
         async with secured() as stand:
             idle = [stand.connects() for _ in range(MOST_OF_ONE)]
-            await until(lambda: len(stand.listener.connections) == len(idle))
+            await turning(lambda: len(stand.listener.connections) == len(idle))
             assert await stand.connects().gets_all() == b""
             assert len(said(caplog, Happening.SESSION_REFUSED)) == 1
             made = socket.socket()
@@ -330,7 +332,7 @@ def test_the_ninth_of_an_address_is_refused_and_others_are_not(
             await stand.device_gets(b"here")
             # One that gives up makes room.
             idle[0].closes()
-            await until(lambda: len(stand.listener.connections) == len(idle))
+            await turning(lambda: len(stand.listener.connections) == len(idle))
             late = far.TlsClient(stand.connects())
             await late.shakes_hands()
 
@@ -353,7 +355,7 @@ def test_thousands_that_say_nothing_are_bounded() -> None:
             assert len(stand.listener.connections) == 20
             for client in idle[:20]:
                 client.closes()
-            await until(lambda: not stand.listener.connections)
+            await turning(lambda: not stand.listener.connections)
             await far.let_in(stand)
 
     run(scenario())

@@ -17,9 +17,10 @@ from gatewayd.telnet.constants import Option
 from gatewayd.telnet.start_tls import FOLLOWS, OFFER
 from gatewayd.tls import starting
 from gatewayd.tls.starting import Starting
-from tests.net.stand import Client, Stand, run, standing, until
+from tests.net.stand import Client, Stand, run, standing
 from tests.port.wire import OPENING, do, dont, sub, will, wont
 from tests.tls import far
+from tests.until import turning
 
 WILL, WONT = will(46), wont(46)
 SEND, START, ACCEPT = (
@@ -220,7 +221,7 @@ def test_who_does_not_do_it_goes_on_where_it_may(
             await client.sends(will(44) + b"AT" + answer + b"\r\n")
             await stand.device_gets(b"AT\r\n")
             await client.sends(sub(44, b"\x01\0\0\x25\x80"))
-            await until(lambda: stand.line.settings().baudrate == 9600)
+            await turning(lambda: stand.line.settings().baudrate == 9600)
             assert stand.port.owner is not None
             assert stand.port.owner.proof.tls == ""
 

@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tests.until import asked
+
 
 class MachineError(RuntimeError):
     """QEMU or the guest refused something, or is gone."""
@@ -147,12 +149,17 @@ class Agent:
                 "capture-output": True,
             },
         )["pid"]
-        deadline, pause = time.monotonic() + timeout, 0.01
-        while not (status := self._call("guest-exec-status", {"pid": pid}))["exited"]:
-            if time.monotonic() > deadline:
-                raise MachineTimeoutError(f"still running after {timeout:.0f} s: {argv}")
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.2)
+        status: dict[str, Any] = {}
+
+        def ended() -> bool:
+            status.update(self._call("guest-exec-status", {"pid": pid}))
+            return bool(status["exited"])
+
+        try:
+            asked(ended, first=0.01, every=0.2, seconds=timeout)
+        except AssertionError:
+            message = f"still running after {timeout:.0f} s: {argv}"
+            raise MachineTimeoutError(message) from None
         output, errors = (
             base64.b64decode(status.get(name, "")) for name in ("out-data", "err-data")
         )

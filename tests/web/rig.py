@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import pty
+import re
 import socket
 import tty
 from collections.abc import Callable, Iterator, Mapping
@@ -14,14 +15,14 @@ from dataclasses import dataclass
 from email.message import Message
 from functools import partial
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 from tests.cli.program import Program, gatewayd
-from tests.interop.gateway import free_ports
 from tests.interop.instrument import Instrument
+from tests.ports import free_ports
+from tests.record.files import wait_for
 from tests.service.running import Running
-from tests.watched import PATIENCE
+from tests.until import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,7 @@ class Rig:
 
     def until_recorded(self, port: str, text: str) -> None:
         """Wait until the record of a port has that text."""
-        deadline = monotonic() + PATIENCE
-        while text not in "".join(path.read_text() for path in (self.records / port).glob("*.log")):
-            assert monotonic() < deadline, f"{text!r} is not recorded"
-            sleep(0.05)
+        wait_for(self.records / port, re.escape(text))
 
     def memory(self) -> int:
         """What the page has of its own, in bytes."""

@@ -11,7 +11,8 @@ from typing import Final
 from tests.cli.program import ROOT, gatewayd
 from tests.fleet.gateway import Gateway
 from tests.fleet.lan import Lan, Machine, unpacked
-from tests.watched import PATIENCE, Watched
+from tests.until import PATIENCE
+from tests.watched import Watched
 
 PI1: Final = """\
 advertise: true

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import ROOT, Program
-from tests.interop.gateway import free_ports
-from tests.watched import PATIENCE, Watched
+from tests.ports import free_ports
+from tests.until import PATIENCE
+from tests.watched import Watched
 from tests.web.websocket import Talk
 
 _PASS = """

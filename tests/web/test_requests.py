@@ -16,7 +16,7 @@ from gatewayd.comport.wire import Command
 from gatewayd.web.site import TERMINALS
 from gatewayd.web.token import new_token
 from tests.service.client import Client, connect
-from tests.watched import PATIENCE
+from tests.until import PATIENCE
 from tests.web.rig import Rig
 from tests.web.websocket import Talk
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gatewayd.web.token import new_token
 from tests.cli.program import Program
-from tests.interop.gateway import free_ports
+from tests.ports import free_ports
 from tests.service.adapter import Adapter
 from tests.service.manager import Manager
 from tests.web.rig import signed_in

@@ -12,7 +12,7 @@ from pathlib import Path
 from gatewayd.web.token import new_token
 from tests.cli.program import Program, gatewayd
 from tests.tls.pki import make
-from tests.watched import PATIENCE
+from tests.until import PATIENCE
 
 
 def test_it_is_served_to_those_who_sign_in(tmp_path: Path) -> None:

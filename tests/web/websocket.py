@@ -11,7 +11,7 @@ from typing import Any
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, RejectConnection, Request, TextMessage
 
-from tests.watched import PATIENCE
+from tests.until import PATIENCE
 
 
 class Talk:
