@@ -13,7 +13,7 @@ from gatewayd.cli.catalogue import COMMANDS, command_module
 from gatewayd.cli.main import main
 from gatewayd.cli.parser import build_parser
 from tests.cli.program import ROOT, gatewayd
-from tests.watched import PATIENCE
+from tests.until import PATIENCE
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -71,20 +71,6 @@ def test_verbose_stands_before_or_behind_the_command() -> None:
     assert parse(["check"]).verbose is False
     assert parse(["-v", "check"]).verbose is True
     assert parse(["check", "--verbose"]).verbose is True
-
-
-def test_the_complete_parser_has_the_arguments_of_all_commands() -> None:
-    (commands,) = (
-        action
-        for action in build_parser(complete=True)._actions
-        if isinstance(action, argparse._SubParsersAction)
-    )
-    assert commands.choices is not None
-    for name, parser in commands.choices.items():
-        alone = argparse.ArgumentParser()
-        command_module(name).add_arguments(alone)
-        wanted = {option for action in alone._actions for option in action.option_strings}
-        assert wanted <= {option for action in parser._actions for option in action.option_strings}
 
 
 def test_errors_of_the_operator_have_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:

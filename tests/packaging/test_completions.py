@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gatewayd.cli.catalogue import COMMANDS
+from tests.cli.help import offered
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,10 +50,14 @@ def test_bash_offers_the_commands(made: Path, tmp_path: Path) -> None:
     assert press_tab(made, tmp_path, "che") == ["check"]
 
 
-def test_bash_offers_the_options_of_the_command(made: Path, tmp_path: Path) -> None:
-    offered = press_tab(made, tmp_path, "serve", "--")
-    assert {"--device", "--rfc2217", "--raw", "--dtr"} <= set(offered)
-    assert "--version" not in offered
+@pytest.mark.parametrize("name", COMMANDS)
+def test_bash_offers_the_options_of_the_command(name: str, made: Path, tmp_path: Path) -> None:
+    options, _ = offered(name)
+    offers = set(press_tab(made, tmp_path, name, "--")) - {"--help"}
+    assert offers == {option for option in options if option.startswith("--")}
+
+
+def test_bash_completes_an_option(made: Path, tmp_path: Path) -> None:
     assert press_tab(made, tmp_path, "run", "--c") == ["--config"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import shutil
 import subprocess
@@ -10,20 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from gatewayd.cli.parser import build_parser
+from gatewayd.cli.catalogue import COMMANDS
 from gatewayd.config.document import TABLES
 from gatewayd.config.setting import Setting
+from tests.cli.help import offered
 
 MAN = Path(__file__).resolve().parents[2] / "docs" / "man"
 PAGES = [MAN / "gatewayd.8", MAN / "gatewayd-web.8", MAN / "gatewayd.yaml.5"]
-
-
-def commands() -> dict[str, argparse.ArgumentParser]:
-    """The parser of each command."""
-    for action in build_parser(complete=True)._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            return dict(action.choices)
-    raise AssertionError("the command line has no commands")
 
 
 def between(text: str, begin: str, *ends: str) -> str:
@@ -40,23 +32,22 @@ def plain(mdoc: str) -> str:
     return " ".join(re.sub(r"^\.[A-Z]\w ", "", mdoc, flags=re.MULTILINE).split())
 
 
-@pytest.mark.parametrize("name", sorted(commands()))
+@pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_and_option_is_documented(name: str) -> None:
     entry = between((MAN / "gatewayd.8").read_text(), rf"\.It Cm {name}\b", r"\.It Cm ", r"\.Sh ")
-    for action in commands()[name]._actions:
-        if action.help == argparse.SUPPRESS or action.dest in ("help", "verbose"):
-            continue
-        for option in action.option_strings:
+    options, arguments = offered(name)
+    for option in options:
+        if option not in ("-v", "--verbose"):
             assert f"Fl {option[1:]}" in entry, f"{name} {option} is not documented"
-        if not action.option_strings:
-            assert f"Ar {action.dest}" in entry, f"the argument of {name} is not documented"
+    for argument in arguments:
+        for word in re.findall(r"\w+", argument.lower()):
+            assert f"Ar {word}" in entry, f"the argument {argument} of {name} is not documented"
 
 
 def test_the_options_of_all_commands_are_documented() -> None:
     description = between((MAN / "gatewayd.8").read_text(), r"\.Sh DESCRIPTION", r"\.Sh ")
-    for action in build_parser()._actions:
-        for option in action.option_strings:
-            assert f"Fl {option[1:]}" in description
+    for option in offered()[0]:
+        assert f"Fl {option[1:]}" in description
 
 
 @pytest.mark.parametrize(

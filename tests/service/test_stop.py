@@ -11,49 +11,54 @@ from pathlib import Path
 import pytest
 
 from gatewayd.config.load import load
-from gatewayd.config.schema import PortConfig
+from gatewayd.config.schema import Address, Face, PortConfig
 from gatewayd.log import Happening
-from gatewayd.service import handover, reload
+from gatewayd.net.address import bind
+from gatewayd.service import reload
 from gatewayd.service.daemon import Daemon
-from gatewayd.service.gateway import Gateway, Served
+from gatewayd.service.gateway import Gateway
 from gatewayd.service.handover import give
 from gatewayd.service.store import Store
-from tests.interop.gateway import free_ports
+from tests.line.pty import Pty
+from tests.ports import free_ports
+from tests.until import turning
 
 
 class Kept(Store):
-    """A store that remembers the state."""
+    """A store that remembers the state, and has a fault with one port's session."""
 
     def __init__(self) -> None:
         super().__init__()
         self.said: dict[str, object] = {}
+
+    def session(self, port: str, fd: int) -> None:
+        if port == "p1":
+            raise ValueError("whatever it is")
 
     def state(self, data: bytes) -> None:
         self.said = json.loads(data)
 
 
 def test_a_port_that_cannot_be_handed_over_costs_no_other(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    give_port = handover._give_port
-
-    def fail(served: Served, store: Store) -> dict[str, object]:
-        if served.port.name == "p1":
-            raise ValueError("whatever it is")
-        return give_port(served, store)
-
-    monkeypatch.setattr(handover, "_give_port", fail)
-
     async def work() -> None:
-        gateway = Gateway(Store())
-        for name in ("p0", "p1", "p2"):
-            gateway.add(PortConfig(name, "/dev/none"), ())
-        store = Kept()
-        await give(gateway, store)
-        ports = store.said["ports"]
-        assert isinstance(ports, dict)
-        assert set(ports) == {"p0", "p2"}
-        await gateway.stop()
+        gateway, listening = Gateway(Store()), bind(Address("127.0.0.1", 0))
+        gateway.add(PortConfig("p0", "/dev/none"), ())
+        with Pty() as pty:
+            served = gateway.add(PortConfig("p1", pty.path), [(Face.RAW, listening)])
+            gateway.add(PortConfig("p2", "/dev/none"), ())
+            gateway.start()
+            await turning(lambda: served.port.line)
+            _, client = await asyncio.open_connection(*listening.getsockname())
+            await turning(lambda: served.port.owner)
+            store = Kept()
+            await give(gateway, store)
+            ports = store.said["ports"]
+            assert isinstance(ports, dict)
+            assert set(ports) == {"p0", "p2"}
+            client.close()
+            await gateway.stop()
 
     asyncio.run(work())
     told = [one for one in caplog.records if one.__dict__["happening"] is Happening.FAULT]
