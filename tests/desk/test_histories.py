@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
-import os
 import socket
 from datetime import datetime
 from typing import Final
@@ -22,7 +20,7 @@ from gatewayd.port.lease import Lease
 from gatewayd.service import handover
 from tests.desk.hall import LINE, Person
 from tests.ports import free_ports
-from tests.service.lives import Ports, Step
+from tests.service.lives import Ports, Step, lived
 from tests.spell import pace
 from tests.until import PATIENCE, turning
 
@@ -198,10 +196,7 @@ class History:
     def judge(self, name: str) -> None:
         heard = b"".join(map(bytes, self.lives.heard[DEVICES[name]]))
         ours = bytes(byte for byte in heard if byte in MARKS)
-        by_name = {one.peername: one.mark for one in self.all}
-        turns = iter([by_name[who] for who in self.lives.seated.get(name, ())])
-        runs = [mark for mark, _ in itertools.groupby(ours)]
-        assert all(mark in turns for mark in runs), "one wrote out of turn"
+        self.lives.judge(name, ours, {one.peername: one.mark for one in self.all})
         for one in self.all:
             assert heard.count(one.mark) <= one.sent
 
@@ -217,11 +212,4 @@ class History:
 @example(history=LEASED_MEANWHILE)
 @example(history=RESTARTED)
 def test_one_at_most_has_a_line_whoever_comes_by_the_desk(history: list[Step]) -> None:
-    before = len(os.listdir("/proc/self/fd"))
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        past = History(monkeypatch)
-        try:
-            past.lives.live(history, past)
-        finally:
-            past.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    lived(History, history)

@@ -96,10 +96,9 @@ class Floor:
             stack.enter_context(self._lan)
             self.desk = self._lan.machine("desk")
             machines = [self._lan.machine(name, apart=self._apart) for name in self._names]
-            self.desk.start_bus()
-            self.desk.start_avahi()
+            self.desk.join()
             with ThreadPoolExecutor() as pool:
-                list(pool.map(_join_gateway, machines))
+                list(pool.map(lambda one: one.join(POLITE), machines))
             self.racks = [Rack(machine, self._ports, stack) for machine in machines]
             self._stack = stack.pop_all()
         return self
@@ -164,8 +163,3 @@ class Floor:
         """A session from the desk to the first port of a gateway."""
         sock = self.desk.connect(rack.machine.address, FIRST)
         return Flow(Client(sock), rack.adapters[0], seed=rack.machine.name)
-
-
-def _join_gateway(machine: Machine) -> None:
-    machine.start_bus()
-    machine.start_avahi(POLITE)

@@ -131,6 +131,11 @@ class Machine:
         sock.settimeout(PATIENCE)
         return sock
 
+    def join(self, nice: int = 0) -> None:
+        """Have a bus and an Avahi, see `start_avahi`."""
+        self.start_bus()
+        self.start_avahi(nice)
+
     def start_bus(self) -> None:
         """Have a system bus."""
         (self.directory / "bus").unlink(missing_ok=True)

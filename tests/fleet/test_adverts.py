@@ -34,8 +34,7 @@ def lan(tmp_path: Path) -> Iterator[Lan]:
     with Lan(tmp_path) as lan:
         for name in ("pi1", "desk"):
             machine = lan.machine(name)
-            machine.start_bus()
-            machine.start_avahi()
+            machine.join()
         yield lan
 
 
@@ -130,8 +129,7 @@ def test_everything_is_told_anew_when_avahi_or_the_bus_comes_back(lan: Lan) -> N
         gateway.program.wait_for("no system bus")
         pi1.avahi.stop()
         sight.next(r"-;.*;psu1\\032on\\032pi1;")
-        pi1.start_bus()
-        pi1.start_avahi()
+        pi1.join()
         sight.next(r"\+;.*;psu1\\032on\\032pi1;")
 
 

@@ -70,8 +70,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         lan = stack.enter_context(Lan(tmp_path_factory.mktemp("lan")))
         pi1, desk = lan.machine("pi1"), lan.machine("desk")
         for machine in (pi1, desk):
-            machine.start_bus()
-            machine.start_avahi()
+            machine.join()
         gateway = stack.enter_context(Gateway(pi1, CONFIG, "psu1"))
         gateway.program.wait_for("are told of on the network")
         programs = pi1.directory / "bin"

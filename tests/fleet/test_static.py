@@ -45,8 +45,7 @@ def test_avahi_publishes_what_is_exported(tmp_path: Path) -> None:
         done = gatewayd("export", "avahi", "-c", str(config), "-d", str(services(pi1)))
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         for machine in (pi1, desk):
-            machine.start_bus()
-            machine.start_avahi()
+            machine.join()
         browsing = desk.browsing("-p", "-r", "_iostream._tcp")
         names = [r"psu1\\032on\\032pi1", r"dut\\032on\\032pi1", r"dut\\032on\\032pi1\\044\\0327003"]
         found = [browsing.wait_for(f"=;.*;{name};.*\n")[0].split(";") for name in names]

@@ -9,6 +9,7 @@ import pytest
 
 from tests.interop.instrument import bare_line, socat_line
 from tests.interop.served import Served, program, serve
+from tests.web.browser import Browser, chromium
 
 HERE = Path(__file__).parent
 
@@ -18,6 +19,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.interop)
+
+
+@pytest.fixture(scope="session")
+def one_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium."""
+    with chromium(tmp_path_factory.mktemp("profile")) as running:
+        yield running
 
 
 @pytest.fixture

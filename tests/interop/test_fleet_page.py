@@ -19,21 +19,14 @@ from selenium.webdriver.common.keys import Keys
 
 from gatewayd.fleet.following import MOST
 from tests.cli.program import ROOT
-from tests.web.browser import CHROMIUM, DRIVER, Browser, chromium
+from tests.web.browser import Browser, needs_chromium
 from tests.web.street import SER2NET, Street, street
 
 DOCS = Path(__file__).parents[2] / "docs" / "page"
 VIEWS = {"fleet": (1200, False), "fleet-dark": (1200, True), "fleet-phone": (390, False)}
 SCRIPT = '<img src=x onerror="document.title=1">'
 
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="there is no chromium")
-
-
-@pytest.fixture(scope="module")
-def one_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Chromium."""
-    with chromium(tmp_path_factory.mktemp("profile")) as running:
-        yield running
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +39,8 @@ def lan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
 @pytest.fixture
 def browser(one_browser: Browser, lan: Street) -> Iterator[Browser]:
     """Chromium; whatever is shown complains of nothing."""
-    one_browser.forget(lan.origin)
-    yield one_browser
-    complaints = one_browser.complaints()
-    one_browser.leave()
-    assert complaints == []
+    with one_browser.content(lan.origin):
+        yield one_browser
 
 
 def section(browser: Browser, name: str) -> str:

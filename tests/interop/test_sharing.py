@@ -26,6 +26,7 @@ from tests.interop.served import program
 from tests.interop.terminal import Terminal, run
 from tests.ports import free_ports
 from tests.same import same
+from tests.service.client import receive
 from tests.until import PATIENCE
 from tests.watched import Watched
 
@@ -378,12 +379,3 @@ def test_a_client_of_a_ports_own_address_gets_nothing_of_what_was_said_before(
             assert one.instrument.read(1) == b"?"
             one.instrument.write(LIVE)
             assert receive(plain, len(LIVE)) == LIVE
-
-
-def receive(sock: socket.socket, size: int) -> bytes:
-    got = b""
-    while len(got) < size:
-        data = sock.recv(size - len(got))
-        assert data, f"closed after {got[-80:]!r}"
-        got += data
-    return got

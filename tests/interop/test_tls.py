@@ -55,19 +55,22 @@ def test_openssl_shows_a_certificate(gateway: Secured) -> None:
     [("implicit", "/tls-telnet"), ("starttls", "/telnet"), ("optional", "/telnet")],
 )
 def test_kermit(gateway: Secured, where: str, how: str) -> None:
-    commands = ", ".join(
-        (
-            f"set auth tls verify-file {CA}",
-            "set auth tls verify peer-cert",
-            f"set host localhost {getattr(gateway, where)} {how}",
-            r"output *IDN?\{10}",
-            "input 10 ACME",
-            "if success echo [answered]",
-            "close",
-            "exit 0",
-        )
+    kermit_asks(gateway, f"{getattr(gateway, where)} {how}", "set auth tls verify peer-cert")
+
+
+def kermit_asks(gateway: Secured, at: str, *settings: str) -> None:
+    """See that C-Kermit comes to the instrument by TLS."""
+    commands = (
+        f"set auth tls verify-file {CA}",
+        *settings,
+        f"set host localhost {at}",
+        r"output *IDN?\{10}",
+        "input 10 ACME",
+        "if success echo [answered]",
+        "close",
+        "exit 0",
     )
-    with Terminal(program("kermit"), "-Y", "-C", commands) as kermit:
+    with Terminal(program("kermit"), "-Y", "-C", ", ".join(commands)) as kermit:
         gateway.instrument.read_until(b"*IDN?")
         assert str(gateway.session()["tls"]).startswith("TLSv1.")
         gateway.instrument.write(b"ACME,PSU\r\n")
@@ -190,23 +193,8 @@ def test_telnet_ssl_that_does_not_know_the_gateway_by_authentication(gateway: Se
 
 
 def test_kermit_begins_with_it_by_authentication(gateway: Secured) -> None:
-    commands = ", ".join(
-        (
-            "set telopt start-tls refused",
-            "set telopt authentication accepted",
-            "set auth tls verify-file " + CA,
-            f"set host localhost {gateway.starttls} /telnet",
-            r"output *IDN?\{10}",
-            "input 10 ACME",
-            "if success echo [answered]",
-            "exit 0",
-        )
-    )
-    with Terminal(program("kermit"), "-Y", "-C", commands) as kermit:
-        gateway.instrument.read_until(b"*IDN?")
-        assert str(gateway.session()["tls"]).startswith("TLSv1.")
-        gateway.instrument.write(b"ACME,PSU\r\n")
-        kermit.expect(rb"\[answered\]")
+    options = ("set telopt start-tls refused", "set telopt authentication accepted")
+    kermit_asks(gateway, f"{gateway.starttls} /telnet", *options)
 
 
 # ---- tunnels on the client's side, for programs that know no TLS

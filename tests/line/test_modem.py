@@ -157,6 +157,13 @@ async def until_no_thread_waits() -> None:
     assert waiting_threads() == []
 
 
+def watching(seen: Watcher, wait: Callable[[int], None] | None = None) -> ModemWatch:
+    """A watch of the device that is there, which tells `seen`."""
+    loop = asyncio.get_running_loop()
+    calls = Calls(loop, apart=False)
+    return ModemWatch(loop, calls, 0, seen.on_change, seen.on_failure, wait)
+
+
 @pytest.mark.parametrize("runner", RUNNERS)
 def test_changes_are_waited_for_and_the_thread_ends_without_one(
     runner: str, monkeypatch: pytest.MonkeyPatch
@@ -165,10 +172,7 @@ def test_changes_are_waited_for_and_the_thread_ends_without_one(
 
     async def scenario() -> None:
         seen = Watcher()
-        loop = asyncio.get_running_loop()
-        watch = ModemWatch(
-            loop, Calls(loop, apart=False), 0, seen.on_change, seen.on_failure, driver.wait
-        )
+        watch = watching(seen, driver.wait)
         assert watch.by_events
         watch.start(NONE)
         driver.change(Signal.CTS)
@@ -194,9 +198,7 @@ def test_join_ends_the_thread_from_another_thread(
         loop = asyncio.get_running_loop()
         seen = Watcher()
         for round_ in range(50):
-            watch = ModemWatch(
-                loop, Calls(loop, apart=False), 0, seen.on_change, seen.on_failure, driver.wait
-            )
+            watch = watching(seen, driver.wait)
             watch.start(NONE)
             if round_ % 2:
                 await asyncio.sleep(0)
@@ -213,10 +215,7 @@ def test_watching_again_after_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def scenario() -> None:
         seen = Watcher()
-        loop = asyncio.get_running_loop()
-        watch = ModemWatch(
-            loop, Calls(loop, apart=False), 0, seen.on_change, seen.on_failure, driver.wait
-        )
+        watch = watching(seen, driver.wait)
         for _ in range(5):
             watch.start(NONE)
             watch.stop()
@@ -243,8 +242,7 @@ def test_polling_where_there_is_no_event(counted: bool, monkeypatch: pytest.Monk
 
     async def scenario() -> None:
         seen = Watcher()
-        loop = asyncio.get_running_loop()
-        watch = ModemWatch(loop, Calls(loop, apart=False), 0, seen.on_change, seen.on_failure)
+        watch = watching(seen)
         assert not watch.by_events
         watch.start(NONE)
         driver.change(Signal.CTS)
@@ -263,9 +261,8 @@ def test_what_changed_before_it_began_is_told(
 
     async def scenario() -> None:
         seen = Watcher()
-        loop = asyncio.get_running_loop()
         wait = driver.wait if by_events else None
-        watch = ModemWatch(loop, Calls(loop, apart=False), 0, seen.on_change, seen.on_failure, wait)
+        watch = watching(seen, wait)
         told = driver.level
         driver.change(Signal.CTS)
         watch.start(told)
@@ -307,9 +304,8 @@ def test_a_device_that_goes_is_told_once(by_events: bool, monkeypatch: pytest.Mo
 
     async def scenario() -> None:
         seen = Watcher()
-        loop = asyncio.get_running_loop()
         wait = driver.wait if by_events else None
-        watch = ModemWatch(loop, Calls(loop, apart=False), 0, seen.on_change, seen.on_failure, wait)
+        watch = watching(seen, wait)
         watch.start(NONE)
         driver.gone = OSError(errno.EIO, "unplugged")
         driver.change(Signal.CTS)

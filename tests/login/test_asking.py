@@ -21,7 +21,7 @@ from gatewayd.login.judge import PasswordJudge
 from gatewayd.login.step import LoggingIn
 from gatewayd.net.doorkeeper import Doorkeeper
 from gatewayd.service.aside import aside
-from tests.net.stand import Stand, run, standing
+from tests.net.stand import Stand, in_clear, run, standing
 from tests.port.wire import OPENING, do, dont, sub, will, wont
 from tests.until import turning
 
@@ -311,17 +311,9 @@ def test_who_leaves_while_its_ticket_is_judged(monkeypatch: pytest.MonkeyPatch) 
     run(scenario())
 
 
-CLEAR = st.lists(
-    st.one_of(
-        st.binary(max_size=20),
-        st.sampled_from(
-            [
-                *(will(37), wont(37), will(39), wont(39), will(44), user(b"x"), NULL, b"\xff"),
-                *(request(b"\x07\x00"), sub(37, b"\x03bob"), sub(44, b"\x05\x01"), b"\xff\xfa\x25"),
-            ]
-        ),
-    ),
-    max_size=6,
+CLEAR = in_clear(
+    *(will(37), wont(37), will(39), wont(39), will(44), user(b"x"), NULL, b"\xff"),
+    *(request(b"\x07\x00"), sub(37, b"\x03bob"), sub(44, b"\x05\x01"), b"\xff\xfa\x25"),
 )
 
 

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from hypothesis import strategies as st
+
 from gatewayd.config.schema import Address, Face, PortConfig
 from gatewayd.line.model import LineSettings
 from gatewayd.net.address import bind
@@ -43,6 +45,11 @@ def run(scenario: Coroutine[None, None, None]) -> None:
 
     with asyncio.Runner(loop_factory=GatewayLoop) as runner:
         runner.run(bounded())
+
+
+def in_clear(*often: bytes) -> st.SearchStrategy[list[bytes]]:
+    """What somebody may say who has not come in yet; some of it `often`."""
+    return st.lists(st.one_of(st.binary(max_size=20), st.sampled_from(often)), max_size=6)
 
 
 class Client:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import os
 import socket
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -37,7 +36,7 @@ from gatewayd.port.reception import Reception
 from gatewayd.service import gateway, handover
 from tests.net.stand import LINE, Client
 from tests.ports import free_ports
-from tests.service.lives import Device, Ports, Step
+from tests.service.lives import Device, Ports, Step, lived
 from tests.spell import pace
 from tests.until import PATIENCE, turning
 
@@ -309,10 +308,7 @@ class History:
 
     def judge(self) -> None:
         heard = b"".join(bytes(sent) for sent in self.lives.heard["/dev/null"])
-        marks = {one.peername: one.mark for one in self.all}
-        turns = iter([marks[peername] for peername in self.lives.seated.get("psu1", ())])
-        runs = [mark for mark, _ in itertools.groupby(heard)]
-        assert all(mark in turns for mark in runs), "one wrote out of turn"
+        self.lives.judge("psu1", heard, {one.peername: one.mark for one in self.all})
         for one in self.all:
             assert heard.count(one.mark) <= one.sent
         ports = (*self.removed, self.port)
@@ -335,11 +331,4 @@ class History:
 def test_one_client_at_most_writes_and_each_byte_is_accounted_for(
     history: list[Step],
 ) -> None:
-    before = len(os.listdir("/proc/self/fd"))
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        past = History(monkeypatch)
-        try:
-            past.lives.live(history, past)
-        finally:
-            past.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    lived(History, history)

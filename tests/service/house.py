@@ -4,7 +4,6 @@ long as the test likes; and restarts, see `tests.service.lives`."""
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -18,8 +17,6 @@ import pytest
 from gatewayd.advertise.services import Service
 from gatewayd.config.load import load
 from gatewayd.errors import DeviceAbsentError, DeviceBusyError, DeviceError
-from gatewayd.line.api import LineEvents
-from gatewayd.line.model import LineSettings, SignalPolicies
 from gatewayd.line.opening import StuckError
 from gatewayd.line.pending import Pending
 from gatewayd.port import arbiter, farewell, reception
@@ -31,7 +28,7 @@ from gatewayd.service.daemon import Daemon
 from gatewayd.service.gateway import Served
 from tests.net.stand import Client
 from tests.ports import free_ports
-from tests.service.lives import Device, Lives, Opened
+from tests.service.lives import Device, Lives
 from tests.until import PATIENCE, until
 
 NUMBERS: Final = ("rfc2217", "raw", "one", "other")
@@ -95,7 +92,8 @@ class House(Lives):
         self.published: dict[str, tuple[Service, ...]] = {}
         """What is told on the network."""
         self.clients: list[Client] = []
-        self.opened: list[str] = []
+        self.tried: list[str] = []
+        """The devices that were to be opened, one after the other."""
         self.busy = False
         """Whether the driver takes its time to open it."""
         self.refused: type[DeviceError] | None = None
@@ -194,16 +192,8 @@ class House(Lives):
         """What is there when the device is."""
         return Path(self.value("device"))
 
-    async def open_line(
-        self,
-        path: str,
-        settings: LineSettings,
-        policies: SignalPolicies,
-        events: LineEvents,
-        gatherers: object = None,
-    ) -> Device:
-        """As the test has said."""
-        self.opened.append(path)
+    async def opening(self, path: str) -> None:
+        self.tried.append(path)
         if not self.node.exists():
             raise DeviceAbsentError(f"{path}: no such device")
         await until(lambda: not self.busy, self.driver)
@@ -211,9 +201,6 @@ class House(Lives):
             raise StuckError(path, self.stuck)
         if self.refused is not None:
             raise self.refused(f"{path}: cannot be opened")
-        device = Device(Opened(path, os.open(path, os.O_RDONLY)), events, None, settings)
-        device.obey(policies)
-        return device
 
     async def reach(self, phase: Phase) -> None:
         """Wait for a phase of the device."""

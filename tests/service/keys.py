@@ -293,7 +293,7 @@ async def is_told_with_its_page(house: House, caller: Caller) -> None:
 
 
 async def is_there_now(house: House, caller: Caller) -> None:
-    assert house.opened[-1] == house.names["directory"] + "/two"
+    assert house.tried[-1] == house.names["directory"] + "/two"
     await talk(house, caller)
 
 

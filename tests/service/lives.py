@@ -7,9 +7,10 @@ A restart is a new loop: what the process before had set in motion is over, as w
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any, ClassVar, Final, NamedTuple, Protocol
 
@@ -44,6 +45,8 @@ Step = tuple[str, int]
 class Past(Protocol):
     """A history, in one process after another."""
 
+    lives: Ports
+
     def look(self) -> None:
         """See that all is as it must be."""
 
@@ -55,6 +58,9 @@ class Past(Protocol):
 
     async def ends(self) -> None:
         """All go, and the books are closed."""
+
+    def close(self) -> None:
+        """End what is left, also after a failure."""
 
 
 class Opened(NamedTuple):
@@ -116,7 +122,8 @@ class Device(Watched):
 
 
 class Lives:
-    """What runs is made by `make`, and devices are opened by `open_line`: a subclass has both."""
+    """What runs is made by `make`, and `opening` is what becomes of a device that is opened: a
+    subclass has both."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.kept: dict[str, list[int]] = {}
@@ -151,7 +158,18 @@ class Lives:
         gatherers: object = None,
     ) -> Device:
         """See `gatewayd.line.opening.open_line`."""
+        await self.opening(path)
+        device = Device(Opened(path, os.open(path, os.O_RDONLY)), events, None, settings)
+        device.obey(policies)
+        self.opened(device)
+        return device
+
+    async def opening(self, path: str) -> None:
+        """Wait as long as the driver takes to open it. Raises DeviceError."""
         raise NotImplementedError
+
+    def opened(self, device: Device) -> None:
+        """It is open."""
 
     @property
     def gateway(self) -> Gateway:
@@ -237,6 +255,18 @@ class Lives:
         return {name: [os.dup(fd) for fd in fds] for name, fds in self.kept.items()}
 
 
+def lived(make: Callable[[pytest.MonkeyPatch], Past], history: Iterable[Step]) -> None:
+    """Go through a history, which leaves nothing open."""
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        past = make(monkeypatch)
+        try:
+            past.lives.live(history, past)
+        finally:
+            past.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 class Ports(Lives):
     """Ports of a `Config` that has no file. The device of each is a path, and there unless the test
     says otherwise."""
@@ -277,22 +307,13 @@ class Ports(Lives):
         await reload.apply(self.gateway, self.config, config)
         self.config = config
 
-    async def open_line(
-        self,
-        path: str,
-        settings: LineSettings,
-        policies: SignalPolicies,
-        events: LineEvents,
-        gatherers: object = None,
-    ) -> Device:
-        """As the test has said."""
+    async def opening(self, path: str) -> None:
         await until(lambda: path not in self.slow, self.driver)
         if path in self.away:
             raise DeviceAbsentError(f"{path}: no such device")
-        device = Device(Opened(path, os.open(path, os.O_RDONLY)), events, None, settings)
-        device.obey(policies)
-        self.heard.setdefault(path, []).append(device.sent)
-        return device
+
+    def opened(self, device: Device) -> None:
+        self.heard.setdefault(device.path, []).append(device.sent)
 
     def live(self, history: Iterable[Step], past: Past) -> None:
         """Go through a history; `restart` in it begins another process."""
@@ -315,6 +336,13 @@ class Ports(Lives):
             past.ended()
         self.run(partial(process, last))
         self.run(past.ends)
+
+    def judge(self, name: str, heard: Iterable[int], marks: Mapping[str, int]) -> None:
+        """See that each wrote to a port's device in its turn; `heard` are marks as they came
+        there, `marks` is whose is which, by address."""
+        turns = iter([marks[peername] for peername in self.seated.get(name, ())])
+        runs = [mark for mark, _ in itertools.groupby(heard)]
+        assert all(mark in turns for mark in runs), "one wrote out of turn"
 
     def port(self, name: str) -> Port:
         """A port as it is served now."""

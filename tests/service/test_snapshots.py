@@ -97,7 +97,7 @@ def test_an_older_version_is_gone_on_with(
             await client.sends(RESUME + ask(Command.SET_BAUDRATE))
             assert await caller.wait_for(Command.SET_PARITY + ANSWER) == 1
             assert await caller.wait_for(Command.SET_BAUDRATE + ANSWER) == 38400
-        assert house.opened == []
+        assert house.tried == []
 
     house.run(work)
     assert [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING] == []
@@ -112,7 +112,7 @@ def test_one_that_is_too_old_is_refused_and_the_port_is_as_in_the_file(
 
     async def work() -> None:
         await house.reach(Phase.READY)
-        assert house.opened == []
+        assert house.tried == []
         if client is not None:
             assert await client.gets_all() == b""
         await talk(house, Caller(house.connect("rfc2217")))

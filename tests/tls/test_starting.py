@@ -17,7 +17,7 @@ from gatewayd.telnet.constants import Option
 from gatewayd.telnet.start_tls import FOLLOWS, OFFER
 from gatewayd.tls import starting
 from gatewayd.tls.starting import Starting
-from tests.net.stand import Client, Stand, run, standing
+from tests.net.stand import Client, Stand, in_clear, run, standing
 from tests.port.wire import OPENING, do, dont, sub, will, wont
 from tests.tls import far
 from tests.until import turning
@@ -106,17 +106,9 @@ def test_what_came_before_is_forgotten(before: bytes, refused: bytes, by: int) -
     run(scenario())
 
 
-CLEAR = st.lists(
-    st.one_of(
-        st.binary(max_size=20),
-        st.sampled_from(
-            [
-                *(will(44), sub(44, b"\x05\x01"), b"\xff", b"\xff\xfa"),
-                *(WILL, FOLLOWS, WONT, will(37), START, NULL),
-            ]
-        ),
-    ),
-    max_size=6,
+CLEAR = in_clear(
+    *(will(44), sub(44, b"\x05\x01"), b"\xff", b"\xff\xfa"),
+    *(WILL, FOLLOWS, WONT, will(37), START, NULL),
 )
 
 

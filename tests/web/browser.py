@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import pytest
 from selenium.webdriver import ActionChains, Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -21,6 +22,7 @@ from tests.until import PATIENCE
 
 CHROMIUM: Final = shutil.which("chromium")
 DRIVER: Final = shutil.which("chromedriver")
+needs_chromium: Final = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="there is no chromium")
 AXE: Final = ROOT / ".venv/fetched/axe/axe_playwright_python/axe.min.js"
 """Of axe-core, which judges how a page is for those who do not see it; `./dev test` fetches it."""
 T = TypeVar("T")
@@ -63,6 +65,15 @@ class Browser:
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+
+    @contextlib.contextmanager
+    def content(self, url: str) -> Iterator[None]:
+        """As if it were never there before; whatever is shown meanwhile complains of nothing."""
+        self.forget(url)
+        yield
+        complaints = self.complaints()
+        self.leave()
+        assert complaints == []
 
     def forget(self, url: str) -> None:
         """No cookie, no name, no complaint of an earlier page."""

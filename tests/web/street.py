@@ -112,8 +112,7 @@ def street(directory: Path) -> Iterator[Street]:
         lan = stack.enter_context(Lan(directory))
         machines = [lan.machine(name) for name in ("pi1", "pi2", "stranger")]
         for machine in machines:
-            machine.start_bus()
-            machine.start_avahi()
+            machine.join()
         pi1 = stack.enter_context(Gateway(machines[0], PI1, "psu1", "inner"))
         pi2 = stack.enter_context(Gateway(machines[1], PI2, "scope", "dut"))
         for one in (pi1, pi2):
