@@ -28,7 +28,10 @@
 #define TTYUSB 188
 #define REAL(name) static __typeof__(&name) real; if (!real) real = dlsym(RTLD_NEXT, #name)
 
-static volatile int outputs[256] = {[0 ... 255] = TIOCM_DTR | TIOCM_RTS};
+/* kernel.pty.max: on a busy machine there are many. */
+#define MOST 4096
+
+static volatile int outputs[MOST] = {[0 ... MOST - 1] = TIOCM_DTR | TIOCM_RTS};
 
 static const struct { unsigned long request; const char *name; } requests[] = {
     {0x802C542A, "TCGETS2"}, {0x402C542B, "TCSETS2"}, {TIOCMGET, "TIOCMGET"},
@@ -43,7 +46,7 @@ static int adapter(const struct stat *st)
     const char *dir = getenv("SICK_DIR");
     char path[256];
 
-    if (!dir || !S_ISCHR(st->st_mode) || major(st->st_rdev) != 136 || minor(st->st_rdev) > 255)
+    if (!dir || !S_ISCHR(st->st_mode) || major(st->st_rdev) != 136 || minor(st->st_rdev) >= MOST)
         return -1;
     snprintf(path, sizeof path, "%s/%u", dir, minor(st->st_rdev));
     return access(path, F_OK) ? -1 : (int)minor(st->st_rdev);
@@ -63,7 +66,10 @@ static int sick(int number, const char *name)
     int file;
 
     snprintf(path, sizeof path, "%s/%d/%s", getenv("SICK_DIR"), number, name);
-    if ((file = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC)) < 0)
+    do
+        file = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    while (file < 0 && errno == EINTR);
+    if (file < 0)
         return 0;
     /* A FIFO: until the test closes it. */
     while (syscall(SYS_read, file, text, sizeof text - 1) < 0 && errno == EINTR)
