@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import IPv6Network
 
 from gatewayd.config.schema import (
     Address,
@@ -15,6 +16,7 @@ from gatewayd.config.schema import (
     Door,
     Face,
     Login,
+    Network,
     OnBusy,
     PortConfig,
     Tls,
@@ -38,6 +40,8 @@ UNSAID = {
     "while_absent": "a session does not outlive its device",
 }
 """Settings that ser2net has not, and what it does."""
+ALLOW = "allow: everybody is let in until the two lines above a connection are in their files"
+"""Those of tcp wrappers, which ser2net asks by a name."""
 
 
 def export(config: Config, here: Here) -> Export:
@@ -56,19 +60,41 @@ def _port(port: PortConfig, tls: TlsFiles, here: Here, taken: set[str], remarks:
         return f"# {port.name}: left out, {error}\n"
     remarks += [f"{port.name}: {text}" for text in _lost(port)]
     text = "".join(f"# {port.name}: {text}\n" for text in _lost(port))
+    lists: dict[tuple[Network, ...], str] = {}
     for face, address in port.listeners:
         if face not in (Face.RFC2217, Face.RAW):
             continue
         telnet = "telnet(rfc2217)," if face is Face.RFC2217 else ""
         try:
-            accepter = f"{telnet}{_ssl(address.door, tls)}{_accepter(address)}"
+            layers = telnet + _ssl(address.door, tls)
         except LookupError as why:
             remark = f"{face.value} at {address} is left out, {why.args[0]}"
             remarks.append(f"{port.name}: {remark}")
             text += f"# {port.name}: {remark}\n"
-        else:
-            text += _connection(port, accepter, device, taken)
+            continue
+        name, who = _name(port.name, taken), ""
+        allow = address.door.allow
+        if allow:
+            who = lists.get(allow, f"ser2net-{name}")
+            if allow not in lists:
+                lists[allow] = who
+                text += _wrapped(who, allow)
+        text += _connection(port, name, layers + _accepter(address, who), device)
+    if lists:
+        remarks.append(f"{port.name}: {ALLOW}")
     return text
+
+
+def _wrapped(name: str, allow: tuple[Network, ...]) -> str:
+    """What tcp wrappers must be told, see hosts_access(5)."""
+    hosts = ", ".join(map(_pattern, allow))
+    return f"# /etc/hosts.allow: {name}: {hosts}\n# /etc/hosts.deny:  {name}: ALL\n"
+
+
+def _pattern(network: Network) -> str:
+    if isinstance(network, IPv6Network):
+        return f"[{network.network_address}]/{network.prefixlen}"
+    return str(network.network_address) if network.prefixlen == 32 else network.with_netmask
 
 
 def _ssl(door: Door, tls: TlsFiles) -> str:
@@ -91,14 +117,19 @@ def _ssl(door: Door, tls: TlsFiles) -> str:
     return f"ssl({','.join([*words, 'clientauth'] if required else words)}),"
 
 
-def _connection(port: PortConfig, accepter: str, device: str, taken: set[str]) -> str:
+def _name(port: str, taken: set[str]) -> str:
+    """That of one more connection."""
     # What libyaml takes as an anchor.
-    base = re.sub(r"[^A-Za-z0-9_-]", "_", port.name)
+    base = re.sub(r"[^A-Za-z0-9_-]", "_", port)
     name, number = base, 1
     while name in taken:
         number += 1
         name = f"{base}-{number}"
     taken.add(name)
+    return name
+
+
+def _connection(port: PortConfig, name: str, accepter: str, device: str) -> str:
     connector = ",".join(("serialdev", device, *_line(port.line), *_signals(port), "local"))
     # `*(` and `*{` paste other texts.
     connector = connector.replace("*(", "*(*").replace("*{", "*{*").replace("'", "''")
@@ -110,9 +141,11 @@ def _connection(port: PortConfig, accepter: str, device: str, taken: set[str]) -
     )
 
 
-def _accepter(address: Address) -> str:
+def _accepter(address: Address, who: str) -> str:
+    """`who` it is to tcp wrappers, if they are to be asked."""
     # Without a host it is every address of both families, as `[::]` is here.
-    return f"tcp,{address.port}" if address.host == "::" else f"tcp,{address.host},{address.port}"
+    at = address.port if address.host == "::" else f"{address.host},{address.port}"
+    return f"tcp(tcpdname={who}),{at}" if who else f"tcp,{at}"
 
 
 def _path(device: str | DeviceMatch, devices: tuple[SerialDevice, ...]) -> str:
@@ -151,8 +184,6 @@ def _lost(port: PortConfig) -> Iterator[str]:
     for key, instead in UNSAID.items():
         if getattr(port, key) != getattr(plain, key):
             yield f"{key}: {instead}"
-    if any(door.allow for door in port.doors):
-        yield "allow: whoever reaches an address is let in, see tcpd in gensio(5)"
     if port.line.stopbits is StopBits.ONE_POINT_FIVE:
         yield "line: 1.5 stop bits have become 2"
     if port.signals.dtr is SignalPolicy.KEEP or port.signals.rts is SignalPolicy.KEEP:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from types import ModuleType
 from xml.etree import ElementTree
 
@@ -137,7 +138,7 @@ def test_ser2net_is_told_all_that_it_can_do() -> None:
         "    signals: {dtr: off, rts: on}\n"
     )
     export = made(ser2net, ports)
-    assert export.remarks == (NO_ALLOW,)
+    assert export.remarks == (f"a: {ser2net.ALLOW}",)
     (port,) = back(export)
     before = parse(f"version: 1\n{ALLOW}ports:\n{ports}", "test").ports[0]
     assert port.port == before
@@ -228,13 +229,38 @@ def test_avahi_is_not_to_tell_twice() -> None:
     assert "twice" in remark
 
 
-NO_ALLOW = "a: allow: whoever reaches an address is let in, see tcpd in gensio(5)"
+@pytest.mark.parametrize(
+    ("allow", "hosts"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("[10.1.0.0/16, 192.0.2.7]", "10.1.0.0/255.255.0.0, 192.0.2.7"),
+        ("['fd00::/8', '2001:db8::1']", "[fd00::]/8, [2001:db8::1]/128"),
+    ],
+)
+def test_ser2net_is_told_how_tcp_wrappers_let_in_the_same(allow: str, hosts: str) -> None:
+    export = made(ser2net, f"  a.b: {{device: /dev/a, raw: {{listen: 1, allow: {allow}}}}}\n")
+    assert f"a.b: {ser2net.ALLOW}" in export.remarks
+    assert (
+        f"# /etc/hosts.allow: ser2net-a_b: {hosts}\n"
+        "# /etc/hosts.deny:  ser2net-a_b: ALL\n"
+        "connection: &a_b\n"
+        "  accepter: 'tcp(tcpdname=ser2net-a_b),127.0.0.1,1'\n"
+    ) in text(export)
 
 
-@pytest.mark.parametrize("address", ["0.0.0.0:1", "{listen: 1, allow: 127.0.0.1}"])
-def test_ser2net_lets_in_from_anywhere_and_that_is_said(address: str) -> None:
-    export = made(ser2net, f"  a: {{device: /dev/a, raw: {address}}}\n")
-    assert export.remarks == (NO_ALLOW,)
+def test_addresses_with_the_same_list_have_one_name_to_tcp_wrappers() -> None:
+    ports = (
+        "  a:\n    device: /dev/a\n    allow: 10.0.0.0/8\n"
+        "    raw: ['0.0.0.0:1', {listen: '0.0.0.0:2', allow: 10.0.0.7}]\n"
+        "    rfc2217: ['0.0.0.0:3', 4]\n"
+    )
+    export = made(ser2net, ports)
+    assert export.remarks == (f"a: {ser2net.ALLOW}",)
+    found = re.findall(r"tcp(?:\(tcpdname=([\w-]+)\))?,[\d.]+,(\d)'", text(export))
+    names = {int(number): name for name, number in found}
+    assert names == {1: "ser2net-a", 2: "ser2net-a-4", 3: "ser2net-a", 4: ""}
+    lists = dict(re.findall(r"^# /etc/hosts.allow: ([\w-]+): (.*)$", text(export), re.MULTILINE))
+    assert lists == {"ser2net-a": "10.0.0.0/255.0.0.0", "ser2net-a-4": "10.0.0.7"}
 
 
 def test_tls_goes_to_ser2net_and_comes_back() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -106,11 +108,56 @@ def test_ser2net_serves_its_export(lab: Lab, tmp_path: Path) -> None:
         assert (other.line, other.rfc2217, other.raw) == (one.line, one.rfc2217, one.raw)
 
 
-def connected(port: int, running: Watched) -> socket.socket:
-    """A connection to a program that begins to listen about now."""
+@pytest.mark.parametrize(
+    ("allow", "admitted"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("[127.0.0.4/30, 10.0.0.0/8]", "127.0.0.7"),
+        ("'::1'", "::1"),
+        ("[10.0.0.7, '::/64']", "::1"),
+    ],
+)
+def test_ser2net_lets_in_the_same_with_the_lines_for_tcp_wrappers(
+    allow: str, admitted: str, tmp_path: Path
+) -> None:
+    ser2net = program("ser2net", FETCHED / "ser2net/usr/sbin")
+    numbers = free_ports(2)
+    at = ", ".join(
+        f"{{listen: '{host}:{number}', allow: {allow}}}"
+        for host, number in zip(("127.0.0.1", "[::1]"), numbers, strict=True)
+    )
+    config, exported = tmp_path / "gatewayd.yaml", tmp_path / "ser2net.yaml"
+    with bare_line() as (device, instrument):
+        config.write_text(f"version: 1\nports: {{a: {{device: {device}, raw: [{at}]}}}}\n")
+        exported.write_text(gatewayd("export", "ser2net", "-c", str(config)).stdout)
+        with Watched([*wrapped(exported), ser2net, "-n", "-d", "-c", exported]) as running:
+            for host in ("127.0.0.1", "127.0.0.7", "::1"):
+                with connected(numbers[":" in host], running, host) as sock:
+                    if host == admitted:
+                        sock.sendall(b"?")
+                        assert instrument.read(1) == b"?"
+                    else:
+                        assert sock.recv(6) == b"Access"
+
+
+def wrapped(exported: Path) -> list[str]:
+    """The beginning of a command line, of what is to run where tcp wrappers have the lines that an
+    export has for them."""
+    mounts = ""
+    for name in ("hosts.allow", "hosts.deny"):
+        lines = re.findall(rf"^# /etc/{name}: *(.*\n)", exported.read_text(), re.MULTILINE)
+        exported.with_name(name).write_text("".join(lines))
+        mounts += f"mount --bind {exported.with_name(name)} /etc/{name} && "
+    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    return ["unshare", *user, "--mount", "sh", "-c", f'{mounts} exec "$@"', "sh"]
+
+
+def connected(port: int, running: Watched, host: str = "127.0.0.1") -> socket.socket:
+    """A connection from `host` to a program on loopback that begins to listen about now."""
+    there = "::1" if ":" in host else "127.0.0.1"
     while running.process.poll() is None:
         try:
-            return socket.create_connection(("127.0.0.1", port), 10)
+            return socket.create_connection((there, port), 10, (host, 0))
         except ConnectionRefusedError:
             continue
     raise AssertionError(running.text)
