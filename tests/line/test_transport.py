@@ -17,6 +17,7 @@ from gatewayd.line.calls import Calls
 from gatewayd.line.model import LineSettings
 from gatewayd.line.serial_port import SerialPort
 from gatewayd.line.transport import LineTransport
+from tests.line.descriptors import threads_end
 from tests.line.pty import Pty
 from tests.same import same
 from tests.spell import quiet
@@ -374,6 +375,7 @@ def test_detach_leaves_the_descriptor_open_and_calls_nothing(pty: Pty) -> None:
 
 def test_a_loop_that_ends_at_once_leaves_nothing_open(pty: Pty) -> None:
     opened: list[LineTransport] = []
+    threads = set(threading.enumerate())
 
     async def scenario() -> None:
         transport, _user = open_transport(pty)
@@ -382,9 +384,7 @@ def test_a_loop_that_ends_at_once_leaves_nothing_open(pty: Pty) -> None:
         await asyncio.sleep(0)
 
     run(scenario)
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread():
-            thread.join(5)
+    threads_end(threads)
     assert not opened[0].serial.is_open
 
 

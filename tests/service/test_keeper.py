@@ -17,6 +17,7 @@ from gatewayd.log import LOGGER
 from gatewayd.port.phase import Phase
 from gatewayd.service.gateway import Gateway
 from gatewayd.service.store import Store
+from tests.line.descriptors import threads_end
 from tests.line.pty import Pty
 
 
@@ -126,7 +127,7 @@ def test_permission_denied_is_a_failure_and_mends_by_itself() -> None:
 def test_stopping_while_a_device_opens_leaves_nothing_open() -> None:
     async def work() -> None:
         with Pty() as pty:
-            before = len(os.listdir("/proc/self/fd"))
+            before, threads = len(os.listdir("/proc/self/fd")), set(threading.enumerate())
             kept = Kept(pty.path)
             kept.keeper.start()
             await asyncio.sleep(0)
@@ -135,13 +136,9 @@ def test_stopping_while_a_device_opens_leaves_nothing_open() -> None:
             # The opening goes on in its thread, and what comes of it is closed there or, if nobody
             # wanted it only then, in another one.
             for _ in range(2):
-                for thread in threading.enumerate():
-                    if thread is not threading.current_thread():
-                        thread.join(10)
+                threads_end(threads)
                 await asyncio.sleep(0)
-            for thread in threading.enumerate():
-                if thread is not threading.current_thread():
-                    thread.join(10)
+            threads_end(threads)
             assert len(os.listdir("/proc/self/fd")) == before
 
     run(work)
