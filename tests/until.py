@@ -17,8 +17,9 @@ from typing import Final
 from gatewayd.device import inotify
 from gatewayd.device.inotify import Inotify
 
-PATIENCE: Final = 20.0
-"""Seconds until what must happen has not happened."""
+PATIENCE: Final = 45.0
+"""Seconds until what must happen has not happened, also on a machine with ten times as much to do:
+there the start of a daemon alone may take twenty."""
 _IN_OPEN: Final = 0x20
 _TIOCGPTN: Final = 0x80045430
 """Which number a PTY has, asked of its master."""

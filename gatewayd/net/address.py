@@ -37,11 +37,12 @@ def bind(address: Address) -> socket.socket:
     except OSError as error:
         if sock is not None:
             sock.close()
-        raise BindError(f"cannot listen on {address}: {_why(error, address)}") from error
+        raise BindError(f"cannot listen on {address}: {cause(error, address)}") from error
     return sock
 
 
-def _why(error: OSError, address: Address) -> str:
+def cause(error: OSError, address: Address) -> str:
+    """Why an address cannot be listened on, in words that help."""
     if error.errno == errno.EADDRINUSE:
         return f"the address is in use; who has it is told by: ss -ltnp sport = :{address.port}"
     if error.errno == errno.EACCES:

@@ -22,28 +22,29 @@ class Lobby:
         self._most = most
         self._most_of_one = most_of_one
         self._most_of_host = most_of_host
-        self._hosts: dict[str, Counter[str]] = {}
+        self.hosts: dict[str, Counter[str]] = {}
+        """How many of each host are at which door; no host that has none."""
 
     def __len__(self) -> int:
-        return sum(doors.total() for doors in self._hosts.values())
+        return sum(doors.total() for doors in self.hosts.values())
 
     def enter(self, host: str, door: str = "") -> str:
         """One more from `host` at `door`; return why not, if it cannot be."""
-        doors = self._hosts.get(host, Counter())
+        doors = self.hosts.get(host, Counter())
         if doors[door] >= self._most_of_one:
             return f"{self._most_of_one} connections of {host} are on their way in already"
         if doors.total() >= self._most_of_host:
             return f"{self._most_of_host} connections of {host} are on their way in already"
         if len(self) >= self._most:
             return f"{self._most} connections are on their way in already"
-        self._hosts.setdefault(host, doors)[door] += 1
+        self.hosts.setdefault(host, doors)[door] += 1
         return ""
 
     def leave(self, host: str, door: str = "") -> None:
         """One of those is through, or gone."""
-        doors = self._hosts[host]
+        doors = self.hosts[host]
         doors[door] -= 1
         if not doors[door]:
             del doors[door]
         if not doors:
-            del self._hosts[host]
+            del self.hosts[host]

@@ -57,7 +57,7 @@ class Outbox:
         self._queue: deque[bytes | memoryview | _Waiting] = deque()
         self._line: Line | None = None
         self._tap: Callable[[bytes], None] | None = None
-        self._give: Callable[[bytes | memoryview], int] = self._give_and_tell
+        self.give: Callable[[bytes | memoryview], int] = self._give_and_tell
         """How bytes get to the line: its own `write`, unless somebody looks on."""
         self._known = 0
         """Bytes at the head that a line has had before, in another process."""
@@ -101,9 +101,9 @@ class Outbox:
         if self._line is None:
             return
         if self._known:
-            self._give = self._give_known
+            self.give = self._give_known
         else:
-            self._give = self._line.write if self._tap is None else self._give_and_tell
+            self.give = self._line.write if self._tap is None else self._give_and_tell
 
     def _give_and_tell(self, data: bytes | memoryview) -> int:
         assert self._line is not None
@@ -146,7 +146,7 @@ class Outbox:
             return True
         if not self._queue:
             self._drained = False
-            taken = self._give(data)
+            taken = self.give(data)
             self.taken += taken
             if taken == len(data):
                 return True
@@ -292,7 +292,7 @@ class Outbox:
             self._discarded(taken)
         else:
             self._drained = False
-            taken = self._give(head)
+            taken = self.give(head)
             self.taken += taken
         self.waiting -= taken
         if taken == len(head):

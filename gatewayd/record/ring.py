@@ -15,13 +15,14 @@ class Ring:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._data = bytearray()
+        self.data = bytearray()
+        """What is kept; a little more than `size`, so that not all is moved each time."""
 
     def from_line(self, data: bytes) -> None:
         """See `Tap`."""
-        self._data += data
-        if len(self._data) > self.size + _SLACK:
-            del self._data[: -self.size]
+        self.data += data
+        if len(self.data) > self.size + _SLACK:
+            del self.data[: -self.size]
 
     def to_line(self, data: bytes) -> None:
         """See `Tap`; what clients send is not kept."""
@@ -31,9 +32,9 @@ class Ring:
 
     def last(self) -> bytes:
         """What was kept, oldest first."""
-        return bytes(self._data[-self.size :])
+        return bytes(self.data[-self.size :])
 
     def resize(self, size: int) -> None:
         """Keep so many bytes from now on."""
         self.size = size
-        del self._data[:-size]
+        del self.data[:-size]

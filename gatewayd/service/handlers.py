@@ -82,7 +82,8 @@ class LossyHandler(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lost = 0
+        self.lost = 0
+        """Entries that nobody took, since it was told how many."""
         self._retry: asyncio.TimerHandle | None = None
 
     @abstractmethod
@@ -92,7 +93,7 @@ class LossyHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record if there is room for it, and before it what is missing."""
         if not (self._tell_lost() and self._takes(record)):
-            self._lost += 1
+            self.lost += 1
             self._try_later()
 
     def close(self) -> None:
@@ -108,15 +109,15 @@ class LossyHandler(logging.Handler):
             return False
 
     def _tell_lost(self) -> bool:
-        if not self._lost:
+        if not self.lost:
             return True
         text = "%d log entries were lost here: nobody took them"
         record = LOGGER.makeRecord(
-            LOGGER.name, logging.WARNING, "", 0, text, (self._lost,), None, extra=_FAULT
+            LOGGER.name, logging.WARNING, "", 0, text, (self.lost,), None, extra=_FAULT
         )
         if not self._takes(record):
             return False
-        self._lost = 0
+        self.lost = 0
         return True
 
     def _try_later(self) -> None:

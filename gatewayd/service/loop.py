@@ -41,8 +41,8 @@ class DirectSelector(selectors.BaseSelector):
     `failed` is told of an exception of a callback, which ends nothing else.
     """
 
-    def __init__(self) -> None:
-        self._epoll = select.epoll()
+    def __init__(self, epoll: select.epoll) -> None:
+        self._epoll = epoll
         self._keys: dict[int, selectors.SelectorKey] = {}
         self._readers: dict[int, Callback] = {}
         self._writers: dict[int, Callback] = {}
@@ -249,8 +249,9 @@ class DirectSelector(selectors.BaseSelector):
 class GatewayLoop(asyncio.SelectorEventLoop):
     """The event loop of the daemon."""
 
-    def __init__(self) -> None:
-        self._direct = DirectSelector()
+    def __init__(self, epoll: select.epoll | None = None) -> None:
+        """On `epoll`, or a set of its own."""
+        self._direct = DirectSelector(epoll or select.epoll())
         self._direct.failed = self._callback_failed
         super().__init__(self._direct)
         self._whole = True

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
-from typing import Any, cast
+from typing import cast
 
 import pytest
 import pyvisa
@@ -26,7 +26,7 @@ from tests.interop.served import program
 from tests.interop.terminal import Terminal, run
 from tests.ports import free_ports
 from tests.same import same
-from tests.service.client import receive
+from tests.service.client import Talk, receive
 from tests.until import PATIENCE
 from tests.watched import Watched
 
@@ -198,15 +198,18 @@ def test_a_person_that_is_taken_over_watches_and_has_the_port_again(tmp_path: Pa
 
 
 def test_a_program_that_is_taken_over_gets_last_words_and_nothing_before(tmp_path: Path) -> None:
-    with lab(tmp_path, ", busy: takeover") as one, opened(one.rfc2217) as first:
-        exchange(one, first)
-        with telnet(one.rfc2217) as second:
-            second.expect(rb"taken over from")
-            insides = cast("Any", first)
-            insides._thread.join(PATIENCE)
-            last = b"".join(iter(insides._read_buffer.get, None))
-            assert last.startswith(b"\r\npsu1: taken over by 127.0.0.1:")
-            assert last.count(b"\n") == 2
+    said = tmp_path / "said"
+    with lab(tmp_path, ", busy: takeover") as one:
+        with overheard(one.rfc2217, said) as port, opened(port) as first:
+            exchange(one, first)
+            with telnet(one.rfc2217) as second:
+                second.expect(rb"taken over from")
+                one.gateway.wait_for("rfc2217 session from .* over")
+        talk = Talk()
+        talk.hear(said.read_bytes())
+        last = talk.data.removeprefix(b"ACME")
+        assert last.startswith(b"\r\npsu1: taken over by 127.0.0.1:")
+        assert last.count(b"\n") == 2
 
 
 def test_expect_waits_for_its_turn(tmp_path: Path) -> None:

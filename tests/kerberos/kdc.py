@@ -69,7 +69,7 @@ class Kdc:
     def kadmin(self, asked: str) -> None:
         """Change the database."""
         program = FETCHED / "krb5-admin-server/usr/sbin/kadmin.local"
-        self._run(program, "-r", REALM, "-q", asked)
+        self.run(program, "-r", REALM, "-q", asked)
 
     def tickets(self, principal: str, *options: str) -> dict[str, str]:
         """An environment in which `principal` has logged in at the KDC."""
@@ -88,7 +88,7 @@ class Kdc:
         environment["LD_PRELOAD"] = str(self.directory / "interposer.so")
         return asked(environment, principal)
 
-    def _run(self, *command: str | Path) -> None:
+    def run(self, *command: str | Path) -> None:
         subprocess.run(
             command, env=self.environment, check=True, timeout=PATIENCE, capture_output=True
         )
@@ -158,7 +158,7 @@ def kdc(directory: Path) -> Iterator[Kdc]:
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", made, interposer, "-ldl"], check=True)
     lab = Kdc(directory, environment)
     util = FETCHED / "krb5-kdc/usr/sbin/kdb5_util"
-    lab._run(util, "create", "-r", REALM, "-s", "-P", "master")
+    lab.run(util, "create", "-r", REALM, "-s", "-P", "master")
     for principal in ("alice", "mallory"):
         lab.kadmin(f"addprinc -pw {PASSWORD} {principal}")
     lab.kadmin("addprinc -randkey host/localhost")

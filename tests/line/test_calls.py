@@ -11,8 +11,7 @@ import pytest
 
 from gatewayd.line import worker
 from gatewayd.line.calls import Calls
-
-PATIENCE_S = 10.0
+from tests.until import PATIENCE
 
 
 class Driver:
@@ -41,7 +40,7 @@ class Driver:
 
         def work() -> str:
             self.made.append(name)
-            assert self.well.wait(PATIENCE_S)
+            assert self.well.wait(PATIENCE)
             if failure is not None:
                 raise failure
             return "done"
@@ -63,7 +62,7 @@ class Driver:
         self.calls.end(lambda: self.made.append("close"), lambda error: self.told("closed", error))
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(PATIENCE):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
@@ -71,7 +70,7 @@ class Driver:
     async def closed(self) -> None:
         over = asyncio.Event()
         self.calls.over.then(over.set)
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(PATIENCE):
             await over.wait()
 
 
@@ -84,7 +83,7 @@ def _no_thread_left() -> Iterator[None]:
     yield
     for thread in threading.enumerate():
         if thread.name == "line-calls":
-            thread.join(PATIENCE_S)
+            thread.join(PATIENCE)
             assert not thread.is_alive()
 
 
@@ -157,7 +156,7 @@ def test_a_close_that_does_not_come_back_is_told(monkeypatch: pytest.MonkeyPatch
         driver.well.clear()
 
         def release() -> None:
-            assert driver.well.wait(PATIENCE_S)
+            assert driver.well.wait(PATIENCE)
 
         driver.calls.end(release, lambda error: driver.told("closed", error))
         await driver.until(lambda: bool(driver.seen))

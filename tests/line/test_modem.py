@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
-from gatewayd.line import ioctls, modem
+from gatewayd.line import ioctls
 from gatewayd.line.calls import Calls
 from gatewayd.line.ioctls import Counts
 from gatewayd.line.model import LineErrors, Signal
@@ -231,9 +231,17 @@ def test_watching_again_after_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_signal_handler_is_neither_pythons_nor_the_default(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    modem._install_handler()
-    assert signal.getsignal(signal.SIGURG) in (signal.SIG_DFL, None)
-    os.kill(os.getpid(), signal.SIGURG)
+    driver = Modem(monkeypatch)
+
+    async def scenario() -> None:
+        watch = watching(Watcher(), driver.wait)
+        watch.start(NONE)
+        watch.stop()
+        assert signal.getsignal(signal.SIGURG) in (signal.SIG_DFL, None)
+        os.kill(os.getpid(), signal.SIGURG)
+        await until_no_thread_waits()
+
+    run(scenario, "main thread")
 
 
 @pytest.mark.parametrize("counted", [True, False])

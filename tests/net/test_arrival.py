@@ -246,7 +246,7 @@ def test_so_many_are_on_their_way_and_no_more() -> None:
     for host in ("a", "b", "c"):
         lobby.leave(host)
     assert len(lobby) == 0
-    assert not lobby._hosts
+    assert not lobby.hosts
 
 
 def test_a_host_may_come_to_many_doors_at_once() -> None:
@@ -261,7 +261,7 @@ def test_a_host_may_come_to_many_doors_at_once() -> None:
     for host, door in (("a", "psu1"), ("a", "psu1"), ("a", "scope"), ("a", "load"), ("b", "load")):
         lobby.leave(host, door)
     assert len(lobby) == 0
-    assert not lobby._hosts
+    assert not lobby.hosts
 
 
 class Fragile(UpTo):

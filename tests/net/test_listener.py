@@ -60,7 +60,7 @@ def test_a_v6_address_is_named_in_brackets() -> None:
 
 def test_a_reserved_port_is_explained() -> None:
     error = PermissionError(13, "Permission denied")
-    assert "below 1024" in address._why(error, Address("127.0.0.1", 23))
+    assert "below 1024" in address.cause(error, Address("127.0.0.1", 23))
 
 
 @no_ipv6
@@ -76,7 +76,7 @@ def test_without_a_socket_to_be_had_the_address_is_named_too() -> None:
 
 def test_a_machine_without_ipv6_is_explained() -> None:
     error = OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
-    assert address._why(error, Address("::1", 7001)) == "this machine has no IPv6"
+    assert address.cause(error, Address("::1", 7001)) == "this machine has no IPv6"
 
 
 def test_another_cause_is_given_in_the_systems_words() -> None:

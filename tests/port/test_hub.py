@@ -68,13 +68,13 @@ def test_a_port_without_taps_gives_bytes_to_the_client_and_to_the_line_directly(
     desk, tap = Desk(), Notebook()
     session = desk.raw().session
     assert desk.port.hub.deliver == session.line_data
-    assert desk.port.outbox._give == desk.line.write
+    assert desk.port.outbox.give == desk.line.write
     desk.port.hub.add(tap)
     assert desk.port.hub.deliver == desk.port.hub.from_line
     desk.port.hub.remove(tap)
     desk.port.hub.remove(tap)
     assert desk.port.hub.deliver == session.line_data
-    assert desk.port.outbox._give == desk.line.write
+    assert desk.port.outbox.give == desk.line.write
 
 
 @pytest.mark.parametrize("moment", ["from the line", "to the line", "event"])

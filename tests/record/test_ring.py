@@ -26,7 +26,7 @@ def test_its_memory_is_bounded(sizes: list[int]) -> None:
         ring.from_line(data)
         kept = (kept + data)[-4096:]
         assert ring.last() == kept
-        assert len(ring._data) <= 4096 + 8192
+        assert len(ring.data) <= 4096 + 8192
 
 
 def test_another_size() -> None:

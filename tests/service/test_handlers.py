@@ -272,12 +272,12 @@ def test_a_reader_that_is_gone_is_nobodys_fault() -> None:
     read_end, write_end = os.pipe()
     with open(write_end, "w") as stream:
         handler = handlers.StreamHandler(stream)
-        while not handler._lost:
+        while not handler.lost:
             handler.emit(entry("x" * 1000))
         os.close(read_end)
         handler.emit(entry("y"))
         handler.emit(entry("z"))
-        assert handler._lost == 3
+        assert handler.lost == 3
         os.set_blocking(write_end, False)
 
 
@@ -318,7 +318,7 @@ def test_a_journal_that_stands_still_loses_entries_and_is_told_how_many(
     async def main() -> None:
         handler = handlers.JournalHandler(Journal(str(standing.path)))
         taken = 0
-        while not handler._lost:
+        while not handler.lost:
             handler.emit(entry(f"entry {taken}"))
             taken += 1
         for _ in range(9):

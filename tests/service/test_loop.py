@@ -9,7 +9,7 @@ import select
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -20,8 +20,8 @@ from tests.spell import pace, quiet
 Pair = tuple[socket.socket, socket.socket]
 
 
-def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    with asyncio.Runner(loop_factory=GatewayLoop) as runner:
+def run(main: Callable[[], Coroutine[Any, Any, None]], miser: Miser | None = None) -> None:
+    with asyncio.Runner(loop_factory=lambda: GatewayLoop(cast("Any", miser))) as runner:
         runner.run(main())
 
 
@@ -248,12 +248,20 @@ def _voluntary_switches() -> int:
 class Miser:
     """An epoll set that refuses changes, as the kernel does when it has no memory for them."""
 
-    def __init__(self, epoll: select.epoll) -> None:
+    def __init__(self) -> None:
         self.refusing = False
+        self.starving = 0
+        """How often there is no memory for what it has to tell."""
         self.refused = 0
         self.refused_again = asyncio.Event()
-        self._epoll = epoll
-        self.poll, self.close, self.fileno = epoll.poll, epoll.close, epoll.fileno
+        self._epoll = select.epoll()
+        self.close, self.fileno = self._epoll.close, self._epoll.fileno
+
+    def poll(self, timeout: float | None = None, limit: int = -1) -> list[tuple[int, int]]:
+        if self.starving:
+            self.starving -= 1
+            raise MemoryError
+        return self._epoll.poll(timeout, limit)
 
     def register(self, fd: int, mask: int) -> None:
         self._refuse()
@@ -275,20 +283,14 @@ class Miser:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def miserly(loop: asyncio.AbstractEventLoop) -> Miser:
-    assert isinstance(loop, GatewayLoop)
-    miser = Miser(loop._direct._epoll)
-    loop._direct._epoll = miser  # type: ignore[assignment]
-    return miser
-
-
 def test_what_the_kernel_refuses_to_watch_is_watched_once_it_agrees(pair: Pair) -> None:
     one, other = pair
     got: list[bytes] = []
 
+    miser = Miser()
+
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        miser = miserly(loop)
         done = asyncio.Event()
 
         def readable() -> None:
@@ -312,16 +314,17 @@ def test_what_the_kernel_refuses_to_watch_is_watched_once_it_agrees(pair: Pair) 
         miser.refusing = False
         loop.remove_reader(one)
 
-    run(main)
+    run(main, miser)
     assert got == [b"first", b"second"]
 
 
 def test_a_number_that_was_closed_while_the_kernel_refused_is_another_files(pair: Pair) -> None:
     one, other = pair
 
+    miser = Miser()
+
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        miser = miserly(loop)
         done = asyncio.Event()
         first, second = socket.socketpair()
         number = first.fileno()
@@ -338,29 +341,21 @@ def test_a_number_that_was_closed_while_the_kernel_refused_is_another_files(pair
         loop.remove_reader(number)
         os.close(number)
 
-    run(main)
+    run(main, miser)
 
 
 def test_no_memory_for_what_epoll_has_to_tell_is_no_end(pair: Pair) -> None:
     one, other = pair
 
+    miser = Miser()
+
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        assert isinstance(loop, GatewayLoop)
-        poll, calls = loop._direct._epoll.poll, 0
         done = asyncio.Event()
-
-        def starved(timeout: float | None = None, limit: int = -1) -> list[tuple[int, int]]:
-            nonlocal calls
-            calls += 1
-            if calls < 3:
-                raise MemoryError
-            return poll(timeout, limit)
-
-        miserly(loop).poll = starved  # type: ignore[assignment]
+        miser.starving = 2
         loop.add_reader(one, done.set)
         other.send(b"x")
         await asyncio.wait_for(done.wait(), 10)
         loop.remove_reader(one)
 
-    run(main)
+    run(main, miser)

@@ -24,9 +24,7 @@ from gatewayd.service import keeper
 from gatewayd.service.gateway import Gateway
 from gatewayd.service.store import Store
 from tests.line.pty import Pty
-from tests.until import turning, until
-
-PATIENCE_S = 10.0
+from tests.until import PATIENCE, turning, until
 
 
 class Sick:
@@ -41,12 +39,12 @@ class Sick:
         def slow_open(path: str, *args: object) -> object:
             self.calls += 1
             if path in self.opens:
-                assert self.opens[path].wait(PATIENCE_S)
+                assert self.opens[path].wait(PATIENCE)
             return open_port(path, *args)  # type: ignore[arg-type]
 
         def slow_close(port: SerialPort) -> None:
             if port.is_open and port.path in self.closes:
-                assert self.closes[port.path].wait(PATIENCE_S)
+                assert self.closes[port.path].wait(PATIENCE)
             close(port)
 
         monkeypatch.setattr(opening, "open_port", slow_open)

@@ -60,7 +60,8 @@ class SimLine:
         self._events = events
         self._settings = settings or LineSettings()
         self.capabilities = capabilities or Capabilities()
-        self._peer: SimLine | None = None
+        self.peer: SimLine | None = None
+        """What is behind it, if that is a line too."""
         self._over = False
         self._outputs = _OUTPUTS
         self._inputs = _ASSUMED
@@ -121,7 +122,7 @@ class SimLine:
 
     def receive(self, data: bytes) -> None:
         """Have `data` come in from the device at once, sent with our own settings."""
-        self._soon(self._arrive, data, self._settings)
+        self._soon(self.arrives, data, self._settings)
 
     def receive_break(self) -> None:
         """Have the device send a break."""
@@ -188,8 +189,8 @@ class SimLine:
         return self.driver.do(self._set_break, on)
 
     def _set_break(self, on: bool) -> None:
-        if on and not self._break and self._peer is not None:
-            self._peer.receive_break()
+        if on and not self._break and self.peer is not None:
+            self.peer.receive_break()
         self._break = on
         self.sender.go_on()
 
@@ -266,10 +267,10 @@ class SimLine:
 
     def went(self, piece: bytes) -> None:
         """Bytes have left: the far end gets them."""
-        if self._peer is None:
+        if self.peer is None:
             self.sent += piece
         else:
-            self._peer._arrive(piece, self._settings)
+            self.peer.arrives(piece, self._settings)
 
     def writable(self) -> None:
         """There is room again."""
@@ -278,7 +279,8 @@ class SimLine:
 
     # Receiving
 
-    def _arrive(self, data: bytes, sender: LineSettings) -> None:
+    def arrives(self, data: bytes, sender: LineSettings) -> None:
+        """The far end has sent that, as it is set."""
         self._take_in(self.receiver.hear, data, sender, self._settings)
 
     def _take_in(self, hear: Callable[..., bytes], *args: object) -> None:
@@ -312,22 +314,22 @@ class SimLine:
         if full == self._throttled:
             return
         self._throttled = full
-        if self._settings.ixoff and self._peer is not None:
+        if self._settings.ixoff and self.peer is not None:
             request = bytes((_XOFF if full else _XON,))
-            self._soon(self._peer._arrive, request, self._settings)
+            self._soon(self.peer.arrives, request, self._settings)
         self._tell_peer()
 
     # The rest
 
     def _tell_peer(self) -> None:
         """RTS is the peer's CTS, DTR its DSR and CD."""
-        if self._peer is None:
+        if self.peer is None:
             return
         rts = Signal.RTS in self._outputs and not (self._settings.rtscts and self._throttled)
         on = Signal.CTS if rts and not self._over else Signal.NONE
         if Signal.DTR in self._outputs and not self._over:
             on |= Signal.DSR | Signal.CD
-        self._peer.set_inputs(on, _ASSUMED & ~on)
+        self.peer.set_inputs(on, _ASSUMED & ~on)
 
     def _tell_signals(self, inputs: Signal) -> None:
         if self._events is not None and self._watches_signals:
@@ -364,5 +366,5 @@ def null_modem(
 ) -> tuple[SimLine, SimLine]:
     """Two lines that face each other: RTS of one is CTS of the other, DTR is DSR and CD."""
     one, other = (SimLine(clock, settings=settings, fifo=fifo) for _ in range(2))
-    one._peer, other._peer = other, one
+    one.peer, other.peer = other, one
     return one, other

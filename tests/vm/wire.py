@@ -74,7 +74,7 @@ class Wire:
 
     def expect(self, what: bytes, timeout: float = 20.0) -> bytes:
         """Wait for `what` from the guest; return and consume everything up to its end."""
-        self.wait(lambda wire: what in wire._received, timeout)
+        self.wait(lambda _: what in self._received, timeout)
         with self.changed:
             end = self._received.index(what) + len(what)
             data = bytes(self._received[:end])
@@ -83,7 +83,7 @@ class Wire:
 
     def collect(self, count: int, timeout: float = 60.0) -> bytes:
         """Wait for `count` bytes from the guest and consume them."""
-        self.wait(lambda wire: len(wire._received) >= count, timeout)
+        self.wait(lambda _: len(self._received) >= count, timeout)
         with self.changed:
             data = bytes(self._received[:count])
             del self._received[:count]
