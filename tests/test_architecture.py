@@ -23,6 +23,7 @@ PACKAGES: Final = {
     "errors": set[str](),
     "log": set[str](),
     "later": set[str](),
+    "value": set[str](),
     "apart": set[str](),
     "credentials": {"errors"},
     "telnet": set[str](),
@@ -91,6 +92,9 @@ PACKAGES: Final = {
     "__main__": {"cli"},
 }
 """From the bottom up: each package, and what of the packages above it in this table it may use."""
+
+FOR_ALL: Final = {"value"}
+"""What each may use, as a part of the language."""
 
 LIBRARIES: Final = {
     "serial": {"line.serial_port"},
@@ -231,7 +235,7 @@ def test_the_table_points_one_way() -> None:
 
 @each_module
 def test_a_module_uses_only_what_its_package_may(module: Module) -> None:
-    allowed = {module.package, *PACKAGES[module.package]}
+    allowed = {module.package, *PACKAGES[module.package], *FOR_ALL}
     assert {one for one in module.ours if not any(within(one, it) for it in allowed)} == set()
 
 

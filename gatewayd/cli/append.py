@@ -11,12 +11,12 @@ import os
 import re
 import shutil
 import tempfile
-from dataclasses import replace
 
 from gatewayd.cli.entry import Entry
 from gatewayd.config.load import load, parse
 from gatewayd.config.schema import Config
 from gatewayd.errors import GatewayError
+from gatewayd.value import replace
 
 NEW_FILE = "version: 1\nports:\n"
 PORTS = re.compile(r"ports[ \t]*:[ \t]*(\{[ \t]*\}[ \t]*)?(#.*)?")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from gatewayd.cli.entry import Entry, entries_for
 from gatewayd.device.match import DeviceMatch
 from gatewayd.device.scan import SerialDevice, scan
+from gatewayd.value import as_dict
 
 HELP = "list the serial devices of this machine, with an entry for the configuration for each"
 
@@ -68,7 +68,7 @@ def table(devices: Sequence[SerialDevice]) -> list[str]:
 
 def as_json(device: SerialDevice, entry: Entry | None) -> dict[str, object]:
     """All that is known of `device`; `port` is the entry, as the configuration's YAML reads it."""
-    known: dict[str, object] = asdict(device) | {"description": device.description}
+    known: dict[str, object] = as_dict(device) | {"description": device.description}
     if entry is None:
         return known | {"port": None}
     match = entry.choice.device
@@ -85,7 +85,7 @@ def as_json(device: SerialDevice, entry: Entry | None) -> dict[str, object]:
 
 
 def _given(match: DeviceMatch) -> dict[str, object]:
-    return {key: value for key, value in asdict(match).items() if value is not None}
+    return {key: value for key, value in as_dict(match).items() if value is not None}
 
 
 def _row(device: SerialDevice) -> tuple[str, ...]:

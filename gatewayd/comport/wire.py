@@ -6,11 +6,11 @@ A pure codec; what to do about a request is decided in `access`.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 from gatewayd.line.model import INPUT_SIGNALS, LineErrors, Parity, Signal, StopBits
+from gatewayd.value import Value
 
 
 class Command(enum.IntEnum):
@@ -111,8 +111,7 @@ _SIZES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Value):
     """One command of a client. `value` is its number, 0 where it has none; `text` a signature."""
 
     command: Command
@@ -120,8 +119,7 @@ class Request:
     text: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Malformed:
+class Malformed(Value):
     """A payload that is no request."""
 
     reason: str

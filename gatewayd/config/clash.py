@@ -6,7 +6,7 @@ import ipaddress
 import os
 import stat
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import combinations
 from operator import itemgetter
 from typing import Final, Generic, TypeVar
@@ -14,6 +14,7 @@ from typing import Final, Generic, TypeVar
 from gatewayd.config.model import Address
 from gatewayd.config.problem import Place, Problem
 from gatewayd.device.match import DeviceMatch
+from gatewayd.value import as_dict
 
 T = TypeVar("T")
 ANY: Final = {4: ipaddress.ip_address("0.0.0.0"), 6: ipaddress.ip_address("::")}
@@ -88,7 +89,7 @@ class _Matches:
 
         A match has at most five properties, and so 31 choices of them.
         """
-        has = [(f.name, getattr(match, f.name)) for f in fields(match)]
+        has = [*as_dict(match).items()]
         has = [(name, value) for name, value in has if value is not None]
         choices = [
             frozenset(some)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gatewayd.config.schema import Address, Config, Face, PortConfig
+from gatewayd.value import Value
 
 Listening = tuple[Face, Address]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Value):
     """A port that is in both configurations and differs: in device, in addresses, or in what is put
     in force under its sessions."""
 
@@ -24,8 +22,7 @@ class Change:
     """Where it listens from now on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Value):
     """The steps, each part by the order of its file.
 
     An address may move from one port to another, and so may a device: whatever is removed or closed

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import enum
 import ipaddress
-from dataclasses import dataclass
+
+from gatewayd.value import Value
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -39,8 +40,7 @@ class Login(enum.Enum):
     REQUIRED = "required"
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
+class Door(Value):
     """How clients come in at an address."""
 
     tls: Tls = Tls.NONE
@@ -68,8 +68,7 @@ class Door:
         return not no_certificate or self.login is not Login.NONE
 
 
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
+class TlsFiles(Value):
     """Where the keys are: paths, or `credential:NAME` for what the service manager passes.
 
     Empty where there is none.
@@ -83,8 +82,7 @@ class TlsFiles:
         return bool(self.certificate)
 
 
-@dataclass(frozen=True, slots=True)
-class Kerberos:
+class Kerberos(Value):
     """By which keys tickets are judged, and whose.
 
     `keytab` is a path, or `credential:NAME`; empty where there is none. `principals` are pairs of a

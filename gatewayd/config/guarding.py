@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from gatewayd.config.door import ClientCertificate, Login, Network, Tls
 from gatewayd.config.problem import Problem
 from gatewayd.config.schema import Address, Config, Face, PortConfig
+from gatewayd.value import replace
 
 
 def exposed(address: Address) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass, field
 
 from gatewayd.config.door import Door
 from gatewayd.config.problem import Place
+from gatewayd.value import Ordered, Value
 
 
 class Face(enum.StrEnum):
@@ -28,8 +28,7 @@ class Face(enum.StrEnum):
         return self in (Face.WATCH, Face.WATCH_RAW)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Address:
+class Address(Ordered, uncompared=("door", "where")):
     """Where to listen: a numeric IPv4 or IPv6 address in its usual spelling, and a TCP port.
 
     Port 0, any free one, is for programs that start a gateway themselves; no file can say it.
@@ -38,8 +37,8 @@ class Address:
 
     host: str
     port: int
-    door: Door = field(default=Door(), compare=False)
-    where: Place = field(default=Place(""), compare=False, repr=False)
+    door: Door = Door()
+    where: Place = Place("")
     """Where it was read, for messages."""
 
     def __str__(self) -> str:
@@ -86,8 +85,7 @@ class OnBusy(enum.Enum):
     """It gets the port."""
 
 
-@dataclass(frozen=True, slots=True)
-class Busy:
+class Busy(Value):
     """What a second client gets, after it has waited for `wait` seconds."""
 
     then: OnBusy = OnBusy.REFUSE
@@ -107,8 +105,7 @@ class WhileAbsent(enum.Enum):
     """They are not read, so that they wait at the client."""
 
 
-@dataclass(frozen=True, slots=True)
-class OnUnplug:
+class OnUnplug(Value):
     """How long a session outlives its device: seconds, 0 for not at all, `math.inf` for ever."""
 
     hold: float = math.inf
@@ -120,8 +117,7 @@ class OnUnplug:
         return "hold" if math.isinf(self.hold) else f"hold for {self.hold:g}s"
 
 
-@dataclass(frozen=True, slots=True)
-class Idle:
+class Idle(Value):
     """What becomes of a client that sends nothing for so many seconds; `math.inf` is never."""
 
     steal: float = math.inf
@@ -147,8 +143,7 @@ class RecordMode(enum.Enum):
     """What clients send, too."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogLimits:
+class LogLimits(Value):
     """How much of the record of a port is kept."""
 
     keep: int = 30
@@ -157,8 +152,7 @@ class LogLimits:
     """Bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordConfig:
+class RecordConfig(Value):
     """Where the records of all ports are."""
 
     directory: str = "/var/log/gatewayd"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from gatewayd.errors import GatewayError
+from gatewayd.value import Ordered
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(Ordered):
     """A position in a file; lines and columns count from 1.
 
     Line 0 means the whole: a file that cannot be read, or an option of the command line, whose name
@@ -24,8 +23,7 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(Ordered):
     """One thing that is wrong: `FILE:LINE:COLUMN: what was found; what would do`."""
 
     place: Place

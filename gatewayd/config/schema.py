@@ -6,8 +6,6 @@ daemon has no use for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from gatewayd.config.door import (
     ClientCertificate,
     Door,
@@ -34,6 +32,7 @@ from gatewayd.config.model import (
 )
 from gatewayd.device.match import DeviceMatch
 from gatewayd.line.model import LineSettings, SignalPolicies
+from gatewayd.value import Value
 
 __all__ = [
     "Address",
@@ -61,15 +60,14 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class PortConfig:
+class PortConfig(Value, uncompared=("where",)):
     """One port: a device, how its line is set, and where it is served. At least one address."""
 
     name: str
     """1 to 64 of `A-Z a-z 0-9 . _ -`, beginning with a letter or a digit."""
     device: str | DeviceMatch
     description: str = ""
-    line: LineSettings = field(default=LineSettings())
+    line: LineSettings = LineSettings()
     rfc2217: tuple[Address, ...] = ()
     raw: tuple[Address, ...] = ()
     watch: tuple[Address, ...] = ()
@@ -77,26 +75,26 @@ class PortConfig:
     allow: tuple[Network, ...] = ()
     users: tuple[str, ...] = ()
     lenient: bool = False
-    busy: Busy = field(default=Busy())
+    busy: Busy = Busy()
     takeover: bool = False
-    idle: Idle = field(default=Idle())
+    idle: Idle = Idle()
     watchers: int = 16
     echo: Echo = Echo.AUTO
-    signals: SignalPolicies = field(default=SignalPolicies())
+    signals: SignalPolicies = SignalPolicies()
     peer_timeout: float = 30.0
     """Seconds."""
     between_sessions: BetweenSessions = BetweenSessions.RESTORE
-    on_unplug: OnUnplug = field(default=OnUnplug())
+    on_unplug: OnUnplug = OnUnplug()
     while_absent: WhileAbsent = WhileAbsent.DISCARD
     trust_path: bool = False
     record: RecordMode = RecordMode.OFF
-    log: LogLimits = field(default=LogLimits())
+    log: LogLimits = LogLimits()
     pcapng: bool = False
     replay: int = 0
     """Bytes."""
     advertise: Advertise = Advertise.GATEWAY
     scpi: bool = False
-    where: tuple[str, int] = field(default=("", 0), compare=False)
+    where: tuple[str, int] = ("", 0)
     """File and line that the port was read from, for messages."""
 
     @property
@@ -115,19 +113,18 @@ class PortConfig:
         return tuple(address.door for _, address in self.listeners)
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Value):
     """All of a configuration. Names, devices and addresses of the ports do not clash."""
 
     ports: tuple[PortConfig, ...] = ()
     control: str | None = "/run/gatewayd/control"
-    record: RecordConfig = field(default=RecordConfig())
+    record: RecordConfig = RecordConfig()
     metrics: tuple[Address, ...] = ()
-    tls: TlsFiles = field(default=TlsFiles())
+    tls: TlsFiles = TlsFiles()
     desk: tuple[Address, ...] = ()
     escape: bytes = b"\x05c"
     users: str = ""
-    kerberos: Kerberos = field(default=Kerberos())
+    kerberos: Kerberos = Kerberos()
     allow: tuple[Network, ...] = ()
     accept_rate: int = 50
     advertise: bool = False

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from gatewayd.config.problem import ConfigError, Problem, did_you_mean, most_similar, quoted
 from gatewayd.config.tree import Mapping, Node, Scalar, noun
+from gatewayd.value import Value, defaults
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -59,16 +60,16 @@ class Setting(Generic[T]):
 
 
 def key(kind: Kind[Any], doc: str, *, example: str, default: str | None = None) -> Setting[Any]:
-    """A key of the file that is a field of a dataclass, for `settings_of`: what else a `Setting`
-    has is known from there. Without a default it is required."""
+    """A key of the file that is a field of a class, for `settings_of`: the rest of a `Setting` is
+    known from there. Without a default it is required."""
     return Setting("", kind, doc, example, default)
 
 
-def settings_of(cls: type[Any], **keys: Setting[Any]) -> tuple[Setting[Any], ...]:
-    """The keys of a dataclass, by its fields, from which they have their defaults."""
-    defaults = {one.name: one.default for one in fields(cls)}
+def settings_of(cls: type[Value], **keys: Setting[Any]) -> tuple[Setting[Any], ...]:
+    """The keys of a class of values, by its fields, from which they have their defaults."""
+    given = defaults(cls)
     return tuple(
-        replace(one, key=name, fallback=None if one.required else defaults[name])
+        replace(one, key=name, fallback=None if one.required else given[name])
         for name, one in keys.items()
     )
 

@@ -3,7 +3,6 @@ records, keys."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from gatewayd.config.door import (
@@ -30,6 +29,7 @@ from gatewayd.config.values import (
 )
 from gatewayd.device.match import DeviceMatch
 from gatewayd.line.model import LineSettings, Parity, SignalPolicies, SignalPolicy, StopBits
+from gatewayd.value import replace
 
 SERIAL: Setting[str] = Setting(
     "serial",

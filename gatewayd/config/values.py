@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gatewayd.config.door import Network
 from gatewayd.config.kinds import ScalarKind
@@ -14,6 +14,7 @@ from gatewayd.config.problem import quoted
 from gatewayd.config.setting import Json
 from gatewayd.config.tree import Scalar
 from gatewayd.line.model import FASTEST, LineSettings, Parity, StopBits
+from gatewayd.value import replace
 
 LOOPBACK = "127.0.0.1"
 BAUDRATES = (1, FASTEST)

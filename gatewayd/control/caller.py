@@ -11,18 +11,17 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from gatewayd.control import varlink
+from gatewayd.value import Value
 
 OVERFLOW_UID: Final = 65534
 READ_BYTES: Final = 65536
 
 
-@dataclass(frozen=True, slots=True)
-class Handed:
+class Handed(Value):
     """An answer with descriptors beside it, which are closed once they are sent."""
 
     parameters: Mapping[str, Any]

@@ -16,7 +16,7 @@ import os
 import socket
 import stat
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 from gatewayd import __version__
@@ -25,6 +25,7 @@ from gatewayd.control.caller import Caller, Handed
 from gatewayd.control.varlink import Call, CallError
 from gatewayd.errors import SHORTAGES, GatewayError
 from gatewayd.log import Happening, note
+from gatewayd.value import Value
 
 CALLERS: Final = 64
 """So many may be connected to a socket at once; one more is closed."""
@@ -60,12 +61,11 @@ class Turns:
             await asyncio.sleep(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Methods:
+class Methods(Value):
     """What can be called, by names without the interface's."""
 
     once: Mapping[str, Method]
-    more: Mapping[str, Stream] = field(default_factory=dict)
+    more: Mapping[str, Stream] = MappingProxyType({})
     denied: frozenset[str] = frozenset()
     """Methods of the interface that are not for callers of this socket."""
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
+
+from gatewayd.value import Value
 
 MAX_MESSAGE_BYTES: Final = 65536
 SERVICE: Final = "org.varlink.service"
@@ -51,12 +53,11 @@ class FramingError(Exception):
     """What came is not varlink; the connection is of no more use."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Value):
     """A method call of `caller`. `oneway` wants no answer, `more` as many as there are."""
 
     method: str
-    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = MappingProxyType({})
     oneway: bool = False
     more: bool = False
     caller: str = ""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
 
 from gatewayd.device.scan import SerialDevice
 from gatewayd.errors import DeviceAbsentError, DeviceError
+from gatewayd.value import Value, as_dict
 
 USB_PATH = re.compile(r"\d+-\d+(\.\d+)*")
 USB_ID = re.compile(r"[0-9a-f]{4}")
@@ -19,8 +19,7 @@ PLACEHOLDERS = frozenset(
 """Serial numbers that makers of cheap adapters give to every piece: they identify nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceMatch:
+class DeviceMatch(Value):
     """The properties that a device must have; None is any. Raises ValueError (its text is for the
     user) when a value cannot be one, or when nothing but an interface is given."""
 
@@ -50,7 +49,7 @@ class DeviceMatch:
 
     def __str__(self) -> str:
         """A YAML flow mapping: `{usb_path: 1-1.2, interface: 0}`."""
-        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        values = as_dict(self).items()
         return "{" + ", ".join(f"{k}: {yaml_scalar(v)}" for k, v in values if v is not None) + "}"
 
     def fits(self, device: SerialDevice) -> bool:
@@ -64,8 +63,7 @@ class DeviceMatch:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Value):
     """What to write into a configuration to mean one device."""
 
     device: DeviceMatch | str

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 
 from gatewayd.errors import SHORTAGES
+from gatewayd.value import Value
 
 VIRTUAL_SERIAL = re.compile(r"(ttyGS|rfcomm)\d+")
 """Serial ttys that have no hardware as a parent in sysfs: USB gadget and Bluetooth."""
@@ -22,8 +22,7 @@ LONGEST_TEXT = 126
 """A USB string descriptor holds no more characters."""
 
 
-@dataclass(frozen=True, slots=True)
-class SerialDevice:
+class SerialDevice(Value):
     """A serial tty of this machine and what identifies it. Text is as the device tells it, without
     surrounding blanks and control characters."""
 

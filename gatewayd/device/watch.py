@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
 
 from gatewayd.device import inotify
 from gatewayd.device.inotify import Event, Inotify
@@ -43,15 +42,15 @@ _DIRECTORY_GONE = (
 )
 
 
-@dataclass(slots=True)
 class _Watched:
     """One watched device."""
 
-    path: str
-    below: str | None
-    callback: Callable[[], None]
-    places: dict[str, frozenset[str]] = field(default_factory=dict)
-    telling: asyncio.TimerHandle | None = None
+    def __init__(self, path: str, below: str | None, callback: Callable[[], None]) -> None:
+        self.path = path
+        self.below = below
+        self.callback = callback
+        self.places: dict[str, frozenset[str]] = {}
+        self.telling: asyncio.TimerHandle | None = None
 
 
 class DeviceWatch:

@@ -18,7 +18,6 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from gatewayd.line import worker
@@ -30,16 +29,25 @@ _TRIES: Final = 3
 """How often a call is made that a signal interrupts."""
 
 
-@dataclass(eq=False, slots=True)
 class _Call:
     """One call, and what is to be done in the loop when it is back."""
 
-    what: str
-    work: Callable[[], Any]
-    then: Callable[[Any], None]
-    failed: Callable[[OSError], None]
-    still: bool
-    pending: Pending = field(default_factory=Pending)
+    __slots__ = ("failed", "pending", "still", "then", "what", "work")
+
+    def __init__(
+        self,
+        what: str,
+        work: Callable[[], Any],
+        then: Callable[[Any], None],
+        failed: Callable[[OSError], None],
+        still: bool,
+    ) -> None:
+        self.what = what
+        self.work = work
+        self.then = then
+        self.failed = failed
+        self.still = still
+        self.pending = Pending()
 
 
 class Calls:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from gatewayd.value import Value
 
 FASTEST: Final = 50_000_000
 """Bits per second, beyond what hardware offers."""
@@ -60,8 +61,7 @@ class SignalPolicy(enum.StrEnum):
     SESSION = "session"
 
 
-@dataclass(frozen=True, slots=True)
-class SignalPolicies:
+class SignalPolicies(Value):
     """The policies of a line's two outputs."""
 
     dtr: SignalPolicy = SignalPolicy.CLIENT
@@ -134,8 +134,7 @@ class LineSettings(NamedTuple):
         return f"{self.baudrate} {self.bytesize}{self.parity.value}{self.stopbits.value:g}{flow}"
 
 
-@dataclass(frozen=True, slots=True)
-class LineErrors:
+class LineErrors(Value):
     """Running counts of what the receiver of the UART found wrong (TIOCGICOUNT)."""
 
     break_: int = 0
@@ -147,8 +146,7 @@ class LineErrors:
     """The kernel had none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(Value):
     """What the driver of an open line can do, probed once at open."""
 
     modem_lines: bool = True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -28,6 +27,7 @@ from gatewayd.line.seen import Seen
 from gatewayd.line.serial_port import SerialPort
 from gatewayd.line.transmit import Transmitter
 from gatewayd.line.transport import LineTransport
+from gatewayd.value import replace
 
 _SETTING: Final = "setting the line"
 _PATIENCE_S: Final = 0.1
@@ -107,7 +107,7 @@ class SerialPortLine:
     def capabilities(self) -> Capabilities:
         """See `api.Line`; `modem_events` may turn false when changes are first watched."""
         if self._capabilities.modem_events and not self._seen.by_events:
-            self._capabilities = dataclasses.replace(self._capabilities, modem_events=False)
+            self._capabilities = replace(self._capabilities, modem_events=False)
         return self._capabilities
 
     def settings(self) -> LineSettings:

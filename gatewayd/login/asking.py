@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gatewayd.line.api import Timer
@@ -22,6 +21,7 @@ from gatewayd.telnet.authentication import (
 )
 from gatewayd.telnet.constants import Option, Side
 from gatewayd.telnet.events import Event, OptionChanged
+from gatewayd.value import replace
 
 if TYPE_CHECKING:
     from gatewayd.kerberos.tickets import Shown, TicketError, Tickets

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -16,6 +15,7 @@ from gatewayd.net.admission import is_local
 from gatewayd.net.arrival import Arrival, Step
 from gatewayd.telnet.constants import Command, Option, Side
 from gatewayd.telnet.events import ControlFunction, Event, OptionChanged
+from gatewayd.value import replace
 
 PATIENCE_S: Final = 60.0
 """A person types; a certificate has less time."""

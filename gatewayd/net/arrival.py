@@ -8,7 +8,6 @@ the other owns what the client sends, has a time and a measure, and ends by `Arr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -27,21 +26,23 @@ MOST_BYTES: Final = 4096
 READ_BYTES: Final = 512
 
 
-@dataclass(slots=True)
 class Newcomer:
     """Who comes: what its session will be called."""
 
-    number: int
-    peername: str
-    since: datetime
-    insists: bool = False
-    """It takes the port over."""
-    proof: Proof = field(default_factory=Proof)
-    """What it has proved on its way."""
-    name: str = ""
-    """What it says of itself, for people: it is never believed."""
-    wish: str = ""
-    """The port that it has asked for before it came."""
+    __slots__ = ("insists", "name", "number", "peername", "proof", "since", "wish")
+
+    def __init__(self, number: int, peername: str, since: datetime) -> None:
+        self.number = number
+        self.peername = peername
+        self.since = since
+        self.insists = False
+        """It takes the port over."""
+        self.proof = Proof()
+        """What it has proved on its way."""
+        self.name = ""
+        """What it says of itself, for people: it is never believed."""
+        self.wish = ""
+        """The port that it has asked for before it came."""
 
     @property
     def host(self) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 
 from gatewayd.line.model import LineErrors, LineSettings, Signal
+from gatewayd.value import Value
 
 
 class EventKind(enum.StrEnum):
@@ -29,8 +29,7 @@ class EventKind(enum.StrEnum):
     """Bytes for the device that went nowhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class PortEvent:
+class PortEvent(Value):
     """One of them. `text` is for a person; the rest is set where the kind has it."""
 
     kind: EventKind

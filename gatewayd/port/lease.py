@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+from gatewayd.value import Value
 
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S %Z"
 
@@ -16,8 +17,7 @@ class Named(Protocol):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(Value):
     """While it holds, a port is given only to clients that come from `host`, an address without a
     port, or call themselves as the holder."""
 

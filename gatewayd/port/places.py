@@ -6,9 +6,10 @@ The table has what may happen, and nothing else: whatever is not in it is an err
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Generic, Protocol, TypeVar
+
+from gatewayd.value import Value
 
 
 class Place(enum.StrEnum):
@@ -115,8 +116,7 @@ class Act(enum.Enum):
     """The port is its own; `other` had it before, if that was taken over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision(Generic[C]):
+class Decision(Value, Generic[C]):
     """One of them. `text` is the reason, for the client."""
 
     act: Act

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 from gatewayd.config.schema import PortConfig
@@ -219,7 +218,7 @@ class Port:
         """What a successor needs beside the session's own: values that JSON can hold."""
         return {
             "outputs": (self.settling.signals() & OUTPUT_SIGNALS).value,
-            "counters": asdict(self.counters),
+            "counters": dict(vars(self.counters)),
             "heard_at": self.heard_at,
             "taken": self.outbox.taken,
             "discarded": self.leftover.discarded,
@@ -235,9 +234,10 @@ class Port:
         """
         outputs = Signal(snapshot.get("outputs", OUTPUT_SIGNALS.value))
         self.settling.restore(settings, outputs, held=held)
-        counters = Counters(**{k: int(v) for k, v in snapshot["counters"].items()})
-        for name, value in asdict(counters).items():
-            setattr(self.counters, name, value)
+        counted = {name: int(value) for name, value in snapshot["counters"].items()}
+        if unknown := counted.keys() - vars(self.counters).keys():
+            raise ValueError(f"there is no counter {unknown.pop()}")
+        vars(self.counters).update(counted)
         heard_at = snapshot.get("heard_at")
         self.heard_at = None if heard_at is None else float(heard_at)
         self.outbox.taken = int(snapshot["taken"])

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from gatewayd.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Value):
     """How a client came in, and as whom."""
 
     tls: str = ""

@@ -38,8 +38,6 @@ REPORTED_VIOLATIONS: Final = 5
 NOTICE_S: Final = 10.0
 """So often one that watches is told that what it types goes nowhere."""
 
-_KEEPALIVE: Final[list[Event]] = [ControlFunction(Command.NOP)]
-"""What a client may send by itself, while nobody is there."""
 _CHARACTERS: Final = {
     Command.IP: Urgent(b"\x03"),
     Command.EC: Urgent(b"\x7f"),
@@ -181,7 +179,8 @@ class TelnetSession(Session):
             self._peer.put_back(left)
         if self.seat.held:
             self.bytes_in += len(data) - len(left)
-            if events != _KEEPALIVE:
+            # A client may send a NOP while nobody is there.
+            if len(events) != 1 or getattr(events[0], "command", None) is not Command.NOP:
                 self.heard = self.port.clock.time()
         for event in events:
             if type(event) is bytes:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Final
 
 from gatewayd.line.model import INPUT_SIGNALS, OUTPUT_SIGNALS, LineErrors, Signal
 from gatewayd.port.event import EventKind, PortEvent
 from gatewayd.record.pcapng import Event
+from gatewayd.value import names
 
 _ERRORS: Final = {
     "break_": (Event.BREAK, "break received", "breaks received"),
@@ -79,8 +80,8 @@ class Teller:
 
     def _grown(self, now: LineErrors) -> Iterator[Told]:
         before, self._errors = self._errors, now
-        for field in fields(LineErrors):
-            grown = getattr(now, field.name) - getattr(before, field.name)
+        for name in names(LineErrors):
+            grown = getattr(now, name) - getattr(before, name)
             if grown > 0:
-                event, one, many = _ERRORS[field.name]
+                event, one, many = _ERRORS[name]
                 yield Told(one if grown == 1 else f"{grown} {many}", event)

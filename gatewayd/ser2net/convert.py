@@ -6,12 +6,10 @@ with TLS keeps its certificates, and one for certain clients only is served on l
 
 from __future__ import annotations
 
-import dataclasses
 import ipaddress
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 from gatewayd.config.clash import AddressClaims
 from gatewayd.config.schema import Address, ClientCertificate, Door, PortConfig, Tls, TlsFiles
@@ -20,6 +18,7 @@ from gatewayd.ser2net import serial
 from gatewayd.ser2net.gensio import FAMILIES, Stack, parse, parse_accepter
 from gatewayd.ser2net.model import Connection, Default, LeftOutError, Option, Remark, Source
 from gatewayd.ser2net.serial import line_of
+from gatewayd.value import Value, replace
 
 ANY, ANY_IPV4 = "::", "0.0.0.0"
 """What no address means: all of IPv6 and IPv4 too, or after `ipv4` all of that."""
@@ -50,14 +49,13 @@ REASONS = {
 DEFAULTS = frozenset({"kickolduser", *REASONS})
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Value):
     """A port, whether ser2net served it, and what was lost for it."""
 
     port: PortConfig
     enabled: bool
     remarks: tuple[Remark, ...]
-    tls: TlsFiles = field(default=TlsFiles())
+    tls: TlsFiles = TlsFiles()
     """What it proves itself with, if it is served by TLS."""
 
 
@@ -117,7 +115,7 @@ def _import(connection: Connection, taken: set[str]) -> Imported:
     remarks: list[Remark] = []
     tls, door = _tls(accepter, connection, remarks)
     address = _address(accepter, for_some="remaddr" in options)
-    address = dataclasses.replace(address, door=door)
+    address = replace(address, door=door)
     telnet = any(layer.name == "telnet" for layer in accepter.filters)
     if telnet and not _rfc2217(accepter, connection):
         lost = "telnet without rfc2217: Com Port Control is now offered too"
@@ -187,8 +185,8 @@ def _with_keys(imported: Imported, others: Iterable[Imported]) -> Imported:
     if (tls.certificate, tls.key) != (imported.tls.certificate, imported.tls.key):
         text = f"{imported.port.name}: {tls.certificate} is shown: a gateway has one certificate"
         remarks = (*remarks, Remark(imported.port.where[1], text))
-    files = dataclasses.replace(tls, client_ca=imported.tls.client_ca)
-    return dataclasses.replace(imported, tls=files, remarks=remarks)
+    files = replace(tls, client_ca=imported.tls.client_ca)
+    return replace(imported, tls=files, remarks=remarks)
 
 
 def _address(accepter: Stack, *, for_some: bool) -> Address:
@@ -261,16 +259,14 @@ def _joined(first: Imported, second: Imported) -> Imported:
     lost = f"{second.port.name}: joined to {first.port.name}, which is on the same device"
     if second.port.line != first.port.line:
         lost += f"; {second.port.line} is lost, since a port is set in one way"
-    return dataclasses.replace(
+    return replace(
         first,
-        port=dataclasses.replace(
+        port=replace(
             first.port,
             rfc2217=first.port.rfc2217 + second.port.rfc2217,
             raw=first.port.raw + second.port.raw,
             takeover=first.port.takeover or second.port.takeover,
         ),
         remarks=(*first.remarks, Remark(second.port.where[1], lost), *second.remarks),
-        tls=dataclasses.replace(
-            first.tls or second.tls, client_ca=first.tls.client_ca or second.tls.client_ca
-        ),
+        tls=replace(first.tls or second.tls, client_ca=first.tls.client_ca or second.tls.client_ca),
     )

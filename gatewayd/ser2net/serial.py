@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterator
 
@@ -10,6 +9,7 @@ from gatewayd.config.values import parse_line
 from gatewayd.line.model import LineSettings, SignalPolicies, SignalPolicy
 from gatewayd.ser2net.gensio import Stack, split
 from gatewayd.ser2net.model import Connection, LeftOutError, Option, Remark
+from gatewayd.value import replace
 
 SPEED = re.compile(r"(\d{1,8})([NEOMS]?)([5-8]?)([12]?)", re.IGNORECASE)
 WORD = re.compile(r"EVEN|ODD|NONE|MARK|SPACE|[5-8]DATABITS|[12]STOPBITS?", re.IGNORECASE)
@@ -50,7 +50,7 @@ def line_of(
                 line = line._replace(rtscts=option.true)
             case "dtr" | "rts" as name:
                 policy = SignalPolicy.ON if option.true else SignalPolicy.OFF
-                signals = dataclasses.replace(signals, **{name: policy})
+                signals = replace(signals, **{name: policy})
             case "wronly" if option.true:
                 raise LeftOutError("since gatewayd serves ttys only, and no printers")
             case "local" if not option.true:

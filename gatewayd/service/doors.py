@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +15,7 @@ from gatewayd.log import Happening, note
 from gatewayd.net.arrival import Arrival, MakeStep, Step
 from gatewayd.net.doorkeeper import Doorkeeper
 from gatewayd.service.aside import aside
+from gatewayd.value import Value, replace
 
 if TYPE_CHECKING:
     from gatewayd.kerberos.tickets import Tickets
@@ -27,13 +27,12 @@ READING_S: Final = 20.0
 """How long the files may take: they may be on a network's disk."""
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(Value):
     """What the files hold that a configuration names."""
 
     identity: Identity | None = None
     users: Mapping[str, Secret] | None = None
-    kerberos: Kerberos = field(default=Kerberos())
+    kerberos: Kerberos = Kerberos()
     """Its keytab as a path."""
 
 

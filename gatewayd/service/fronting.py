@@ -9,7 +9,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
-from dataclasses import replace
+from copy import copy
 from datetime import datetime
 from typing import Any, Final
 
@@ -282,9 +282,11 @@ class DeskEntrance(Entrance):
         newcomer = arrival.newcomer
         # In quotes: nobody has proved it.
         said = f' "{newcomer.name}"' if newcomer.name else ""
+        called = copy(newcomer)
+        called.peername += said
         session = self._session(
             arrival.connection,
-            replace(newcomer, peername=f"{newcomer.peername}{said}"),
+            called,
             arrival.telnet,
             wish,
             address=newcomer.peername,

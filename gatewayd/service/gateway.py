@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Container, Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from itertools import count
@@ -45,27 +44,27 @@ def now() -> datetime:
     return datetime.now().astimezone()
 
 
-@dataclass(slots=True)
 class Served:
     """A port with what serves it."""
 
-    port: Port
-    keeper: Keeper
-    listeners: list[Listener] = field(default_factory=list)
-    retired: list[Listener] = field(default_factory=list)
-    """Those that accept no more, and whose clients may still be there."""
-    attached: dict[Face, Entrance] = field(default_factory=dict)
-    """Where clients come in that are handed their connection, see `Gateway.attach`."""
-    desk: Entrance | None = None
-    """Where those come in who have chosen the port at the desk."""
-    state_since: datetime = field(default_factory=now)
-    lost_at: datetime | None = None
-    """When the device went away, the last time."""
-    record: Record | None = None
-    """While the port is recorded."""
-    ring: Ring | None = None
-    """What the device said last, if that is kept."""
-    _phase: Phase = Phase.ABSENT
+    def __init__(self, port: Port, keeper: Keeper) -> None:
+        self.port = port
+        self.keeper = keeper
+        self.listeners: list[Listener] = []
+        self.retired: list[Listener] = []
+        """Those that accept no more, and whose clients may still be there."""
+        self.attached: dict[Face, Entrance] = {}
+        """Where clients come in that are handed their connection, see `Gateway.attach`."""
+        self.desk: Entrance | None = None
+        """Where those come in who have chosen the port at the desk."""
+        self.state_since = now()
+        self.lost_at: datetime | None = None
+        """When the device went away, the last time."""
+        self.record: Record | None = None
+        """While the port is recorded."""
+        self.ring: Ring | None = None
+        """What the device said last, if that is kept."""
+        self._phase = Phase.ABSENT
 
     def changed(self) -> None:
         """The port changed: take note of when."""

@@ -11,7 +11,6 @@ import binascii
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final
 
@@ -46,18 +45,26 @@ NOTHING: Final[dict[str, Any]] = {
 """An answer of `Watch` without anything in it."""
 
 
-@dataclass(slots=True)
 class _Piece:
     """Bytes of one direction, or an event, or how much is missing here."""
 
-    at: int
-    """Microseconds since 1970."""
-    line: str = ""
-    """`from_line` or `to_line`."""
-    data: bytearray | None = None
-    event: PortEvent | None = None
-    missed: int = 0
-    missed_events: int = 0
+    __slots__ = ("at", "data", "event", "line", "missed", "missed_events")
+
+    def __init__(
+        self,
+        at: int,
+        line: str = "",
+        data: bytearray | None = None,
+        event: PortEvent | None = None,
+    ) -> None:
+        self.at = at
+        """Microseconds since 1970."""
+        self.line = line
+        """`from_line` or `to_line`."""
+        self.data = data
+        self.event = event
+        self.missed = 0
+        self.missed_events = 0
 
     @property
     def size(self) -> int:

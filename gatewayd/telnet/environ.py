@@ -6,8 +6,9 @@ Nothing of it is proven, and all of it is bounded.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from gatewayd.value import Value
 
 IS, SEND, INFO = 0, 1, 2
 VAR, VALUE, ESC, USERVAR = 0, 1, 2, 3
@@ -25,8 +26,7 @@ _QUOTED: Final = re.compile(rb"\x02([\s\S])")
 _TO_QUOTE: Final = re.compile(rb"[\x00-\x03]")
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Value):
     """One of them. `value` is None for one that is not defined, `user` marks a USERVAR."""
 
     name: bytes

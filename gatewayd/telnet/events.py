@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gatewayd.telnet.constants import Command, Side
+from gatewayd.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class OptionChanged:
+class OptionChanged(Value):
     """An option was agreed, or is off again."""
 
     side: Side
@@ -16,28 +14,24 @@ class OptionChanged:
     enabled: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Subnegotiation:
+class Subnegotiation(Value):
     """IAC SB option payload IAC SE, for an option that is on; IAC IAC is undone in the payload."""
 
     option: int
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ControlFunction:
+class ControlFunction(Value):
     """A command without parameter: NOP, DM, BRK, IP, AO, AYT, EC, EL, GA, EOF, SUSP, ABORT, EOR."""
 
     command: Command
 
 
-@dataclass(frozen=True, slots=True)
-class TimingMarkRequested:
+class TimingMarkRequested(Value):
     """DO TIMING-MARK: answer with `send_timing_mark` when all data before it is dealt with."""
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(Value):
     """The peer sent what no RFC allows; it was skipped."""
 
     reason: str

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +9,7 @@ from gatewayd.cli.entry import entries_for, entry_for, free_ports, propose_name
 from gatewayd.config.load import parse
 from gatewayd.device.match import DeviceMatch
 from gatewayd.device.scan import SerialDevice
+from gatewayd.value import replace
 
 FTDI = SerialDevice(
     "/dev/ttyUSB0",

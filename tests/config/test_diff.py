@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +10,7 @@ from gatewayd.config.diff import plan
 from gatewayd.config.keys import PORT_SETTINGS
 from gatewayd.config.schema import Address, Config, Face, PortConfig
 from gatewayd.device.match import DeviceMatch
+from gatewayd.value import replace
 from tests.config.files import of_examples
 
 ONE, TWO = Address("127.0.0.1", 7001), Address("127.0.0.1", 7002)
@@ -34,7 +33,7 @@ def test_nothing() -> None:
 
 @pytest.mark.parametrize("name", LIVE)
 def test_what_is_put_in_force_under_a_session(name: str) -> None:
-    new = replace(PORT, **{name: LIVE[name]})  # type: ignore[arg-type]
+    new = replace(PORT, **{name: LIVE[name]})
     (change,) = plan(Config((PORT,)), Config((new,))).changed
     assert not change.restart
     assert (change.old, change.new) == (PORT, new)

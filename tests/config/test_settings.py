@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import textwrap
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +28,7 @@ from gatewayd.config.settings import (
 from gatewayd.config.tree import Mapping, Node, Scalar
 from gatewayd.device.match import DeviceMatch
 from gatewayd.line.model import LineSettings, SignalPolicies
+from gatewayd.value import names
 from tests.config.files import of_examples
 
 FOR_PEOPLE = {
@@ -144,8 +144,8 @@ def test_a_default_is_told_as_it_would_be_written(setting: Setting[Any]) -> None
 def test_every_field_is_a_key() -> None:
     """Apart from what a mapping of ports says by itself."""
     ports = {setting.key for setting in PORT_SETTINGS}
-    assert {one.name for one in fields(PortConfig)} - ports == {"name", "where"}
-    assert {one.name for one in fields(Config)} - {one.key for one in CONFIG_SETTINGS} == {"ports"}
+    assert {*names(PortConfig)} - ports == {"name", "where"}
+    assert {*names(Config)} - {one.key for one in CONFIG_SETTINGS} == {"ports"}
 
 
 @pytest.mark.parametrize("setting", PORT_SETTINGS, ids=lambda setting: setting.key)

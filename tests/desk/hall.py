@@ -7,7 +7,6 @@ import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any, Final
 
 from gatewayd.config.schema import Address, PortConfig
@@ -18,6 +17,7 @@ from gatewayd.service.fronting import desk_of
 from gatewayd.service.gateway import Gateway
 from gatewayd.service.store import Store
 from gatewayd.telnet.constants import Option
+from gatewayd.value import replace
 from tests.net.stand import Client
 from tests.port.desk import Watched
 from tests.port.wire import IAC, do, sub, will

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,7 @@ from gatewayd.device.match import (
 )
 from gatewayd.device.scan import SerialDevice, scan
 from gatewayd.errors import DeviceAbsentError, DeviceError
+from gatewayd.value import replace
 from tests.device.machine import Machine
 
 FTDI = SerialDevice(

@@ -6,7 +6,6 @@ In the program it is one more field of `PortConfig` (`gatewayd.config.schema`), 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -21,7 +20,6 @@ from gatewayd.config.schema import PortConfig
 from gatewayd.config.setting import key, settings_of
 
 
-@dataclass(frozen=True, slots=True)
 class Quieter(PortConfig):
     """A port with one more key."""
 

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import itertools
 import socket
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -34,6 +34,7 @@ from gatewayd.port.phase import Phase
 from gatewayd.port.port import Port
 from gatewayd.port.reception import Reception
 from gatewayd.service import gateway, handover
+from gatewayd.value import replace
 from tests.net.stand import LINE, Client
 from tests.ports import free_ports
 from tests.service.lives import Device, Ports, Step, lived
@@ -168,7 +169,7 @@ class History:
 
     async def change(self, **changes: object) -> None:
         """Have other values of keys in the file."""
-        config = replace(self.port.config, **changes)  # type: ignore[arg-type]
+        config = replace(self.port.config, **changes)
         await self.lives.put_in_force(replace(self.lives.config, ports=(config,)))
 
     async def remove_and_add(self) -> None:

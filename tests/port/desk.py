@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from gatewayd.port.phase import Cue
 from gatewayd.port.port import Port
 from gatewayd.port.session import Session
 from gatewayd.port.telnet_session import TelnetSession
+from gatewayd.value import replace
 from tests.sim.clock import FakeClock
 from tests.sim.line import SimLine
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +13,7 @@ from gatewayd.port.lease import Lease, host_of
 from gatewayd.port.session import Session
 from gatewayd.port.telnet_session import TelnetSession
 from gatewayd.telnet.constants import Command
+from gatewayd.value import replace
 from tests.port.desk import Desk
 from tests.port.wire import command
 

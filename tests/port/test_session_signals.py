@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from gatewayd.line.model import Signal, SignalPolicies, SignalPolicy
 from gatewayd.port.arbiter import YOUNG_S
 from gatewayd.port.reception import HANG_UP_S
+from gatewayd.value import replace
 from tests.port.desk import Desk
 
 SESSION = SignalPolicy.SESSION

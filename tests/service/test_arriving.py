@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 import pytest
 
@@ -15,6 +14,7 @@ from gatewayd.service import reload
 from gatewayd.service.gateway import Gateway
 from gatewayd.service.handover import give
 from gatewayd.service.store import Store
+from gatewayd.value import replace
 from tests.until import turning
 
 

@@ -28,8 +28,7 @@ print("modules:", *(made - before), "end")
 sys.exit(status)
 """
 UNUSED: Final = (
-    # In 3.12 `dataclasses` began to look at each class by `inspect`.
-    *(("inspect", "ast", "dis", "opcode") if sys.version_info < (3, 12) else ()),
+    *("dataclasses", "inspect", "ast", "dis", "opcode"),
     *("linecache", "tokenize", "textwrap", "locale", "asyncio.sslproto", "asyncio.staggered"),
     *("argparse", "gettext", "shutil", "difflib", "yaml", "pickle", "ssl", "base64", "tempfile"),
     *("systemd", "jeepney", "h11", "wsproto", "multiprocessing", "hashlib", "http", "email"),

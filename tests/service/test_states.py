@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +53,7 @@ def state(house: House) -> dict[str, Any]:
         "line held": port.line_gate.held,
         "waiting": [(one.face, one.peername, one.since) for one in clients.waiting],
         "watching": [(one.face, one.peername, one.missed) for one in clients.watchers],
-        "counters": asdict(port.counters),
+        "counters": vars(port.counters),
         "discarded": port.leftover.discarded,
     }
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from gatewayd.line.model import LineErrors, LineSettings
+from gatewayd.value import replace
 from tests.sim.wire import hearing
 
 
