@@ -220,14 +220,16 @@ class Connection:
     def sent(self) -> None:
         """Something went out. An idle connection, that got no more than the opening, needs no
         vigil, nor one within this machine: its end is always told."""
-        if self.vigil is None and self.stage is not None:
-            timeout = self.stage.vigilance
-            if timeout and not self.local:
+        timeout = self.stage.vigilance if self.stage is not None else 0
+        if timeout and self.vigil is None:
+            self._outflow.tells = False
+            if not self.local:
                 over, gone = self._vigil_over, self.abort
                 self.vigil = Vigil(self._loop, self._sock, timeout, over=over, gone=gone)
 
     def _vigil_over(self) -> None:
         self.vigil = None
+        self._outflow.tells = True
 
     def full(self) -> None:
         """The client does not take what is sent."""

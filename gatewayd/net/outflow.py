@@ -46,6 +46,8 @@ class Outflow:
         self._flushed.set()
         self._full = False
         self._ended = False
+        self.tells = True
+        """Whether it matters that something went out."""
         self.waits = False
         """Whether the socket is waited for."""
 
@@ -67,7 +69,8 @@ class Outflow:
                 # Told in the next turn: who writes is in the middle of something.
                 self._loop.call_soon(self._sender.abort)
                 return
-            self._sender.sent()
+            if self.tells:
+                self._sender.sent()
             if sent == len(data):
                 return
             data = data[sent:]
