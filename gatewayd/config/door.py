@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import enum
-import ipaddress
+from typing import TYPE_CHECKING, TypeAlias
 
 from gatewayd.value import Value
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+if TYPE_CHECKING:
+    import ipaddress
+
+Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 
 
 class Tls(enum.Enum):

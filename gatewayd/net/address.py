@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket
 from typing import Final
 
@@ -12,6 +11,8 @@ from gatewayd.errors import GatewayError
 
 BACKLOG: Final = 64
 _IP_FREEBIND: Final = 15
+_IPV4_MAPPED: Final = bytes(10) + b"\xff\xff"
+_LOOPBACK: Final = bytes(15) + b"\1"
 
 
 class BindError(GatewayError):
@@ -55,4 +56,22 @@ def cause(error: OSError, address: Address) -> str:
 
 def exposed(host: str) -> bool:
     """Whether other machines can reach a listener on this numeric address."""
-    return not ipaddress.ip_address(host).is_loopback
+    return not is_loopback(packed(host))
+
+
+def packed(host: str) -> bytes:
+    """The bytes of a numeric address; an IPv4 one may be written as IPv6. Raises ValueError.
+
+    `ipaddress` is a quarter of a megabyte, for which there must be a reason: `allow`, for one.
+    """
+    host = host.partition("%")[0]
+    try:
+        address = socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
+    except OSError:
+        raise ValueError(f"{host!r} is no address") from None
+    return address.removeprefix(_IPV4_MAPPED)
+
+
+def is_loopback(address: bytes) -> bool:
+    """Whether what `packed` has given is on this machine."""
+    return address == _LOOPBACK if len(address) == len(_LOOPBACK) else address[0] == 127

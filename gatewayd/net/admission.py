@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import ipaddress
 import logging
 from collections.abc import Iterable
 from functools import lru_cache
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 from gatewayd.config.schema import ClientCertificate, Door, Login, Network, Tls
 from gatewayd.log import Happening, note
+from gatewayd.net.address import is_loopback, packed
 from gatewayd.net.tcp import peer_name
 from gatewayd.port.proof import Proof
 
@@ -53,9 +53,9 @@ def refused(door: Door, peer: tuple[Any, ...], port: str | None = None) -> bool:
 
 def within(host: str, networks: Iterable[Network]) -> bool:
     """Whether an address is in one of the networks; an IPv4 one may be written as IPv6."""
-    address = ipaddress.ip_address(host.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or address
+    import ipaddress  # in the memory of those who have `allow`
+
+    address = ipaddress.ip_address(packed(host))
     return any(address in network for network in networks)
 
 
@@ -63,9 +63,6 @@ def within(host: str, networks: Iterable[Network]) -> bool:
 def is_local(host: str) -> bool:
     """Whether who came from there is on this machine; what is no address came by a socket of it."""
     try:
-        address = ipaddress.ip_address(host.partition("%")[0])
+        return is_loopback(packed(host))
     except ValueError:
         return True
-    if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or address
-    return address.is_loopback

@@ -6,12 +6,13 @@ away, many of them in one entry of the log.
 
 from __future__ import annotations
 
-import ipaddress
 import logging
+import socket
 from typing import Final
 
 from gatewayd.line.api import Clock, Timer
 from gatewayd.log import Happening, note
+from gatewayd.net.address import packed
 from gatewayd.net.admission import is_local
 
 BURST_S: Final = 6
@@ -59,14 +60,12 @@ class Pace:
 def _whose(host: str) -> str:
     """What counts as one host: of IPv6 a network of 64 bits, in which anybody has all addresses."""
     try:
-        address = ipaddress.ip_address(host.partition("%")[0])
+        address = packed(host)
     except ValueError:
         return host
-    if isinstance(address, ipaddress.IPv4Address):
-        return host
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.IPv6Network((address, 64), strict=False))
+    if len(address) == 4:
+        return socket.inet_ntop(socket.AF_INET, address)
+    return socket.inet_ntop(socket.AF_INET6, address[:8] + bytes(8)) + "/64"
 
 
 class Turnstile:

@@ -6,7 +6,6 @@ as well. Without a service manager they end with the process.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from datetime import datetime, timedelta
 from functools import partial
@@ -38,6 +37,8 @@ def asked_lease(call: Call) -> tuple[Lease, float]:
         raise _invalid("holder")
     if not 0 < seconds <= LONGEST_S:
         raise _invalid("seconds")
+    import ipaddress  # not in the memory of who keeps no port
+
     try:
         host = str(ipaddress.ip_address(host)) if host else ""
     except ValueError:

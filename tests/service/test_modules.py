@@ -28,7 +28,7 @@ print("modules:", *(made - before), "end")
 sys.exit(status)
 """
 UNUSED: Final = (
-    *("dataclasses", "inspect", "ast", "dis", "opcode"),
+    *("dataclasses", "ipaddress", "inspect", "ast", "dis", "opcode"),
     *("linecache", "tokenize", "textwrap", "locale", "asyncio.sslproto", "asyncio.staggered"),
     *("argparse", "gettext", "shutil", "difflib", "yaml", "pickle", "ssl", "base64", "tempfile"),
     *("systemd", "jeepney", "h11", "wsproto", "multiprocessing", "hashlib", "http", "email"),
