@@ -254,6 +254,7 @@ class GatewayLoop(asyncio.SelectorEventLoop):
         self._direct = DirectSelector(epoll or select.epoll())
         self._direct.failed = self._callback_failed
         super().__init__(self._direct)
+        self._stops = False
         self._whole = True
 
     def __del__(self) -> None:
@@ -307,9 +308,22 @@ class GatewayLoop(asyncio.SelectorEventLoop):
         self._direct.scheduled = True
         return super().call_at(when, self._call, callback, args, context=context)
 
+    def run_forever(self) -> None:
+        """See `asyncio`."""
+        while True:
+            try:
+                super().run_forever()
+            except MemoryError:
+                # One of asyncio's own callbacks had none, and there was none to word that either.
+                # What it was about is still there, and so is the loop.
+                if not self._stops:
+                    continue
+            self._stops = False
+            return
+
     def stop(self) -> None:
         """See `asyncio`."""
-        self._direct.scheduled = True
+        self._direct.scheduled = self._stops = True
         super().stop()
 
     def _call(self, callback: Callable[[Unpack[_Ts]], object], args: tuple[*_Ts]) -> None:
