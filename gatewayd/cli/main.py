@@ -13,9 +13,10 @@ from gatewayd.later import make_later
 
 RARELY_USED: Final = (
     *("inspect", "locale", "linecache", "tokenize", "textwrap"),
-    *("asyncio.sslproto", "asyncio.staggered"),
+    *("asyncio.sslproto", "asyncio.staggered", "json"),
 )
-"""What asyncio and what it rests on import at once, and use when something fails or not at all."""
+"""What asyncio and what it rests on import at once, and use when something fails or not at all; and
+what only whoever asks the daemon has a use for."""
 
 
 def have_standard_streams() -> None:

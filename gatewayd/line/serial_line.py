@@ -65,7 +65,7 @@ class SerialPortLine:
         self._released = False
         self._closed: list[Callable[[], None]] = []
         self._break = False
-        self._refused: set[tuple[str, int | None]] = set()
+        self._refused: frozenset[tuple[str, int | None]] = frozenset()
         self._calls = calls = Calls(loop, apart=termios2.may_sleep(fd))
         self._seen = Seen(loop, calls, fd, found, port.policies, events, self.failed)
         self._transport = LineTransport(loop, self, port, calls, self._before_close, gatherers)
@@ -290,7 +290,7 @@ class SerialPortLine:
         if error.errno in ioctls.GONE:
             self._transport.fail(error)
         elif (what, error.errno) not in self._refused:
-            self._refused.add((what, error.errno))
+            self._refused |= {(what, error.errno)}
             self._events.line_refused(what, error)
 
 

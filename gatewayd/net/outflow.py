@@ -42,8 +42,8 @@ class Outflow:
         self._fd = sock.fileno()
         self._sender = sender
         self._kept = bytearray()
-        self._flushed = asyncio.Event()
-        self._flushed.set()
+        self._flushed: asyncio.Event | None = None
+        """While somebody waits for that."""
         self._full = False
         self._ended = False
         self.tells = True
@@ -98,7 +98,6 @@ class Outflow:
         """Go on when the socket takes bytes again."""
         if not self.waits:
             self.waits = True
-            self._flushed.clear()
             self._loop.add_writer(self._fd, self._writable)
 
     def look_full(self) -> None:
@@ -129,7 +128,9 @@ class Outflow:
         if self.waits:
             self.waits = False
             self._loop.remove_writer(self._fd)
-        self._flushed.set()
+        if self._flushed is not None:
+            self._flushed.set()
+            self._flushed = None
 
     def backlog(self) -> int:
         """Bytes that wait for the client."""
@@ -137,7 +138,9 @@ class Outflow:
 
     async def flushed(self) -> None:
         """Wait until the socket has taken everything, or is closed."""
-        await self._flushed.wait()
+        if self.waits:
+            self._flushed = self._flushed or asyncio.Event()
+            await self._flushed.wait()
 
     def end(self) -> None:
         """Take nothing more; what is kept is still sent."""

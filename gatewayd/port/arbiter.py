@@ -31,7 +31,7 @@ class Arbiter(Generic[C]):
         self._places: dict[C, Place] = {}
         self._order: dict[C, float] = {}
         """Those who wait, with the time at which they came."""
-        self._ended: set[C] = set()
+        self._ended: frozenset[C] = frozenset()
         """Those of them who send no more."""
         self.heirs: list[C] = []
         """Those who watch and get the port when it is free, in order: who held it last first."""
@@ -97,7 +97,7 @@ class Arbiter(Generic[C]):
     def ends(self, client: C, now: float) -> list[Decision[C]]:
         """One sends no more."""
         if client in self._order:
-            self._ended.add(client)
+            self._ended |= {client}
         if client in self._places:
             self._move(client, Cue.ENDS)
         return list(self._judge(now))
@@ -299,7 +299,7 @@ class Arbiter(Generic[C]):
         """Take a client out of those who wait; whether it sends no more."""
         del self._order[client]
         ended = client in self._ended
-        self._ended.discard(client)
+        self._ended -= {client}
         return ended
 
     def _seat(self, client: C, now: float, other: C | None = None) -> Iterator[Decision[C]]:

@@ -60,9 +60,10 @@ class Leases:
         gateway.observers.append(self._arranged)
 
     def restore(self, text: bytes) -> None:
-        """Go on with those of another process; nothing of what is not understood."""
+        """Go on with those of another process, if there are any; nothing of what is not
+        understood."""
         try:
-            for name, plain in json.loads(text).items():
+            for name, plain in json.loads(text).items() if text else ():
                 until = datetime.fromisoformat(plain["until"])
                 if until > now():
                     self._leases[str(name)] = _lease(plain, until)

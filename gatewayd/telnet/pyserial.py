@@ -19,12 +19,12 @@ class PyserialEngine(TelnetEngine):
 
     def __init__(self, *, local: Iterable[int] = (), remote: Iterable[int] = ()) -> None:
         super().__init__(local=local, remote=remote)
-        self._mirrored: set[int] = set()
+        self._mirrored: frozenset[int] = frozenset()
         """Options for which it has sent DO while we wait for its WILL."""
 
     def _received_yes(self, side: Side, option: int) -> None:
         if side is Side.LOCAL and self.is_asked(Side.REMOTE, option):
-            self._mirrored.add(option)
+            self._mirrored |= {option}
         super()._received_yes(side, option)
 
     def _subnegotiated(self, option: int, payload: bytes) -> None:
@@ -38,5 +38,5 @@ class PyserialEngine(TelnetEngine):
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take over the state of another engine. Raises KeyError, ValueError or TypeError."""
-        self._mirrored = {int(option) for option in snapshot["mirrored"]}
+        self._mirrored = frozenset(map(int, snapshot["mirrored"]))
         super().restore(snapshot)

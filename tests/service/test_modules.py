@@ -29,7 +29,16 @@ sys.exit(status)
 """
 UNUSED: Final = (
     *("dataclasses", "ipaddress", "inspect", "ast", "dis", "opcode"),
-    *("linecache", "tokenize", "textwrap", "locale", "asyncio.sslproto", "asyncio.staggered"),
+    *(
+        "json",
+        "queue",
+        "linecache",
+        "tokenize",
+        "textwrap",
+        "locale",
+        "asyncio.sslproto",
+        "asyncio.staggered",
+    ),
     *("argparse", "gettext", "shutil", "difflib", "yaml", "pickle", "ssl", "base64", "tempfile"),
     *("systemd", "jeepney", "h11", "wsproto", "multiprocessing", "hashlib", "http", "email"),
     *(
