@@ -21,6 +21,7 @@ from gatewayd.line.gather import STREAK, Gatherer, Gatherers
 from gatewayd.line.serial_port import SerialPort
 
 _READ_SIZE = 65536
+_NOTHING = memoryview(b"")
 _GULP = 1024
 """A read of so many bytes is bulk: the driver's buffer must not be left to fill."""
 
@@ -80,25 +81,30 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
         self.deliver = user.data_received
         """What is called with the bytes; changeable, to save a call per event."""
         super().__init__(loop, user, port)
-        self._write_buffer = bytearray()
+        self._rest = _NOTHING
+        """What the driver takes next: a view of what was given, no copy."""
+        self._behind = bytearray()
+        """What was given since then."""
 
     def get_write_buffer_size(self) -> int:
         """Bytes that the driver has not taken yet."""
-        return len(self._write_buffer)
+        return len(self._rest) + len(self._behind)
 
     def peek_write_buffer(self) -> bytes:
         """A copy of what the driver has not taken yet."""
-        return bytes(self._write_buffer)
+        return bytes(self._rest) + self._behind
 
     def write(self, data: bytes | memoryview) -> None:
-        """Write now what the driver takes, and the rest once it can. Ignored while closing."""
+        """Write now what the driver takes, and the rest once it can. Ignored while closing.
+
+        `data` must not change afterwards.
+        """
         if self._closing:
             return
         self._streak = 0
         if self._gatherer is not None:
             self.gathered_no_more()
-        buffer = self._write_buffer
-        if not buffer and not self._still:
+        if not self._rest and not self._still:
             try:
                 taken = os.write(self._fd, data)
             except BlockingIOError:
@@ -108,9 +114,12 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
                 return
             if taken == len(data):
                 return
-            data = memoryview(data)[taken:]
+            self._rest = memoryview(data)[taken:]
             self._ensure_writer()
-        buffer += data
+        elif self._rest:
+            self._behind += data
+        else:
+            self._rest = memoryview(data)
         self._maybe_pause_protocol()
 
     def pause_reading(self) -> None:
@@ -125,8 +134,7 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
 
     def discard(self) -> None:
         """Throw away what the driver has not taken yet."""
-        self._remove_writer()
-        self._write_buffer.clear()
+        self._forget_unsent()
         self._maybe_resume_protocol()
         if self._closing:
             self._lose(None)
@@ -139,8 +147,7 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
         """Give the open descriptor away. No callback follows; unsent bytes of ours are dropped."""
         self._closing = self._losing = True
         self._forget_reader()
-        self._remove_writer()
-        self._write_buffer.clear()
+        self._forget_unsent()
         return self._serial.detach()  # type: ignore[no-any-return]
 
     def flush(self) -> None:
@@ -164,7 +171,7 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
             self._remove_writer()
         elif not self._closing:
             self._ensure_reader()
-            if self._write_buffer:
+            if self._rest:
                 self._ensure_writer()
 
     def _ensure_reader(self) -> None:
@@ -222,33 +229,40 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
             self._abort(OSError(errno.EIO, "the device hung up"))
 
     def _write_ready(self) -> None:
-        buffer = self._write_buffer
         try:
-            taken = os.write(self._fd, buffer)
+            taken = os.write(self._fd, self._rest)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             self._abort(error)
             return
-        del buffer[:taken]
+        self._rest = self._rest[taken:]
+        if not self._rest and self._behind:
+            self._rest, self._behind = memoryview(self._behind), bytearray()
+        if self.get_write_buffer_size() > self._low_water:
+            return
         # Who is told of the room may fill it at once: then the writer stays.
         self._maybe_resume_protocol()
-        if not buffer:
+        if not self._rest:
             self._remove_writer()
-        if self._closing and not buffer:
-            self._lose(None)
+            if self._closing:
+                self._lose(None)
+
+    def _forget_unsent(self) -> None:
+        self._remove_writer()
+        self._rest = _NOTHING
+        self._behind = bytearray()
 
     def _close(self, exc: Exception | None = None) -> None:
         self._closing = True
         self._forget_reader()
-        if not self._write_buffer:
+        if not self._rest:
             self._lose(exc)
 
     def _abort(self, exc: Exception | None) -> None:
         self._closing = True
         self._forget_reader()
-        self._remove_writer()
-        self._write_buffer.clear()
+        self._forget_unsent()
         self._lose(exc)
 
     def _lose(self, exc: Exception | None) -> None:
