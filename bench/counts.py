@@ -54,7 +54,7 @@ def table(works: Sequence[Work], subjects: Sequence[Subject], tools: Tools) -> s
             cells = [f"{work.title}, each {unit(work)}", subject.title]
             cells += [number(calls.total() / units), number(thousands), each]
             lines.append("| " + " | ".join(cells) + " |")
-    about = "Of the gateway's process with its threads, by `strace -c -f`"
+    about = "Of the gateway's processes with their threads, by `strace -c -f`"
     if counter:
         about += " and `perf stat -e instructions`."
     else:
@@ -99,16 +99,16 @@ def _units(work: Work, raw: dict[str, float]) -> float:
 
 def _traced(strace: str, rig: Rig, work: Work) -> tuple[Counter[str], float]:
     output = BUILD / "counts"
-    with _beside([strace, "-c", "-f", "-p", str(rig.pid), "-o", str(output)]):
+    attached = [word for pid in rig.pids for word in ("-p", str(pid))]
+    with _beside([strace, "-c", "-f", *attached, "-o", str(output)]):
         units = _units(work, rig.do(work.command))
     return calls_of(output.read_text()), units
 
 
 def _counted(perf: str, rig: Rig, work: Work) -> float | None:
     output = BUILD / "counts"
-    with _beside(
-        [perf, "stat", "-x,", "-e", "instructions", "-p", str(rig.pid), "-o", str(output)]
-    ):
+    pids = ",".join(map(str, rig.pids))
+    with _beside([perf, "stat", "-x,", "-e", "instructions", "-p", pids, "-o", str(output)]):
         units = _units(work, rig.do(work.command))
     found = instructions_of(output.read_text())
     return None if found is None else found / units

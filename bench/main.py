@@ -148,5 +148,8 @@ def _profile(options: argparse.Namespace, tools: Tools) -> int:
     if work is None or not work.command:
         raise BenchError(f"no row to profile: {options.profile}; --list shows them")
     subjects = {subject.name: subject for subject in _subjects(options, tools)}
-    print(profile(subjects["gatewayd"], work, tools, options.python))
+    kind = next((name for name in ("tls", "seeing") if name in work.subjects), "gatewayd")
+    if kind not in subjects:
+        raise BenchError("no row by TLS without libssl-dev, openssl and stunnel4")
+    print(profile(subjects[kind], work, tools, options.python))
     return 0

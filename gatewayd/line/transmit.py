@@ -195,7 +195,12 @@ class Transmitter:
         if self._stopped:
             return 0
         waiting = self._true_up()
-        room = min(max(self._limit - waiting, 0), len(data))
+        room = max(self._limit - waiting, 0)
+        if room >= len(data):
+            room = len(data)
+        elif self._backlog:
+            # A crumb behind what waits would be a write of its own.
+            room = 0
         if room:
             self._idle_at += room * self._byte_seconds
             self._output.write(memoryview(data)[:room])

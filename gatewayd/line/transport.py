@@ -236,11 +236,11 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
         except OSError as error:
             self._abort(error)
             return
-        self._rest = self._rest[taken:]
-        if not self._rest and self._behind:
-            self._rest, self._behind = memoryview(self._behind), bytearray()
-        if self.get_write_buffer_size() > self._low_water:
+        rest = self._rest = self._rest[taken:]
+        if rest and len(rest) > self._low_water:
             return
+        if not rest and self._behind:
+            self._rest, self._behind = memoryview(self._behind), bytearray()
         # Who is told of the room may fill it at once: then the writer stays.
         self._maybe_resume_protocol()
         if not self._rest:

@@ -17,16 +17,19 @@ from typing import Final, Protocol
 from gatewayd.net.channel import Ties
 from gatewayd.tls.words import in_words
 
-READ_BYTES: Final = 65536
-"""Four records of the largest kind."""
+RECORD_BYTES: Final = 16384
+"""What a record holds at most."""
+READ_BYTES: Final = 4 * RECORD_BYTES
+"""Of data, in one turn; who takes so much gets another record that is there as well."""
 HANDSHAKE_BYTES: Final = 4096
 """Read at once while there is no session."""
 WRITE_BYTES: Final = 65536
 HANDSHAKE: Final = b"\x16"
 """The first byte of the first record."""
 
-_ENCRYPTED: Final = memoryview(bytearray(READ_BYTES))
-_PLAIN: Final = memoryview(bytearray(READ_BYTES))
+_ENCRYPTED: Final = memoryview(bytearray(READ_BYTES + 4 * 22))
+"""Four whole records, with what TLS 1.3 adds to each: then a stream of such has no torn ones."""
+_PLAIN: Final = memoryview(bytearray(READ_BYTES + RECORD_BYTES))
 """Where all channels read, one after the other; what is given on is a copy."""
 
 _HELPERS: Final = ThreadPoolExecutor(1, "handshake")
@@ -156,7 +159,8 @@ class TlsChannel:
     # ---- the channel, see `gatewayd.net.channel.Channel`
 
     def recv(self, size: int) -> bytes:
-        """At most so many bytes; empty at the end, be it told by TLS or by TCP."""
+        """So many bytes, or the few more of `READ_BYTES`; empty at the end, be it told by TLS or by
+        TCP."""
         if not self._established and not self._ended:
             self._shake()
             if not self._ended:
@@ -171,8 +175,11 @@ class TlsChannel:
                 self._ended = True
                 return b""
             self._incoming.write(_ENCRYPTED[:count])
-        plain = self._decrypt(min(size, READ_BYTES))
-        self._answer()
+        # The piece of a record that came with the last read may complete a fifth one: left over,
+        # it would be a turn of its own.
+        plain = self._decrypt(size if size < READ_BYTES else len(_PLAIN))
+        if self._outgoing.pending:
+            self._push()
         return plain
 
     def _decrypt(self, size: int) -> bytes:

@@ -175,6 +175,20 @@ def test_what_waits_is_at_most_a_quarter_of_a_second(monkeypatch: pytest.MonkeyP
         assert uart.level() <= LIMIT + 1
 
 
+def test_behind_what_the_driver_does_not_take_there_are_no_crumbs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They would be writes of their own; a piece that fits goes there whole."""
+    uart = Uart(monkeypatch)
+    uart.transmitter.write(bytes(LIMIT - 100))
+    uart.transmitter.paused()
+    assert uart.transmitter.write(bytes(101)) == 0
+    assert uart.transmitter.write(bytes(100)) == 100
+    uart.clock.advance(1)
+    uart.transmitter.resumed()
+    assert uart.writable == 1
+
+
 def test_room_is_told_when_half_is_free_and_the_line_never_runs_dry(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

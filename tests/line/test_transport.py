@@ -117,8 +117,9 @@ def test_a_full_tty_neither_spins_nor_freezes_the_loop(pty: Pty) -> None:
     async def scenario() -> None:
         transport, user = open_transport(pty)
         data = os.urandom(200_000)
-        transport.write(data)
-        assert 0 < transport.get_write_buffer_size() < len(data)
+        for part in (data[:150_000], data[150_000:199_999], data[199_999:]):
+            transport.write(part)
+        assert transport.peek_write_buffer() == data[-transport.get_write_buffer_size() :] != data
         # The loop sleeps in epoll: no CPU is used, and a timer is on time.
         before, turns = time.process_time(), 0
         began = time.monotonic()

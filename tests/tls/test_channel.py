@@ -6,18 +6,21 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from os import urandom
 from time import process_time
 from typing import Any
 
 import pytest
 
-from gatewayd.config.schema import Face
+from gatewayd.config.schema import ClientCertificate, Face
 from gatewayd.line.model import LineSettings
 from gatewayd.port import farewell
 from gatewayd.port.peer import HIGH_BYTES
+from gatewayd.tls.channel import READ_BYTES, TlsChannel
 from tests.net.stand import Stand, run, standing
+from tests.same import same
 from tests.spell import quiet
 from tests.tls import far
 from tests.until import turning
@@ -184,3 +187,59 @@ def test_a_broken_record_ends_its_connection_alone() -> None:
             await stand.device_gets(b"good!")
 
     run(scenario())
+
+
+class _Told:
+    """The ties of a channel, and who waits for its handshake."""
+
+    done = turns = 0
+
+    def read_again(self) -> None:
+        self.turns += 1
+
+    def wait_writable(self) -> None:
+        raise AssertionError("the socket took less than all")
+
+    def agreed(self, tls: ssl.SSLObject) -> None:
+        self.done += 1
+
+    def failed(self, reason: str) -> None:
+        raise AssertionError(reason)
+
+    def hold(self) -> None:
+        raise AssertionError("it is not slow")
+
+    go_on = hold
+
+
+def test_a_stream_of_whole_records_takes_no_more_turns_where_a_read_has_torn_one() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        here.setblocking(False)
+        here.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        there.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        told, side = _Told(), far.identity().server_side(ClientCertificate.NONE)
+        channel = TlsChannel(here, told, side, early=b"", waiting=told, slow=False, most=1 << 16)
+        theirs, to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = far.context().wrap_bio(theirs, to_send, server_hostname="localhost")
+        while not told.done:
+            with suppress(ssl.SSLWantReadError):
+                client.do_handshake()
+            there.send(to_send.read())
+            with suppress(BlockingIOError):
+                channel.recv(READ_BYTES)
+            theirs.write(there.recv(1 << 16))
+        data = urandom(12 * far.RECORD_BYTES)
+        for start in range(0, len(data), far.RECORD_BYTES):
+            client.write(data[start : start + far.RECORD_BYTES])
+        wire, told.turns = to_send.read(), 0
+        got = []
+        # A piece of a record comes first, so that each read ends within one.
+        for part in (wire[:10_000], wire[10_000:]):
+            there.send(part)
+            with suppress(BlockingIOError):
+                while True:
+                    got.append(channel.recv(READ_BYTES))
+        same(b"".join(got), data)
+        assert len(got) == 3
+        assert not told.turns
