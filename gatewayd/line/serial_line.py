@@ -41,6 +41,8 @@ class SerialPortLine:
     methods do nothing.
     """
 
+    _refused: frozenset[tuple[str, int | None]] = frozenset()
+
     def __init__(
         self,
         port: SerialPort,
@@ -65,7 +67,6 @@ class SerialPortLine:
         self._released = False
         self._closed: list[Callable[[], None]] = []
         self._break = False
-        self._refused: frozenset[tuple[str, int | None]] = frozenset()
         self._calls = calls = Calls(loop, apart=termios2.may_sleep(fd))
         self._seen = Seen(loop, calls, fd, found, port.policies, events, self.failed)
         self._transport = LineTransport(loop, self, port, calls, self._before_close, gatherers)

@@ -26,13 +26,14 @@ MOST_WAITING: Final = 16
 class Arbiter(Generic[C]):
     """The clients of one port. Each call returns what is to be done."""
 
+    _ended: frozenset[C] = frozenset()
+    """Those of them who wait and send no more."""
+
     def __init__(self, config: PortConfig) -> None:
         self._config = config
         self._places: dict[C, Place] = {}
         self._order: dict[C, float] = {}
         """Those who wait, with the time at which they came."""
-        self._ended: frozenset[C] = frozenset()
-        """Those of them who send no more."""
         self.heirs: list[C] = []
         """Those who watch and get the port when it is free, in order: who held it last first."""
         self._seated_at = -math.inf

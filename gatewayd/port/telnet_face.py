@@ -34,8 +34,10 @@ _SAME_IN_BINARY: Final = re.compile(rb"(?:[^\r]++|\r\n)*+")
 
 
 OPTIONS: Final = {
-    Side.LOCAL: (Option.BINARY, Option.SUPPRESS_GO_AHEAD, Option.ECHO, Option.STATUS),
-    Side.REMOTE: (Option.BINARY, Option.SUPPRESS_GO_AHEAD),
+    Side.LOCAL: frozenset(
+        (Option.BINARY, Option.SUPPRESS_GO_AHEAD, Option.ECHO, Option.STATUS),
+    ),
+    Side.REMOTE: frozenset((Option.BINARY, Option.SUPPRESS_GO_AHEAD)),
 }
 """What both sides may perform on any connection; more by `TelnetFace.welcome`."""
 

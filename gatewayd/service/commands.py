@@ -16,7 +16,6 @@ from gatewayd.port.port import Port
 from gatewayd.service import status
 from gatewayd.service.gateway import Gateway
 from gatewayd.service.leases import asked_lease, printable
-from gatewayd.service.watching import Changes, Following, Watcher
 
 DESK: Final = "desk"
 """What `Attach` is told for the front desk in place of a face."""
@@ -58,6 +57,8 @@ class Commands:
 
     async def changes(self, call: Call, tell: Tell) -> None:
         """All ports, then those that changed."""
+        from gatewayd.service.watching import Changes  # in memory once somebody looks on
+
         about = status.about(self._gateway)
         with Changes(self._gateway) as changes:
             while True:
@@ -68,13 +69,16 @@ class Commands:
 
     async def watch(self, call: Call, tell: Tell) -> None:
         """What happens at a port, and what goes by."""
-        await self._watch(call, tell, Watcher(data=_wants_data(call), clients=True))
+        await self._watch(call, tell, clients=True)
 
     async def look(self, call: Call, tell: Tell) -> None:
         """The same, without what clients send."""
-        await self._watch(call, tell, Watcher(data=_wants_data(call), clients=False))
+        await self._watch(call, tell, clients=False)
 
-    async def _watch(self, call: Call, tell: Tell, watcher: Watcher) -> None:
+    async def _watch(self, call: Call, tell: Tell, *, clients: bool) -> None:
+        from gatewayd.service.watching import Following, Watcher
+
+        watcher = Watcher(data=_wants_data(call), clients=clients)
         name = argument(call, "port", str)
         with Following(self._gateway, name, watcher) as following:
             await tell(following.begin(replay=argument(call, "replay", bool, False)))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 from gatewayd.telnet.constants import IAC, STATUS_IS, STATUS_SEND, Command, Option, Side
@@ -52,6 +53,12 @@ def double_iac(data: bytes) -> bytes:
     if data[:1] == IAC and len(data) >= _DENSE and data.count(IAC) == len(data):
         return data + data
     return data.replace(IAC, _DOUBLED)
+
+
+@lru_cache(maxsize=64)
+def _joined(options: frozenset[int], option: int) -> frozenset[int]:
+    """One set for all connections that welcome the same."""
+    return options | {option}
 
 
 class TelnetEngine:
@@ -95,9 +102,8 @@ class TelnetEngine:
 
     def welcome(self, side: Side, option: int, welcome: bool) -> None:
         """Agree to an option from now on, or refuse it; one that is on stays on."""
-        change = {option}
         options = self._welcome[side]
-        self._welcome[side] = options | change if welcome else options - change
+        self._welcome[side] = _joined(options, option) if welcome else options - {option}
 
     def limit(self, option: int, most: int) -> None:
         """Let subnegotiations of an option have so many bytes."""

@@ -6,7 +6,6 @@ for answers to each other and goes on. Its own DO for the same option tells it f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from gatewayd.telnet.constants import Side
@@ -17,10 +16,8 @@ from gatewayd.telnet.negotiation import Cue
 class PyserialEngine(TelnetEngine):
     """An engine that takes a subnegotiation of such a client for the WILL that it owes."""
 
-    def __init__(self, *, local: Iterable[int] = (), remote: Iterable[int] = ()) -> None:
-        super().__init__(local=local, remote=remote)
-        self._mirrored: frozenset[int] = frozenset()
-        """Options for which it has sent DO while we wait for its WILL."""
+    _mirrored: frozenset[int] = frozenset()
+    """Options for which it has sent DO while we wait for its WILL."""
 
     def _received_yes(self, side: Side, option: int) -> None:
         if side is Side.LOCAL and self.is_asked(Side.REMOTE, option):

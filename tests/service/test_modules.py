@@ -48,7 +48,7 @@ UNUSED: Final = (
             *("config.keys", "config.kinds", "config.settings", "config.values", "config.tree"),
             *("tls", "record", "metrics", "desk", "login", "kerberos", "advertise", "web"),
             *("fleet", "demo", "doctor", "export", "ser2net", "labgrid", "control.client"),
-            *("service.measuring", "service.advertising", "service.fronting"),
+            *("service.watching", "service.measuring", "service.advertising", "service.fronting"),
         )
     ),
 )
