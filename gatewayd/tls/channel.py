@@ -196,7 +196,8 @@ class TlsChannel:
                     break
                 got += count
                 if not incoming.pending and not tls.pending():
-                    break
+                    self._more = False
+                    return bytes(_PLAIN[:got])
         except ssl.SSLWantReadError:
             # Part of a record.
             self._more = False
