@@ -2,7 +2,7 @@
 
 A UART delivers a few bytes every millisecond, and each time that the loop wakes for them costs more
 than the bytes. A line that keeps delivering, with nothing written to it, loses nothing when its
-bytes are read a few milliseconds later together with those of other lines. A line in a dialogue
+bytes are read two milliseconds later together with those of other lines. A line in a dialogue
 must not wait: the first byte written to it takes it out of here.
 
 Members wait in an epoll set of their own. While there is traffic the set is looked at by a timer;
@@ -15,15 +15,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import select
+from collections.abc import Callable
 from typing import Final, Protocol
 
-DENSE_TICK_S: Final = 0.004
-DENSE_GAP_S: Final = 0.006
-"""The tick for lines whose pieces are no further apart than the second."""
-SPARSE_TICK_S: Final = 0.002
-SPARSE_GAP_S: Final = 0.025
-SPARSE_LINES: Final = 8
-"""Likewise; worth it only for so many lines together, since each piece is read for itself."""
+TICK_S: Final = 0.002
+"""Between two looks at the lines that are read together."""
+EACH_S: Final = 2e-6
+"""So much longer for each line that had something: that is half of what it takes."""
+GAP_S: Final = 0.025
+"""A line whose pieces are further apart is read in the loop."""
+WORTH: Final = 700.0
+STILL_WORTH: Final = 350.0
+"""Pieces a second, of all lines, from which on the ticks cost less than the events that they
+spare; and below which they do not any more, as far as that is seen from tick to tick."""
 STREAK: Final = 8
 """After so many pieces without a write in between the line's place is looked at again."""
 FORGET_TICKS: Final = 16
@@ -40,18 +44,32 @@ class Member(Protocol):
         """Be read in the loop again."""
 
 
+class Selector(Protocol):
+    """What a loop of ours has beyond asyncio's."""
+
+    def alarm(self, seconds: float, callback: Callable[[], None] | None) -> None:
+        """Call back once in so many seconds; None takes it back. Cheaper and finer than a timer."""
+
+
 class Gatherer:
     """Reads its members together, every `tick` seconds while there is traffic."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, tick: float) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        tick: float = TICK_S,
+        selector: Selector | None = None,
+    ) -> None:
+        """Without a `selector` a timer of the loop does."""
         self._loop = loop
+        self._alarm = (selector or _Plain(loop)).alarm
         self.tick = tick
-        """Seconds between two looks."""
+        """Seconds between two looks, at least."""
         self._epoll: select.epoll | None = None
         self._members: dict[int, Member] = {}
         self._heard: set[int] = set()
         self.ticks = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._ticking = False
 
     def add(self, fd: int, member: Member) -> bool:
         """Read the descriptor here from now on; False when the kernel has no room for that. The
@@ -66,8 +84,15 @@ class Gatherer:
         self._members[fd] = member
         self._heard.add(fd)
         if len(self._members) == 1:
-            self._timer = self._loop.call_later(self.tick, self._look)
+            self._tick_again(0)
         return True
+
+    def __contains__(self, fd: int) -> bool:
+        return fd in self._members
+
+    def _tick_again(self, busy: int) -> None:
+        self._ticking = True
+        self._alarm(self.tick + busy * EACH_S, self._look)
 
     def remove(self, fd: int) -> None:
         """Read it here no more."""
@@ -81,9 +106,9 @@ class Gatherer:
     def _close_if_empty(self) -> None:
         if self._members or self._epoll is None:
             return
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._ticking:
+            self._ticking = False
+            self._alarm(0, None)
         else:
             self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
@@ -91,17 +116,17 @@ class Gatherer:
 
     def _look(self) -> None:
         assert self._epoll is not None
-        # Before the reads, which may make this empty.
-        self._timer = self._loop.call_later(self.tick, self._look)
         try:
             ready = self._epoll.poll(0)
         except MemoryError:
+            self._tick_again(0)
             return
         if not ready:
-            self._timer.cancel()
-            self._timer = None
+            self._ticking = False
             self._loop.add_reader(self._epoll.fileno(), self._wake)
             return
+        # Before the reads, which may make this empty.
+        self._tick_again(len(ready))
         for fd, _ in ready:
             member = self._members.get(fd)
             if member is not None:
@@ -127,25 +152,46 @@ class Gatherer:
         self._look()
 
 
-class Gatherers:
-    """The two of one event loop, for dense and for sparse streams."""
+class _Plain:
+    """What does for a `Selector` in any loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._dense = Gatherer(loop, DENSE_TICK_S)
-        self._sparse = Gatherer(loop, SPARSE_TICK_S)
-        self._sparse_lines: set[int] = set()
+        self._loop = loop
+        self._timer: asyncio.TimerHandle | None = None
+
+    def alarm(self, seconds: float, callback: Callable[[], None] | None) -> None:
+        """See `Selector`."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if callback is None else self._loop.call_later(seconds, callback)
+
+
+class Gatherers:
+    """Which lines of an event loop are read together.
+
+    A tick costs as much as an event. So it depends on what comes from all lines that stream whether
+    they are read together: one alone is only if it delivers more often than it would be looked at.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, selector: Selector | None = None) -> None:
+        self.selector: Selector = selector or _Plain(loop)
+        self.place = Gatherer(loop, TICK_S, self.selector)
+        """Where they are."""
+        self._rates: dict[int, float] = {}
+        self._rate = 0.0
 
     def choose(self, fd: int, gap: float) -> Gatherer | None:
         """Where to read a line whose pieces are `gap` seconds apart; None is in the loop."""
-        if gap <= DENSE_GAP_S:
-            self._sparse_lines.discard(fd)
-            return self._dense
-        if gap > SPARSE_GAP_S:
-            self._sparse_lines.discard(fd)
+        self.forget(fd)
+        if gap > GAP_S:
             return None
-        self._sparse_lines.add(fd)
-        return self._sparse if len(self._sparse_lines) >= SPARSE_LINES else None
+        self._rates[fd] = rate = 1 / max(gap, TICK_S / STREAK)
+        self._rate += rate
+        worth = STILL_WORTH if fd in self.place else WORTH
+        return self.place if self._rate >= worth else None
 
     def forget(self, fd: int) -> None:
         """The line is no stream, or is closed."""
-        self._sparse_lines.discard(fd)
+        self._rate -= self._rates.pop(fd, 0.0)
+        if not self._rates:
+            self._rate = 0.0

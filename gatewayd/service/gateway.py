@@ -26,6 +26,7 @@ from gatewayd.port.phase import Phase
 from gatewayd.port.port import Port
 from gatewayd.service.doors import Doors
 from gatewayd.service.keeper import Keeper
+from gatewayd.service.loop import GatewayLoop
 from gatewayd.service.passed import PassedSockets
 from gatewayd.service.store import Store
 
@@ -125,7 +126,8 @@ class Gateway:
         self._store = store
         self._watch = DeviceWatch(self.loop)
         self.sockets = SocketWatch(self.loop)
-        self._gatherers = Gatherers(self.loop)
+        selector = self.loop.direct if isinstance(self.loop, GatewayLoop) else None
+        self._gatherers = Gatherers(self.loop, selector)
         self.next_number = count(1).__next__
         self._lobby = Lobby()
         self.turnstile = Turnstile(self.loop)

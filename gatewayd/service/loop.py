@@ -26,7 +26,8 @@ from typing import Any, Final, TypeVarTuple, Unpack, cast
 RETRY_S: Final = 0.1
 """Between two tries to have a descriptor watched that the kernel refuses to watch, or to call its
 callback, for which there was no memory."""
-
+_SELECTABLE: Final = 1024
+"""FD_SETSIZE: descriptors from here on are too large for select(2)."""
 _SHORTAGES: Final = frozenset({errno.ENOMEM, errno.ENOSPC, errno.ENOBUFS, errno.EINTR})
 _GONE: Final = frozenset({errno.EBADF, errno.ENOENT, errno.EPERM})
 """The file is not watched any more: it was closed, and its number may be that of a plain file."""
@@ -51,6 +52,9 @@ class DirectSelector(selectors.BaseSelector):
         self._refused: set[int] = set()
         """Descriptors of which it watches something else than is wanted."""
         self._retry_at = 0.0
+        self._alarm: Callback | None = None
+        self._alarm_at = 0.0
+        self._can_select = self._epoll.fileno() < _SELECTABLE
         self.failed: Callable[[Exception], None] | None = None
         self.scheduled = False
         """Set by a callback that gave the loop something to do."""
@@ -192,11 +196,13 @@ class DirectSelector(selectors.BaseSelector):
             return []
 
     def _select(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
+        if self._alarm is not None:
+            return self._select_until_alarms(timeout)
         if timeout is None:
             while True:
                 events = self._epoll.poll()
                 ready = self._dispatch(events)
-                if ready or self.scheduled:
+                if ready or self.scheduled or self._alarm is not None:
                     return ready
         until = time.monotonic() + timeout
         while True:
@@ -204,8 +210,42 @@ class DirectSelector(selectors.BaseSelector):
             events = self._epoll.poll(math.ceil(timeout * 1e3) * 1e-3 if timeout > 0 else 0)
             ready = self._dispatch(events)
             timeout = until - time.monotonic()
-            if ready or self.scheduled or not events or timeout <= 0:
+            if ready or self.scheduled or not events or timeout <= 0 or self._alarm is not None:
                 return ready
+
+    def _select_until_alarms(
+        self, timeout: float | None
+    ) -> list[tuple[selectors.SelectorKey, int]]:
+        until = math.inf if timeout is None else time.monotonic() + timeout
+        while self._alarm is not None:
+            wait = min(until, self._alarm_at) - time.monotonic()
+            if wait > 0 and self._can_select:
+                # Where milliseconds are too coarse.
+                select.select((self._epoll,), (), (), wait)
+                wait = 0
+            events = self._epoll.poll(math.ceil(wait * 1e3) * 1e-3 if wait > 0 else 0)
+            ready = self._dispatch(events)
+            now = time.monotonic()
+            if self._alarm is not None and now >= self._alarm_at:
+                self._ring()
+            if ready or self.scheduled or now >= until:
+                return ready
+        return []
+
+    def alarm(self, seconds: float, callback: Callback | None) -> None:
+        """Call back once, in so many seconds; None takes it back. There is one alarm, which is
+        cheaper than a timer of the loop and true to the tenth of a millisecond."""
+        self._alarm = callback
+        self._alarm_at = time.monotonic() + seconds
+
+    def _ring(self) -> None:
+        callback, self._alarm = self._alarm, None
+        assert callback is not None
+        try:
+            callback()
+        except Exception as error:  # noqa: BLE001 - told, and not the end of the loop
+            if self.failed is not None:
+                self.failed(error)
 
     def _dispatch(self, events: list[tuple[int, int]]) -> list[tuple[selectors.SelectorKey, int]]:
         ready: list[tuple[selectors.SelectorKey, int]] = []
@@ -320,6 +360,11 @@ class GatewayLoop(asyncio.SelectorEventLoop):
                     continue
             self._stops = False
             return
+
+    @property
+    def direct(self) -> DirectSelector:
+        """Its selector."""
+        return self._direct
 
     def stop(self) -> None:
         """See `asyncio`."""

@@ -9,10 +9,11 @@ import tty
 from collections.abc import Awaitable, Callable
 
 from gatewayd.line.gather import (
-    DENSE_GAP_S,
     FORGET_TICKS,
-    SPARSE_GAP_S,
-    SPARSE_LINES,
+    GAP_S,
+    STILL_WORTH,
+    TICK_S,
+    WORTH,
     Gatherer,
     Gatherers,
 )
@@ -32,6 +33,7 @@ class Line:
         self.gatherer = gatherer
         self.got: list[bytes] = []
         self.left = False
+        self.gone = asyncio.Event()
         self.heard = asyncio.Event()
         gatherer.add(self.read_end, self)
 
@@ -41,6 +43,7 @@ class Line:
 
     def gathered_no_more(self) -> None:
         self.left = True
+        self.gone.set()
         self.gatherer.remove(self.read_end)
 
     def close(self) -> None:
@@ -126,19 +129,38 @@ def test_a_member_may_leave_while_it_is_read_and_come_back() -> None:
     run(main)
 
 
-def test_the_place_depends_on_the_pace() -> None:
+def test_lines_are_gathered_where_ticks_are_fewer_than_their_pieces() -> None:
     async def main() -> None:
         gatherers = Gatherers(asyncio.get_running_loop())
-        dense = gatherers.choose(3, DENSE_GAP_S)
-        assert dense is not None
-        assert gatherers.choose(3, 2 * SPARSE_GAP_S) is None
-        # Sparse lines are worth gathering only together.
-        places = [gatherers.choose(fd, SPARSE_GAP_S) for fd in range(SPARSE_LINES)]
-        assert places[:-1] == [None] * (SPARSE_LINES - 1)
+        assert gatherers.choose(3, 2 * GAP_S) is None
+        # One line of many pieces, or many lines of few.
+        assert gatherers.choose(3, 1.1 / WORTH) is None
+        assert gatherers.choose(3, 0.9 / WORTH) is not None
+        gatherers.forget(3)
+        count = int(GAP_S * WORTH) + 2
+        places = [gatherers.choose(fd, GAP_S) for fd in range(count)]
+        assert places[0] is None
         assert places[-1] is not None
-        assert places[-1] is not dense
-        gatherers.forget(0)
-        assert gatherers.choose(1, SPARSE_GAP_S) is None
+        assert places[-1] is gatherers.choose(0, GAP_S)
+        for fd in range(1, count):
+            gatherers.forget(fd)
+        assert gatherers.choose(0, GAP_S) is None
+
+    run(main)
+
+
+def test_a_line_that_is_gathered_stays_though_its_pieces_come_in_one() -> None:
+    async def main() -> None:
+        gatherers = Gatherers(asyncio.get_running_loop())
+        place = gatherers.choose(3, 0.9 / WORTH)
+        assert place is not None
+        line = Line(place)
+        gatherers.forget(3)
+        assert gatherers.choose(3, TICK_S) is None
+        gatherers.forget(3)
+        assert gatherers.choose(line.read_end, TICK_S) is place
+        assert gatherers.choose(line.read_end, 1.1 / STILL_WORTH) is None
+        line.close()
 
     run(main)
 
@@ -180,10 +202,13 @@ class Recorder:
         self.chunks: list[bytes] = []
         self._more = asyncio.Event()
 
+    async def more(self) -> None:
+        self._more.clear()
+        await self._more.wait()
+
     async def bytes_came(self, count: int) -> None:
         while sum(map(len, self.chunks)) < count:
-            self._more.clear()
-            await self._more.wait()
+            await self.more()
 
     def line_data(self, data: bytes) -> None:
         self.chunks.append(data)
