@@ -8,7 +8,8 @@
  *   disconnect
  *   rtt BYTES ROUNDS SECONDS       client to line and back, one after the other, on the first port
  *   bulk up|down|both text|random|ff BYTES   as fast as it goes, on the first port; up is line to client
- *   paced PIECE BAUD up|both SECONDS [text]  each connected port as a UART of BAUD delivers it, PIECE bytes at a time
+ *   paced PIECE BAUD up|both SECONDS [text] [uneven]   each connected port as a UART of BAUD delivers it, PIECE bytes
+ *                                  at a time, or from half to one and a half times as many, at times of its own
  *   churn TCPPORT SECONDS          connect, agree COM-PORT, SET-BAUDRATE, close
  *   handshakes TCPPORT SECONDS     connect, begin TLS without a ticket, close
  *
@@ -133,6 +134,33 @@ static double percentile_us(double p)
     return samples[(size_t)(p * (double)(sample_count - 1))] / 1e3;
 }
 
+/* How late pieces were begun: counts by LATE_STEP ns, the last one for all that were later still. */
+enum { LATE_STEP = 10000, LATE_STEPS = 10000 };
+static uint64_t lateness[LATE_STEPS];
+
+static void was_late(uint64_t ns)
+{
+    lateness[ns / LATE_STEP < LATE_STEPS ? ns / LATE_STEP : LATE_STEPS - 1]++;
+}
+
+/* The least count of steps that so many of a hundred pieces were not later than. */
+static unsigned late_steps(uint64_t pieces, double percent)
+{
+    uint64_t seen = 0;
+    unsigned steps = 0;
+    while (steps < LATE_STEPS && (double)(seen += lateness[steps]) < (double)pieces * percent / 100)
+        steps++;
+    return steps + 1;
+}
+
+static uint64_t later_than(unsigned steps)
+{
+    uint64_t count = 0;
+    for (unsigned i = steps; i < LATE_STEPS; i++)
+        count += lateness[i];
+    return count;
+}
+
 /* What a measurement started from, and its report. */
 static uint64_t wall_start, cpu_start, own_start, bytes_start;
 
@@ -147,6 +175,7 @@ static uint64_t bytes_seen(void)
 static void begin(void)
 {
     sample_count = 0;
+    memset(lateness, 0, sizeof lateness);
     sampling = true;
     bytes_start = bytes_seen();
     own_start = read_clock(CLOCK_PROCESS_CPUTIME_ID);
@@ -154,18 +183,19 @@ static void begin(void)
     cpu_start = gateway_cpu();
 }
 
-/* `wall` is the time the work took by its schedule, in ns; 0: until now. `late` of the `rounds` began late. */
-static void report(uint64_t wall, uint64_t rounds, uint64_t lost, uint64_t late)
+/* `wall` is the time the work took by its schedule, in ns; 0: until now. */
+static void report(uint64_t wall, uint64_t rounds, uint64_t lost)
 {
     uint64_t cpu = gateway_cpu() - cpu_start, took = now() - wall_start;
     uint64_t own = read_clock(CLOCK_PROCESS_CPUTIME_ID) - own_start;
     sampling = false;
     qsort(samples, sample_count, sizeof *samples, by_size);
     printf("{\"wall_s\": %.6f, \"cpu_s\": %.6f, \"load_cpu_s\": %.6f, \"bytes\": %llu, \"rounds\": %llu, "
-           "\"lost\": %llu, \"late_percent\": %.2f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f}\n",
+           "\"lost\": %llu, \"late_percent\": %.2f, \"late_p99_us\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f}\n",
            (double)(wall ? wall : took) / 1e9, (double)cpu / 1e9, (double)own / 1e9,
            (unsigned long long)(bytes_seen() - bytes_start), (unsigned long long)rounds,
-           (unsigned long long)lost, rounds ? 100. * (double)late / (double)rounds : 0.,
+           (unsigned long long)lost, rounds ? 100. * (double)later_than(SECOND / 1000 / LATE_STEP) / (double)rounds : 0.,
+           later_than(0) ? late_steps(rounds, 99) * (LATE_STEP / 1e3) : 0.,
            percentile_us(.5), percentile_us(.99), percentile_us(1));
 }
 
@@ -501,7 +531,7 @@ static void command_rtt(size_t size, uint64_t rounds, double seconds)
             done++;
         }
     }
-    report(0, done, 0, 0);
+    report(0, done, 0);
 }
 
 static void command_bulk(bool up, bool down, uint64_t size)
@@ -521,7 +551,7 @@ static void command_bulk(bool up, bool down, uint64_t size)
             fail("stuck: %llu bytes to the client, %llu to the line are missing",
                  up ? (unsigned long long)(p->up.wanted - p->up.seen) : 0,
                  down ? (unsigned long long)(p->down.wanted - p->down.seen) : 0);
-    report(0, 0, 0, 0);
+    report(0, 0, 0);
 }
 
 static void mark(struct flow *f, size_t wrote, size_t piece, uint64_t at)
@@ -541,18 +571,68 @@ static void emit(struct port *p, struct flow *f, size_t piece)
     mark(f, wrote, piece, at);
 }
 
-/* Every port gets a piece each `interval`, the ports spread evenly over it, as UARTs that know nothing of each
- * other are. A piece is late when the generator itself is a millisecond behind. */
-static void command_paced(size_t piece, double baud, bool both, double seconds)
+/* A flow's own clock: when its next piece is due, in ns, and how many bytes that has. */
+struct beat { uint64_t due; size_t size; struct port *port; struct flow *flow; };
+
+static struct beat *beats; /* a heap: none is due before the first */
+static size_t beat_count;
+static uint64_t dice;
+
+static uint64_t roll(uint64_t below)
 {
-    const double warm_up = 0.3;
-    double interval = (double)piece * 10 / baud * 1e9;
-    uint64_t slots = both ? 2ull * connected : connected, slot = 0, late = 0, due;
+    dice ^= dice << 13, dice ^= dice >> 7, dice ^= dice << 17; /* xorshift64: the same in every run */
+    return dice % below;
+}
+
+static void sift_down(size_t i)
+{
+    struct beat moved = beats[i];
+    for (size_t child; (child = 2 * i + 1) < beat_count; i = child) {
+        child += child + 1 < beat_count && beats[child + 1].due < beats[child].due;
+        if (moved.due <= beats[child].due)
+            break;
+        beats[i] = beats[child];
+    }
+    beats[i] = moved;
+}
+
+/* A piece comes when a UART has had the time for so many bytes. An uneven one has half as many as said, or half as
+ * many more, or anything between. */
+static void next_beat(struct beat *beat, size_t piece, double byte_ns, bool uneven)
+{
+    beat->size = uneven ? piece - piece / 2 + roll(piece / 2 * 2 + 1) : piece;
+    beat->due += (uint64_t)((double)beat->size * byte_ns);
+}
+
+static void prepare_beats(size_t piece, double byte_ns, bool both, bool uneven)
+{
+    dice = 0x9e3779b97f4a7c15u;
+    beat_count = both ? 2ull * connected : connected;
+    beats = realloc(beats, beat_count * sizeof *beats);
+    if (!beats)
+        fail("out of memory");
+    for (size_t i = 0; i < beat_count; i++) {
+        struct port *p = ports + (both ? i / 2 : i);
+        uint64_t interval = (uint64_t)((double)piece * byte_ns);
+        beats[i] = (struct beat){.due = uneven ? roll(interval) : i * interval / beat_count, .size = piece,
+                                 .port = p, .flow = both && i % 2 ? &p->down : &p->up};
+    }
+    for (size_t i = beat_count / 2; i-- > 0;)
+        sift_down(i);
+}
+
+/* Every port gets its pieces as UARTs deliver them that know nothing of each other: spread evenly over the time of
+ * a piece, or at uneven times. A piece is late when the generator itself is a millisecond behind. */
+static void command_paced(size_t piece, double baud, bool both, double seconds, bool uneven)
+{
+    const double warm_up = 0.3, byte_ns = 10 / baud * 1e9;
+    uint64_t pieces = 0, due;
     uint64_t start = now(), measured = (uint64_t)(warm_up * 1e9), end = measured + (uint64_t)(seconds * 1e9);
     bool begun = false;
     for (unsigned i = 0; i < connected; i++)
         ports[i].up.overrun = ports[i].down.overrun = 0;
-    while ((due = (uint64_t)((double)slot / (double)slots * interval)) < end) {
+    prepare_beats(piece, byte_ns, both, uneven);
+    for (unsigned turn = 0; (due = beats->due) < end;) {
         uint64_t at = now() - start;
         if (!begun && due >= measured) {
             begun = true;
@@ -563,10 +643,12 @@ static void command_paced(size_t piece, double baud, bool both, double seconds)
             pump(due - at);
             continue;
         }
-        late += begun && at - due > SECOND / 1000;
-        struct port *p = ports + (both ? slot % slots / 2 : slot % slots);
-        emit(p, both && slot % 2 ? &p->down : &p->up, piece);
-        if (++slot % 16 == 0)
+        pieces += begun;
+        was_late(at - due);
+        emit(beats->port, beats->flow, beats->size);
+        next_beat(beats, piece, byte_ns, uneven);
+        sift_down(0);
+        if (++turn % 16 == 0)
             pump(0);
     }
     uint64_t lost = 0;
@@ -581,7 +663,7 @@ static void command_paced(size_t piece, double baud, bool both, double seconds)
     }
     for (unsigned i = 0; i < connected; i++)
         lost += ports[i].up.overrun + ports[i].down.overrun;
-    report((uint64_t)(seconds * 1e9), slot, lost, late);
+    report((uint64_t)(seconds * 1e9), pieces, lost);
 }
 
 static bool one_visit(struct port *p, int tcp_port)
@@ -613,7 +695,7 @@ static void command_churn(int tcp_port, double seconds)
             refused++;
     }
     courting = false;
-    report(0, visits, refused, 0);
+    report(0, visits, refused);
 }
 
 static void command_handshakes(int tcp_port, double seconds)
@@ -633,7 +715,7 @@ static void command_handshakes(int tcp_port, double seconds)
             refused++;
         hang_up(ports);
     }
-    report(0, done, refused, 0);
+    report(0, done, refused);
 }
 
 static void open_port(struct port *p, uint64_t number)
@@ -677,9 +759,9 @@ static void obey(char *line)
         kind = *what == 't' ? TEXT : *what == 'r' ? RANDOM : ALL_FF;
         command_bulk(strcmp(way, "down") != 0, strcmp(way, "up") != 0, a);
         kind = RANDOM;
-    } else if (sscanf(line, "paced %lu %lf %7s %lf", &a, &baud, way, &seconds) == 4 && a && a <= CHUNK && connected) {
+    } else if (sscanf(line, "paced %lu %lf %7s %lf", &a, &baud, way, &seconds) == 4 && a && a <= CHUNK / 2 && connected) {
         kind = strstr(line, " text") ? TEXT : RANDOM;
-        command_paced(a, baud, !strcmp(way, "both"), seconds);
+        command_paced(a, baud, !strcmp(way, "both"), seconds, strstr(line, " uneven"));
         kind = RANDOM;
     } else if (sscanf(line, "churn %lu %lf", &a, &seconds) == 2)
         command_churn((int)a, seconds);

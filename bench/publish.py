@@ -108,7 +108,6 @@ def plots(results: Results, subjects: Sequence[Subject]) -> dict[str, str]:
 
 
 def _plot_catalogue() -> dict[str, tuple[str, str, str, str, list[tuple[float, str]]]]:
-    ports = (1, 16, 64, 256)
     cpu = "CPU of a core, %"
     found: dict[str, tuple[str, str, str, str, list[tuple[float, str]]]] = {
         f"ports-{name}.svg": (
@@ -118,7 +117,7 @@ def _plot_catalogue() -> dict[str, tuple[str, str, str, str, list[tuple[float, s
             "cpu_percent",
             [(n, f"paced-{n}-{piece}-up") for n in ports],
         )
-        for name, piece in (("small", 14), ("large", 115))
+        for name, piece, ports in (("small", 14, (1, 16, 64)), ("large", 115, (1, 16, 64, 256)))
     }
     found["bytes.svg"] = (
         "Round trips",

@@ -157,16 +157,18 @@ LATE_PERCENT = 1.0
 
 
 def generator_limits(catalogue: Sequence[Work], results: Results) -> str:
-    """A sentence naming the work in which the load generator itself fell behind; empty for none."""
-    late = [
-        work.title
-        for work in catalogue
-        for late in [medians(results.get(work.key, {}), "late_percent")]
-        if max(late.values(), default=0) > LATE_PERCENT
-    ]
+    """A sentence naming the work in which the load generator itself fell behind, and how late it
+    was; empty for none."""
+    late = []
+    for work in catalogue:
+        found = results.get(work.key, {})
+        if max(medians(found, "late_percent").values(), default=0) > LATE_PERCENT:
+            worst = max(medians(found, "late_p99_us").values(), default=0) / 1e3
+            late.append(f"{work.title} ({number(worst, 2)} ms)")
     if not late:
         return ""
     return (
         "The load generator itself was over a millisecond late with more than "
-        f"{LATE_PERCENT:g} % of the pieces, so that p99 tells little: {'; '.join(late)}. "
+        f"{LATE_PERCENT:g} % of the pieces (p99 of how late), so that p99 tells little: "
+        f"{'; '.join(late)}. "
     )

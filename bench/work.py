@@ -19,6 +19,8 @@ ALONE: Final = "alone"
 """The name of gatewayd while nobody watches, beside what it does while somebody does."""
 SCRAPES = 50
 IDLE_SECONDS = 10.0
+SLOW_BAUDRATE = 9600
+"""For as many ports as the load generator could not serve in time with small pieces otherwise."""
 PIECES = {14: "1.2 ms", 29: "2.5 ms", 58: "5 ms", 115: "10 ms", 230: "20 ms"}
 """Bytes of a piece, and how long 115200 baud takes for them."""
 
@@ -130,12 +132,19 @@ def catalogue(effort: Effort) -> list[Work]:
             for content in ("text", "random", "ff")
         ),
         *(
-            _paced(effort, ports, piece, way)
+            _paced(
+                effort,
+                ports,
+                piece,
+                way,
+                SLOW_BAUDRATE if (ports, piece) == (256, 14) else BAUDRATE,
+            )
             for ports in (1, 16, 64, 256)
             for piece in (14, 115)
             for way in ("up", "both")
         ),
-        *(_paced(effort, 16, piece, "up") for piece in (29, 58, 230)),
+        *(_paced(effort, ports, piece, "up") for ports in (1, 16, 64) for piece in (29, 58, 230)),
+        *(_uneven(_paced(effort, 16, piece, way)) for piece in (14, 115) for way in ("up", "both")),
         _IDLE,
         replace(_MEMORY, figures=(replace(_MEMORY.figures[0], must=Must(12)),)),
         _neighbour(effort),
@@ -184,12 +193,14 @@ def _recorded(work: Work, figure: str, must: float | None, content: str = "") ->
     """The same with a record; `must` bounds what it costs against what it costs without. `content`
     is added to the command."""
     bound = None if must is None else Must(must, "gatewayd", of="seeing")
-    figures = tuple(replace(one, must=bound if one.key == figure else None) for one in work.figures)
+    figures = {
+        one.key: replace(one, must=bound if one.key == figure else None) for one in work.figures
+    }
     return replace(
         work,
         key=f"record-{work.key}",
         command=work.command + content,
-        figures=figures,
+        figures=tuple(figures.values()),
         subjects=SEEING,
     )
 
@@ -258,25 +269,37 @@ def _bulk(effort: Effort, way: str, content: str) -> Work:
     return Work(f"bulk-{way}-{content}", title, 1, figures, command)
 
 
-def _paced(effort: Effort, ports: int, piece: int, way: str) -> Work:
+def _paced(effort: Effort, ports: int, piece: int, way: str, baud: int = BAUDRATE) -> Work:
+    both = way == "both"
     cpu: Must | None = None
-    p99: Must | None = None
-    lost: Must | None = None
-    if way == "up" and (ports, piece) in ((16, 14), (64, 14), (64, 115)):
-        cpu = Must(0.6, "ser2net")
-        p99 = Must(3.0) if piece == 115 else Must(1.0, "ser2net")
-    if ports <= 64:
-        lost = Must(0)
+    delays: tuple[Must | None, ...] = (None,)
+    if not both and ports <= 64:
+        cpu = Must(0.6, "ser2net") if ports > 1 else None
+        delays = (Must(2.5), Must(1.0, "ser2net"))
     figures = (
         Figure("cpu_percent", "CPU of a core, %", cpu),
-        Figure("p99_ms", "p99 delivery, ms", p99),
-        Figure("lost", "bytes lost", lost),
+        *(Figure("p99_ms", "p99 delivery, ms", must) for must in delays),
+        Figure("lost", "bytes lost", Must(0) if ports <= 64 else None),
     )
-    title = f"{ports} port{'s' * (ports > 1)}, {BAUDRATE} baud in {PIECES[piece]} pieces, " + (
-        "both ways" if way == "both" else "line to client"
+    every = PIECES[piece] if baud == BAUDRATE else f"{piece * 10 / baud * 1e3:.0f} ms"
+    title = f"{ports} port{'s' * (ports > 1)}, {baud} baud in {every} pieces, " + (
+        "both ways" if both else "line to client"
     )
-    command = f"paced {piece} {BAUDRATE} {way} {effort.paced_seconds}"
+    command = f"paced {piece} {baud} {way} {effort.paced_seconds}"
     return Work(f"paced-{ports}-{piece}-{way}", title, ports, figures, command)
+
+
+def _uneven(work: Work) -> Work:
+    """The same in pieces of many sizes, at uneven times: what a gateway makes of a steady pace
+    must not be for that alone."""
+    figures = {one.key: replace(one, must=None) for one in work.figures}
+    return replace(
+        work,
+        key=f"uneven-{work.key}",
+        title=f"{work.title}, uneven",
+        command=f"{work.command} uneven",
+        figures=tuple(figures.values()),
+    )
 
 
 _IDLE = Work(

@@ -90,14 +90,17 @@ def test_without_openssl_the_load_generator_is_built_all_the_same(
         assert rig.do("bulk up text 100000")["bytes"] == 100000
 
 
-def test_pieces_come_at_the_pace_of_the_baud_rate(tools: Tools) -> None:
+@pytest.mark.parametrize("how", ["", " uneven"])
+def test_pieces_come_at_the_pace_of_the_baud_rate(tools: Tools, how: str) -> None:
     with Rig(relay(tools), tools, 3) as rig:
         rig.connect()
-        measured = rig.do("paced 115 115200 both 0.2")
+        measured = rig.do(f"paced 115 115200 both 0.2{how}")
     per_flow = measured["bytes"] / 6
-    # 11520 bytes/s, and what was under way before the clock started
+    # 11520 bytes/s, and what was under way before the clock started; a piece has up to 172.
     assert measured["wall_s"] >= 0.2
-    assert 11520 * 0.2 - 115 <= per_flow <= 11520 * measured["wall_s"] + 2 * 115
+    assert 11520 * 0.2 - 172 <= per_flow <= 11520 * measured["wall_s"] + 2 * 172
+    assert measured["rounds"] == pytest.approx(6 * 20, rel=0.2)
+    assert measured["late_p99_us"] > 0
     assert measured["lost"] == 0
     assert 0 < measured["p50_us"] <= measured["p99_us"] <= measured["max_us"]
 
