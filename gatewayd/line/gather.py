@@ -20,10 +20,6 @@ from typing import Final, Protocol
 
 TICK_S: Final = 0.002
 """Between two looks at the lines that are read together."""
-SHORTEST_S: Final = 0.0015
-EACH_S: Final = 3e-6
-"""So much sooner for each line that had something, since the last one of many has waited for the
-others too; but never sooner than in the time above."""
 GAP_S: Final = 0.025
 """A line whose pieces are further apart is read in the loop."""
 WORTH: Final = 700.0
@@ -66,7 +62,7 @@ class Gatherer:
         self._loop = loop
         self._alarm = (selector or _Plain(loop)).alarm
         self.tick = tick
-        """Seconds between two looks, at least."""
+        """Seconds between two looks."""
         self._epoll: select.epoll | None = None
         self._members: dict[int, Member] = {}
         self._heard: set[int] = set()
@@ -86,15 +82,15 @@ class Gatherer:
         self._members[fd] = member
         self._heard.add(fd)
         if len(self._members) == 1:
-            self._tick_again(0)
+            self._tick_again()
         return True
 
     def __contains__(self, fd: int) -> bool:
         return fd in self._members
 
-    def _tick_again(self, busy: int) -> None:
+    def _tick_again(self) -> None:
         self._ticking = True
-        self._alarm(max(self.tick - busy * EACH_S, min(self.tick, SHORTEST_S)), self._look)
+        self._alarm(self.tick, self._look)
 
     def remove(self, fd: int) -> None:
         """Read it here no more."""
@@ -121,14 +117,14 @@ class Gatherer:
         try:
             ready = self._epoll.poll(0)
         except MemoryError:
-            self._tick_again(0)
+            self._tick_again()
             return
         if not ready:
             self._ticking = False
             self._loop.add_reader(self._epoll.fileno(), self._wake)
             return
         # Before the reads, which may make this empty.
-        self._tick_again(len(ready))
+        self._tick_again()
         for fd, _ in ready:
             member = self._members.get(fd)
             if member is not None:
