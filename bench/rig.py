@@ -57,9 +57,9 @@ class Rig:
             )
         self._unread = b""
         devices = [self._answer() for _ in range(ports)]
-        numbers = free_ports(2 * ports)
-        places = zip(devices, numbers[:ports], numbers[ports:], strict=True)
-        self.lines = [Line(device, at, also if watched else 0) for device, at, also in places]
+        also = free_ports(ports) if watched else [0] * ports
+        places = zip(devices, free_ports(ports), also, strict=True)
+        self.lines = [Line(*place) for place in places]
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:

@@ -2,15 +2,14 @@
 
 One that the kernel gives for `bind` to port 0, and that is closed again, may be somebody else's by
 the time the program listens: some client's end, or a server's of another test. These are below
-those that the kernel gives, every process has a range of its own, and gives all before one again.
+those that the kernel gives, every process has ranges of its own, and gives all before one again.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import socket
-from collections.abc import Iterator
+from collections import deque
 from typing import Final
 
 FIRST: Final = 10_000
@@ -18,7 +17,11 @@ LAST: Final = 32_000
 EACH: Final = 1_000
 
 
-def _own_range() -> range:
+_pool: Final[deque[int]] = deque()
+"""Those of this process, in the order in which they are given."""
+
+
+def _claim() -> range:
     for first in range(FIRST, LAST, EACH):
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as claim:
             claim.bind(f"\0gatewayd-test-ports-{first}")
@@ -27,18 +30,21 @@ def _own_range() -> range:
     raise OSError("all TCP ports are some process's")
 
 
-_NUMBERS: Final[Iterator[int]] = itertools.cycle(_own_range())
-
-
 def free_ports(count: int) -> list[int]:
     """Ports of the loopback interface that nobody listens on. Raises OSError if there are not as
     many."""
     found: list[int] = []
-    for number in itertools.islice(_NUMBERS, EACH):
+    left = len(_pool)
+    while len(found) < count:
+        if not left:
+            more = _claim()
+            _pool.extendleft(reversed(more))
+            left = len(more)
+        number = _pool.popleft()
+        _pool.append(number)
+        left -= 1
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", number))
             found.append(number)
-        if len(found) == count:
-            return found
-    raise OSError(f"no {count} free TCP ports")
+    return found
