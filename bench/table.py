@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.subjects import BEFORE, Subject
-from bench.work import Figure, Work
+from bench.work import Figure, Must, Work
 
 MORE_IS_BETTER = ("per_s", "mib_s")
 """Figures that are better when they are larger."""
@@ -39,18 +39,25 @@ class Row:
         return best(others, default=None)
 
     def holds(self) -> bool | None:
-        """Whether the bound holds; None when there is none, or nothing to judge it by."""
-        must = self.figure.must
-        if must is None:
+        """Whether its bounds hold; None when there is none, or nothing to judge one by."""
+        judged = [self._holds(must) for must in self.figure.musts]
+        if not judged or None in judged:
             return None
+        return all(judged)
+
+    def _holds(self, must: Must) -> bool | None:
         value = self.ratio(must.to, must.of) if must.to else self.medians.get(must.of)
         return None if value is None else must.holds(value)
+
+    def must(self) -> str:
+        """Its bounds, in words."""
+        return ", ".join(map(str, self.figure.musts))
 
     def tells(self) -> bool:
         """Whether it belongs into the short table: it has a bound, or it is a loss of bytes."""
         if self.figure.key == "lost":
             return self.holds() is False
-        return self.figure.must is not None
+        return bool(self.figure.musts) and not self.work.minor
 
 
 def rows(catalogue: Sequence[Work], results: Results) -> list[Row]:
@@ -91,7 +98,7 @@ def markdown(table: Sequence[Row], subjects: Sequence[Subject], only_musts: bool
                 *(number(row.medians.get(subject.name)) for subject in subjects),
                 number(row.ratio("tuned"), 2),
                 number(row.ratio("ser2net"), 2),
-                str(row.figure.must or ""),
+                row.must(),
                 {True: "yes", False: "**no**", None: ""}[row.holds()],
             ]
         )
@@ -128,7 +135,7 @@ def _beside(table: Sequence[Row], heads: Mapping[str, str], ratio: str, to: str,
             row.figure.title,
             *(number(row.medians.get(subject)) for subject in heads),
             number(row.ratio(to, of), 2),
-            str(row.figure.must or ""),
+            row.must(),
             {True: "yes", False: "**no**", None: ""}[row.holds()],
         ]
         for row in table

@@ -69,6 +69,17 @@ class Figure:
     key: str
     title: str
     must: Must | None = None
+    also: Must | None = None
+    """A second bound."""
+
+    @property
+    def musts(self) -> tuple[Must, ...]:
+        """Its bounds."""
+        return tuple(must for must in (self.must, self.also) if must is not None)
+
+    def bound(self, must: Must | None = None) -> Figure:
+        """The same with another bound, or none."""
+        return replace(self, must=must, also=None)
 
 
 Kind = Literal[
@@ -99,6 +110,8 @@ class Work:
     watchers: int = 0
     stuck: bool = False
     """Those who watch meanwhile, and whether they read nothing."""
+    minor: bool = False
+    """Whether a short table does without it."""
 
     def needs_telnet(self) -> bool:
         """Whether a gateway without Telnet cannot do it."""
@@ -193,14 +206,12 @@ def _recorded(work: Work, figure: str, must: float | None, content: str = "") ->
     """The same with a record; `must` bounds what it costs against what it costs without. `content`
     is added to the command."""
     bound = None if must is None else Must(must, "gatewayd", of="seeing")
-    figures = {
-        one.key: replace(one, must=bound if one.key == figure else None) for one in work.figures
-    }
+    figures = tuple(one.bound(bound if one.key == figure else None) for one in work.figures)
     return replace(
         work,
         key=f"record-{work.key}",
         command=work.command + content,
-        figures=tuple(figures.values()),
+        figures=figures,
         subjects=SEEING,
     )
 
@@ -217,7 +228,7 @@ def _by_tls(effort: Effort) -> list[Work]:
         limit = 1.3 if work.key.startswith("rtt") else 1.0
         must = Must(limit, "better", of="tls")
         figures = tuple(
-            replace(one, must=must if one.key.startswith("cpu") else None) for one in work.figures
+            one.bound(must if one.key.startswith("cpu") else None) for one in work.figures
         )
         found.append(replace(work, key=f"tls-{work.key}", figures=figures, subjects=BY_TLS))
     each = Figure("cpu_ms_each", "CPU of one, ms")
@@ -232,12 +243,11 @@ def _by_tls(effort: Effort) -> list[Work]:
 
 
 def _round_trip(effort: Effort, size: int) -> Work:
-    small = size <= 256
+    small, cpu = size <= 256, (Must(1.0, "tuned"), Must(1.6, "relay"))
     figures = (
         Figure("p50_us", "p50, µs", Must(1.0, "tuned") if size == 1 else None),
         Figure("p99_us", "p99, µs"),
-        Figure("cpu_ms", "CPU per 1000, ms", Must(1.0, "tuned") if small else None),
-        *((Figure("cpu_ms", "the same, to the relay", Must(1.6, "relay")),) if small else ()),
+        Figure("cpu_ms", "CPU per 1000, ms", *cpu if small else ()),
     )
     command = f"rtt {size} {effort.rounds} {effort.round_seconds}"
     return Work(f"rtt-{size}", f"round trip, {_bytes(size)}", 1, figures, command)
@@ -272,13 +282,13 @@ def _bulk(effort: Effort, way: str, content: str) -> Work:
 def _paced(effort: Effort, ports: int, piece: int, way: str, baud: int = BAUDRATE) -> Work:
     both = way == "both"
     cpu: Must | None = None
-    delays: tuple[Must | None, ...] = (None,)
+    delays: tuple[Must, ...] = ()
     if not both and ports <= 64:
         cpu = Must(0.6, "ser2net") if ports > 1 else None
         delays = (Must(2.5), Must(1.0, "ser2net"))
     figures = (
         Figure("cpu_percent", "CPU of a core, %", cpu),
-        *(Figure("p99_ms", "p99 delivery, ms", must) for must in delays),
+        Figure("p99_ms", "p99 delivery, ms", *delays),
         Figure("lost", "bytes lost", Must(0) if ports <= 64 else None),
     )
     every = PIECES[piece] if baud == BAUDRATE else f"{piece * 10 / baud * 1e3:.0f} ms"
@@ -286,19 +296,19 @@ def _paced(effort: Effort, ports: int, piece: int, way: str, baud: int = BAUDRAT
         "both ways" if both else "line to client"
     )
     command = f"paced {piece} {baud} {way} {effort.paced_seconds}"
-    return Work(f"paced-{ports}-{piece}-{way}", title, ports, figures, command)
+    key, minor = f"paced-{ports}-{piece}-{way}", piece not in (14, 115)
+    return Work(key, title, ports, figures, command, minor=minor)
 
 
 def _uneven(work: Work) -> Work:
     """The same in pieces of many sizes, at uneven times: what a gateway makes of a steady pace
     must not be for that alone."""
-    figures = {one.key: replace(one, must=None) for one in work.figures}
     return replace(
         work,
         key=f"uneven-{work.key}",
         title=f"{work.title}, uneven",
         command=f"{work.command} uneven",
-        figures=tuple(figures.values()),
+        figures=tuple(one.bound() for one in work.figures),
     )
 
 
@@ -342,12 +352,13 @@ def _watched(effort: Effort, count: int, *, stuck: bool = False) -> Work:
         key=f"watched-{'stuck' if stuck else count}",
         title=f"{bulk.title}, {who}",
         figures=tuple(
-            replace(one, must=most if one.key.startswith("cpu") else None) for one in bulk.figures
+            one.bound(most if one.key.startswith("cpu") else None) for one in bulk.figures
         ),
         kind="watched",
         subjects=("gatewayd",),
         watchers=count,
         stuck=stuck,
+        minor=count > 1,
     )
 
 
@@ -359,7 +370,7 @@ def _disturbed(effort: Effort) -> Work:
         work,
         key="watched-dialogue",
         title=f"{work.title}, one watcher that is stuck",
-        figures=tuple(replace(one, must=most.get(one.key)) for one in work.figures[:3]),
+        figures=tuple(one.bound(most.get(one.key)) for one in work.figures),
         kind="watched",
         subjects=("gatewayd",),
         watchers=1,

@@ -43,15 +43,15 @@ def published(document: Path, name: str = "") -> Iterator[tuple[str, str, str]]:
         cells = [cell.strip() for cell in line[1:-1].split("|")]
         title = cells[0] or title
         if cells[-2] not in ("", "must", "---"):
-            yield title, cells[1], cells[-2]
+            for bound in cells[-2].split(", "):
+                yield title, cells[1], bound
 
 
 def judge(works: Sequence[Work], found: Sequence[tuple[str, str, str]]) -> None:
     now: dict[tuple[str, str], list[str]] = {}
     for work in works:
         for figure in work.figures:
-            if figure.must is not None:
-                now.setdefault((work.title, figure.title), []).append(str(figure.must))
+            now.setdefault((work.title, figure.title), []).extend(map(str, figure.musts))
     assert found
     for title, name, bound in found:
         bounds = now.get((title, name), [])

@@ -37,6 +37,14 @@ def test_bounds_are_judged_on_medians() -> None:
     assert [cpu.holds(), rate.holds(), lost.holds()] == [False, False, False]
 
 
+def test_two_bounds_hold_together() -> None:
+    both = Figure("cpu", "CPU, ms", Must(0.7, "tuned"), Must(0.5, "ser2net"))
+    (row,) = rows([Work("row", "a row", 1, (both,))], results(cpu=6, rate=1, lost=0))
+    assert (row.must(), row.holds()) == (f"{both.must}, {both.also}", False)
+    (row,) = rows([Work("row", "a row", 1, (both,))], results(cpu=5, rate=1, lost=0))
+    assert row.holds()
+
+
 def test_what_was_not_measured_is_not_judged() -> None:
     found = results(cpu=7, rate=1000, lost=0)
     found["row"]["tuned"] = []
