@@ -10,10 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from operator import attrgetter
 from types import FunctionType
-from typing import Any, ClassVar, Final, NoReturn, Self, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Final, NamedTuple, NoReturn, Self, TypeVar, dataclass_transform
 
 _SCOPE: Final = {"put": object.__setattr__}
 V = TypeVar("V", bound="Value")
+
+
+REQUIRED: Final = object()
+"""The default of a field that has none."""
+
+
+class Said(NamedTuple):
+    """The default of a field, and what else is to be known of it."""
+
+    default: Any
+    about: Any
 
 
 @dataclass_transform(frozen_default=True)
@@ -33,7 +44,13 @@ class ValueType(type):
         before = [base for base in bases if isinstance(base, mcs)]
         names = [*dict.fromkeys(one for base in before for one in base.__fields__), *own]
         defaults = {one: value for base in before for one, value in base.__field_defaults__.items()}
-        defaults.update((one, body.pop(one)) for one in own if one in body)
+        said = {one: about for base in before for one, about in base.__said__.items()}
+        for one in own:
+            default = body.pop(one, REQUIRED)
+            if isinstance(default, Said):
+                default, said[one] = default
+            if default is not REQUIRED:
+                defaults[one] = default
         uncompared += tuple(one for base in before for one in base.__uncompared__)
         compared = [one for one in names if one not in uncompared]
         body.update(
@@ -43,6 +60,7 @@ class ValueType(type):
             __fields__=tuple(names),
             __field_defaults__=defaults,
             __uncompared__=uncompared,
+            __said__=said,
             _compared=attrgetter(*(compared or ["__class__"])),
         )
         return super().__new__(mcs, name, bases, body)
@@ -50,6 +68,7 @@ class ValueType(type):
     __fields__: tuple[str, ...]
     __field_defaults__: dict[str, Any]
     __uncompared__: tuple[str, ...]
+    __said__: dict[str, Any]
 
 
 def _initializer(
@@ -111,6 +130,11 @@ def names(kind: type[Value]) -> tuple[str, ...]:
 def defaults(kind: type[Value]) -> dict[str, Any]:
     """The defaults of those fields that have one."""
     return kind.__field_defaults__
+
+
+def said(kind: type[Value]) -> dict[str, Any]:
+    """What is to be known of its fields, those of which there is something."""
+    return kind.__said__
 
 
 def as_dict(value: Value) -> dict[str, Any]:

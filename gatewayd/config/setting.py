@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from gatewayd.config.problem import ConfigError, Problem, did_you_mean, most_similar, quoted
 from gatewayd.config.tree import Mapping, Node, Scalar, noun
-from gatewayd.value import Value, defaults
+from gatewayd.value import Value, defaults, said
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -59,18 +59,20 @@ class Setting(Generic[T]):
         return self.default is None
 
 
-def key(kind: Kind[Any], doc: str, *, example: str, default: str | None = None) -> Setting[Any]:
-    """A key of the file that is a field of a class, for `settings_of`: the rest of a `Setting` is
-    known from there. Without a default it is required."""
-    return Setting("", kind, doc, example, default)
-
-
-def settings_of(cls: type[Value], **keys: Setting[Any]) -> tuple[Setting[Any], ...]:
-    """The keys of a class of values, by its fields, from which they have their defaults."""
+def settings_of(cls: type[Value], kinds: object) -> tuple[Setting[Any], ...]:
+    """The keys that are declared in a class of values, by `gatewayd.config.declared.key`; `kinds`
+    has what they name."""
     given = defaults(cls)
     return tuple(
-        replace(one, key=name, fallback=None if one.required else given[name])
-        for name, one in keys.items()
+        Setting(
+            name,
+            key.kind(kinds),
+            key.doc,
+            key.example,
+            key.words if name in given else None,
+            given.get(name),
+        )
+        for name, key in said(cls).items()
     )
 
 

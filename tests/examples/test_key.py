@@ -1,7 +1,7 @@
 """A key of the file: `quiet`, which has a port say less.
 
-In the program it is one more field of `PortConfig` (`gatewayd.config.schema`), its row in
-`gatewayd.config.keys`, and its entry in docs/configuration.md. The JSON Schema follows from that.
+In the program it is one more field of `PortConfig` (`gatewayd.config.schema`), and its entry in
+docs/configuration.md. The JSON Schema follows from that.
 """
 
 from __future__ import annotations
@@ -10,37 +10,30 @@ from typing import Any
 
 import pytest
 
-from gatewayd.config import document
+from gatewayd.config import document, keys
+from gatewayd.config.declared import key
 from gatewayd.config.json_schema import schema
-from gatewayd.config.keys import PORT_SETTINGS
-from gatewayd.config.kinds import Switch
 from gatewayd.config.load import parse
 from gatewayd.config.problem import ConfigError
 from gatewayd.config.schema import PortConfig
-from gatewayd.config.setting import key, settings_of
+from gatewayd.config.setting import settings_of
 
 
 class Quieter(PortConfig):
     """A port with one more key."""
 
-    quiet: bool = False
-
-
-QUIET = settings_of(
-    Quieter,
-    quiet=key(
-        Switch(),
+    quiet: bool = key(
+        lambda k: k.Switch(),
         "Whether refusals are not told to who is refused.",
         example="true",
-        default="false",
-    ),
-)
+        default=False,
+    )
 
 
 @pytest.fixture(autouse=True)
 def _in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(document, "PortConfig", Quieter)
-    monkeypatch.setattr(document, "PORT_SETTINGS", (*PORT_SETTINGS, *QUIET))
+    monkeypatch.setattr(document, "PORT_SETTINGS", settings_of(Quieter, keys))
 
 
 def port(more: str) -> Any:
