@@ -53,6 +53,8 @@ def start(argv: Sequence[str]) -> int | None:
     # each time that garbage is looked for.
     import gatewayd.service.daemon  # noqa: F401
     from gatewayd.cli.forked import forked
+    from gatewayd.config.schema import Config, PortConfig
+    from gatewayd.value import said
 
     # Names of all files beside those that were imported: 0.1 MB, and made again if need be.
     sys.path_importer_cache.clear()
@@ -63,7 +65,12 @@ def start(argv: Sequence[str]) -> int | None:
     except OSError:
         # There is no room for one more process: all is done in this one.
         return None
-    return None if order is None else _serve(order)
+    if order is None:
+        return None
+    for kind in (PortConfig, Config):
+        # What there is to say of a key is for who judges a file.
+        said(kind).clear()
+    return _serve(order)
 
 
 def _look(argv: Sequence[str]) -> Order | None:
