@@ -35,6 +35,8 @@ def key(
 
 
 def _written(value: Any) -> str:
+    if value is REQUIRED:
+        return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(getattr(value, "value", value))

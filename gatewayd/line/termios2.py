@@ -168,7 +168,7 @@ def apply(fd: int, settings: LineSettings) -> LineSettings:
         if error.errno != errno.EINVAL:
             raise
         _apply_each(fd, settings)
-    return decode(fetch(fd))
+    return read(fd)
 
 
 def _apply_each(fd: int, settings: LineSettings) -> None:

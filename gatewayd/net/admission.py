@@ -5,17 +5,13 @@ from __future__ import annotations
 import enum
 import logging
 from collections.abc import Iterable
-from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 from gatewayd.config.schema import ClientCertificate, Door, Login, Network, Tls
 from gatewayd.log import Happening, note
 from gatewayd.net.address import is_loopback, packed
 from gatewayd.net.tcp import peer_name
 from gatewayd.port.proof import Proof
-
-REMEMBERED: Final = 64
-"""Addresses of which it is known whether they are this machine's: clients come again."""
 
 
 class Verdict(enum.Enum):
@@ -59,7 +55,6 @@ def within(host: str, networks: Iterable[Network]) -> bool:
     return any(address in network for network in networks)
 
 
-@lru_cache(maxsize=REMEMBERED)
 def is_local(host: str) -> bool:
     """Whether who came from there is on this machine; what is no address came by a socket of it."""
     try:

@@ -75,7 +75,8 @@ class ComPort:
         self._watch()
 
     def _begin(self) -> None:
-        self._reply(self._access.begin(self._seat.control))
+        first = self._access.begin(self._seat.control)
+        self._face.send_subnegotiation(Option.COM_PORT, first)
 
     def _begin_late(self) -> None:
         if self._agreed and self._seat.used:
@@ -115,18 +116,19 @@ class ComPort:
         if not self._agreed:
             return
         line, access = self._seat.control, self._access
+        before = line.settings() if LOGGER.isEnabledFor(logging.DEBUG) else None
         masks = (access.modemstate_mask, access.linestate_mask)
         for change in access.plan(requests, line):
             yield change.apply(line)
             if not self._seat.used:
                 return
-            if change.settings is not None and LOGGER.isEnabledFor(logging.DEBUG):
-                text = "line set to %s"
-                self._note(Happening.LINE_SET, text, line.settings(), level=logging.DEBUG)
             for answer in access.answers(change, line):
-                self._reply(answer)
+                self._face.send_subnegotiation(Option.COM_PORT, answer)
         if (access.modemstate_mask, access.linestate_mask) != masks:
             self._watch()
+        if before is not None and line.settings() != before:
+            text = "line set to %s"
+            self._note(Happening.LINE_SET, text, line.settings(), level=logging.DEBUG)
         self._face.flush()
 
     def _watch(self) -> None:
@@ -152,9 +154,6 @@ class ComPort:
 
     # ---- to the client
 
-    def _reply(self, payload: bytes) -> None:
-        self._face.send_subnegotiation(Option.COM_PORT, payload)
-
     def catch_up(self) -> None:
         """Tell what changed meanwhile; the state before is that of the last notification."""
         if self._port.line is not None and self._agreed and self._seat.used:
@@ -175,7 +174,7 @@ class ComPort:
 
     def _notify(self, notification: bytes | None) -> None:
         if notification is not None:
-            self._reply(notification)
+            self._face.send_subnegotiation(Option.COM_PORT, notification)
             self._face.flush()
 
     def line_back(self) -> None:

@@ -37,9 +37,7 @@ class Introduction:
             face.welcome(Side.REMOTE, Option.NEW_ENVIRON, self._told)
 
     def look(self) -> None:
-        """The client has said something: it may be plain by now what it is."""
-        if self.over:
-            return
+        """The client has said something: it may be plain by now what it is, unless it is `over`."""
         face = self._face
         if face.is_asked(Side.REMOTE, Option.COM_PORT):
             return

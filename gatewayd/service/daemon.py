@@ -103,7 +103,7 @@ class Daemon:
 
     async def serve(self, also: Companion | None = None) -> None:
         """Run until a signal says stop. Raises BindError."""
-        with Signals() as signals:
+        with contextlib.closing(Signals()) as signals:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signals.on(number, self._stopping.set)
             signals.on(signal.SIGHUP, self._hang_up)

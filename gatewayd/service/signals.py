@@ -10,30 +10,22 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
-from types import FrameType, TracebackType
-from typing import Self
+from types import FrameType
 
 
 class Signals:
-    """Those of this process, in the main thread, while it is entered."""
+    """Those of this process, in the main thread and a running loop, until `close`."""
 
     def __init__(self) -> None:
         self._callbacks: dict[int, Callable[[], object]] = {}
-
-    def __enter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         # What the interpreter writes there wakes the loop, also when it is only about to sleep.
         self._told, self._wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._loop.add_reader(self._told, self._tell)
         signal.set_wakeup_fd(self._wakeup, warn_on_full_buffer=False)
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Tell of none any more."""
         for number in self._callbacks:
             # As asyncio leaves them: SIGINT is the one that Python itself has a handler for.
             usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
