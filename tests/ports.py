@@ -17,10 +17,6 @@ LAST: Final = 32_000
 EACH: Final = 1_000
 
 
-_pool: Final[deque[int]] = deque()
-"""Those of this process, in the order in which they are given."""
-
-
 def _claim() -> range:
     for first in range(FIRST, LAST, EACH):
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as claim:
@@ -28,6 +24,11 @@ def _claim() -> range:
             claim.detach()  # it is the claim as long as this process lives
             return range(first, first + EACH)
     raise OSError("all TCP ports are some process's")
+
+
+_pool: Final[deque[int]] = deque(_claim())
+"""Those of this process, in the order in which they are given; claimed before any test counts what
+is open."""
 
 
 def free_ports(count: int) -> list[int]:

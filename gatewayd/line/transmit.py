@@ -10,9 +10,9 @@ A PTY has no wire: there only what the kernel has not taken counts, and its spee
 from __future__ import annotations
 
 import errno
-import time
 from collections.abc import Callable
 from functools import partial
+from time import monotonic
 from typing import Final, Protocol
 
 from gatewayd.line import ioctls
@@ -30,11 +30,8 @@ _SHORTEST_SECONDS: Final = 0.0005
 class Output(Protocol):
     """The part of LineTransport that writes."""
 
-    def write(self, data: bytes | memoryview) -> None:
-        """Take all of `data`."""
-
-    def is_closing(self) -> bool:
-        """Whether it takes nothing any more."""
+    def write(self, data: bytes | memoryview) -> bool:
+        """Take all of `data`; return whether it does, for it takes nothing once it closes."""
         ...
 
     def get_write_buffer_size(self) -> int:
@@ -97,14 +94,13 @@ class Transmitter:
     def write(self, data: bytes | memoryview) -> int:
         """See `api.Line.write`. 0 once the device has gone; `line_lost` follows then."""
         size = len(data)
-        now = time.monotonic()
+        now = monotonic()
         idle_at = self._idle_at
         idle_at = (idle_at if idle_at > now else now) + size * self._byte_seconds
         if self._backlog or size > self._limit or idle_at - now > self._limit_seconds:
             return self._write_bounded(data)
         self._idle_at = idle_at
-        self._output.write(data)
-        return 0 if self._output.is_closing() else size
+        return size if self._output.write(data) else 0
 
     def unsent(self) -> int:
         """See `api.Line.unsent`."""
@@ -140,7 +136,7 @@ class Transmitter:
 
     def _purged(self, _done: object = None) -> None:
         self._purges -= 1
-        self._idle_at = time.monotonic()
+        self._idle_at = monotonic()
         drained, self._drained = self._drained, None
         blocked, self._blocked = self._blocked, False
         self._cancel_timers()
@@ -188,7 +184,7 @@ class Transmitter:
     def _true_up(self) -> int:
         """Ask the driver, correct the reckoning by the answer, return what waits."""
         waiting = self.unsent()
-        self._idle_at = time.monotonic() + waiting * self._byte_seconds
+        self._idle_at = monotonic() + waiting * self._byte_seconds
         return waiting
 
     def _write_bounded(self, data: bytes | memoryview) -> int:
@@ -203,14 +199,15 @@ class Transmitter:
             room = 0
         if room:
             self._idle_at += room * self._byte_seconds
-            self._output.write(memoryview(data)[:room])
+            if not self._output.write(memoryview(data)[:room]):
+                return 0
         if room < len(data) and not self._blocked:
             self._blocked = True
             self._patience = _FIRST_LOOK_SECONDS
             self._last_waiting = waiting + room
             if not self._backlog:
                 self._look_in(self._room_due(waiting + room))
-        return 0 if self._output.is_closing() else room
+        return room
 
     def _room_due(self, waiting: int) -> float:
         """Seconds until half of the limit is free, at the speed of the line."""
@@ -257,7 +254,7 @@ class Transmitter:
                 self._not_told,
             )
         else:
-            self._wait_for_wire(self._idle_at - time.monotonic())
+            self._wait_for_wire(self._idle_at - monotonic())
 
     def _told(self, idle_at: float, empty: bool) -> None:
         self._asking = False
@@ -267,7 +264,7 @@ class Transmitter:
         elif empty:
             self._wait_for_wire(0.0)
         else:
-            self._wait_for_wire(max(idle_at - time.monotonic(), self._byte_seconds))
+            self._wait_for_wire(max(idle_at - monotonic(), self._byte_seconds))
 
     def _not_told(self, error: OSError) -> None:
         # Without the ioctl the reckoning has to do.

@@ -94,13 +94,14 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
         """A copy of what the driver has not taken yet."""
         return bytes(self._rest) + self._behind
 
-    def write(self, data: bytes | memoryview) -> None:
-        """Write now what the driver takes, and the rest once it can. Ignored while closing.
+    def write(self, data: bytes | memoryview) -> bool:
+        """Write now what the driver takes, and the rest once it can. Ignored while closing, which
+        the device may make it do: then it returns False.
 
         `data` must not change afterwards.
         """
         if self._closing:
-            return
+            return False
         self._streak = 0
         if self._gatherer is not None:
             self.gathered_no_more()
@@ -111,9 +112,9 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
                 taken = 0
             except OSError as error:
                 self._abort(error)
-                return
+                return False
             if taken == len(data):
-                return
+                return True
             self._rest = memoryview(data)[taken:]
             self._ensure_writer()
         elif self._rest:
@@ -121,6 +122,7 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
         else:
             self._rest = memoryview(data)
         self._maybe_pause_protocol()
+        return True
 
     def pause_reading(self) -> None:
         """Read no more until `resume_reading`; also before the transport has begun to read."""

@@ -37,6 +37,7 @@ reset the connection, and the client lose our last words."""
 DISCARD_BYTES: Final = 65536
 
 _DM: Final = 0xF2
+_CLOSING: Final = Near.CLOSING
 
 
 class Connection:
@@ -128,7 +129,7 @@ class Connection:
 
     def _readable(self) -> None:
         stage = self.stage
-        if stage is None or self._near >= Near.CLOSING:
+        if stage is None or self._near >= _CLOSING:
             self._discard()
             return
         try:

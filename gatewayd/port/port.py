@@ -125,8 +125,6 @@ class Port:
 
     def line_data(self, data: bytes) -> None:
         """Bytes from the device."""
-        self.counters.from_device += len(data)
-        self.heard_at = self.clock.time()
         try:
             self.hub.deliver(data)
         except Exception as error:  # noqa: BLE001 - our fault, or no memory
@@ -134,6 +132,9 @@ class Port:
             note(Happening.FAULT, text, port=self.name, level=logging.ERROR, exc_info=error)
             # A client must not go on without noticing that bytes are missing.
             self.clients.dismiss("bytes of the device were lost")
+        # Not before: somebody waits for the bytes.
+        self.counters.from_device += len(data)
+        self.heard_at = self.clock.time()
 
     def _line_data_for_nobody(self, data: bytes) -> None:
         if not self.clients.watchers:

@@ -29,6 +29,7 @@ AGREEMENT_S: Final = 0.3
 that agrees and reads what came before as if it had, as gensio's does, would keep the NULs."""
 
 
+_IAC: Final = Command.IAC
 _SAME_IN_BINARY: Final = re.compile(rb"(?:[^\r]++|\r\n)*+")
 """Data that is sent alike with BINARY and without: a lone CR gets a NUL without (RFC 854)."""
 
@@ -158,6 +159,16 @@ class TelnetFace:
     def urgent(self) -> None:
         """Drop data up to the next DM (RFC 854, Synch)."""
         self._engine.urgent()
+
+    def is_plain(self, data: bytes) -> bool:
+        """Whether these bytes from the client are data and nothing else, as most of what comes:
+        then `receive` need not be called."""
+        return (
+            self._engine.transparent
+            and _IAC not in data
+            and len(data) < self.read_size
+            and self._agree_by is None
+        )
 
     def receive(self, data: bytes, most: float = math.inf) -> list[Event]:
         """Bytes from the client; what they mean, in their order.

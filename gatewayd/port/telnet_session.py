@@ -18,7 +18,7 @@ from gatewayd.port.outbox import Urgent
 from gatewayd.port.peer import Peer
 from gatewayd.port.port import Port
 from gatewayd.port.session import Session
-from gatewayd.port.telnet_face import AT_ONCE, TelnetFace
+from gatewayd.port.telnet_face import AT_ONCE, FIRST_READ_BYTES, TelnetFace
 from gatewayd.telnet.constants import Command, Option, Side
 from gatewayd.telnet.events import (
     ControlFunction,
@@ -56,6 +56,8 @@ class TelnetSession(Session):
     watching_face = "watch"
     takes_urgent = True
     asks_name = True
+    read_size = FIRST_READ_BYTES
+    """A client is read ahead of the line, to find what does not wait for it."""
 
     def __init__(
         self,
@@ -81,6 +83,7 @@ class TelnetSession(Session):
             name=name,
         )
         self._telnet = telnet or TelnetFace(peer, port.clock)
+        self.read_size = self._telnet.read_size
         self._telnet.behind = lambda: self._client_gate.hold(Hold.REPLIES)
         self._telnet.lost = self._cannot_serve
         self._com_port = ComPort(port, self._telnet, seat=self.seat, note=self._note)
@@ -96,11 +99,6 @@ class TelnetSession(Session):
         """When the client was told last that what it types is not sent."""
 
     # ---- from the connection
-
-    @property
-    def read_size(self) -> int:
-        """A client is read ahead of the line, to find what does not wait for it."""
-        return self._telnet.read_size
 
     def admitted(self) -> None:
         """The line is this session's from now on."""
@@ -167,13 +165,13 @@ class TelnetSession(Session):
 
     def receive(self, data: bytes) -> None:
         """Bytes from the client."""
-        events = self._telnet.receive(data, AT_ONCE)
-        if self.seat.held and len(events) == 1 and events[0] is data:
-            # Data and nothing else, as most of what comes.
+        if self.seat.held and self._telnet.is_plain(data):
+            self._data(data)
             self.bytes_in += len(data)
             self.heard = self.port.clock.time()
-            self._data(data)
             return
+        events = self._telnet.receive(data, AT_ONCE)
+        self.read_size = self._telnet.read_size
         left = self._telnet.left
         if left:
             self._peer.put_back(left)
@@ -185,7 +183,10 @@ class TelnetSession(Session):
         for event in events:
             if type(event) is bytes:
                 self._com_port.queue_requests()
-                self._data(event)
+                if self.seat.held:
+                    self._data(event)
+                else:
+                    self._typed()
             else:
                 self._event(event)
                 if not self.seat.used:
@@ -205,9 +206,6 @@ class TelnetSession(Session):
             self._note(Happening.SESSION_OPENED, "the client calls itself %r", name)
 
     def _data(self, data: bytes) -> None:
-        if not self.seat.held:
-            self._typed()
-            return
         self.owed = True
         if not self.seat.write(data) and self._ahead():
             self._client_gate.hold(Hold.LINE_FULL)

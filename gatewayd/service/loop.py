@@ -17,10 +17,10 @@ import errno
 import math
 import select
 import selectors
-import time
 from collections.abc import Callable, Mapping
 from contextvars import Context
 from functools import partial
+from time import monotonic
 from typing import Any, Final, TypeVarTuple, Unpack, cast
 
 RETRY_S: Final = 0.1
@@ -32,6 +32,8 @@ _SHORTAGES: Final = frozenset({errno.ENOMEM, errno.ENOSPC, errno.ENOBUFS, errno.
 _GONE: Final = frozenset({errno.EBADF, errno.ENOENT, errno.EPERM})
 """The file is not watched any more: it was closed, and its number may be that of a plain file."""
 _READ, _WRITE = select.EPOLLIN, select.EPOLLOUT
+_TO_READ, _TO_WRITE = ~_WRITE, ~_READ
+"""What concerns a reader, and a writer: an error or a hang-up concerns both."""
 Callback = Callable[[], object]
 _Ts = TypeVarTuple("_Ts")
 
@@ -82,7 +84,7 @@ class DirectSelector(selectors.BaseSelector):
 
     def _put_off(self, fd: int) -> None:
         if not self._refused:
-            self._retry_at = time.monotonic() + RETRY_S
+            self._retry_at = monotonic() + RETRY_S
         self._refused.add(fd)
         self.scheduled = True
 
@@ -94,7 +96,7 @@ class DirectSelector(selectors.BaseSelector):
             self._put_off(fd)
 
     def _retry(self) -> None:
-        now = time.monotonic()
+        now = monotonic()
         if now >= self._retry_at:
             self._retry_at = now + RETRY_S
             for fd in tuple(self._refused):
@@ -187,7 +189,7 @@ class DirectSelector(selectors.BaseSelector):
         if self._refused:
             self._retry()
         if self._refused:
-            left = max(self._retry_at - time.monotonic(), 0)
+            left = max(self._retry_at - monotonic(), 0)
             timeout = left if timeout is None else min(timeout, left)
         try:
             return self._select(timeout)
@@ -198,34 +200,35 @@ class DirectSelector(selectors.BaseSelector):
     def _select(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         if self._alarm is not None:
             return self._select_until_alarms(timeout)
+        poll, dispatch = self._epoll.poll, self._dispatch
         if timeout is None:
             while True:
-                events = self._epoll.poll()
-                ready = self._dispatch(events)
+                ready = dispatch(poll())
                 if ready or self.scheduled or self._alarm is not None:
                     return ready
-        until = time.monotonic() + timeout
+        if timeout <= 0:
+            return dispatch(poll(0))
+        until = monotonic() + timeout
         while True:
-            # epoll counts in milliseconds: never wake too early, or the loop would spin.
-            events = self._epoll.poll(math.ceil(timeout * 1e3) * 1e-3 if timeout > 0 else 0)
-            ready = self._dispatch(events)
-            timeout = until - time.monotonic()
-            if ready or self.scheduled or not events or timeout <= 0 or self._alarm is not None:
+            # It counts in milliseconds and rounds up: the loop does not wake too early, and spin.
+            events = poll(timeout)
+            ready = dispatch(events)
+            timeout = until - monotonic()
+            if ready or self.scheduled or timeout <= 0 or not events or self._alarm is not None:
                 return ready
 
     def _select_until_alarms(
         self, timeout: float | None
     ) -> list[tuple[selectors.SelectorKey, int]]:
-        until = math.inf if timeout is None else time.monotonic() + timeout
+        until = math.inf if timeout is None else monotonic() + timeout
         while self._alarm is not None:
-            wait = min(until, self._alarm_at) - time.monotonic()
+            wait = min(until, self._alarm_at) - monotonic()
             if wait > 0 and self._can_select:
                 # Where milliseconds are too coarse.
                 select.select((self._epoll,), (), (), wait)
                 wait = 0
-            events = self._epoll.poll(math.ceil(wait * 1e3) * 1e-3 if wait > 0 else 0)
-            ready = self._dispatch(events)
-            now = time.monotonic()
+            ready = self._dispatch(self._epoll.poll(max(wait, 0)))
+            now = monotonic()
             if self._alarm is not None and now >= self._alarm_at:
                 self._ring()
             if ready or self.scheduled or now >= until:
@@ -236,7 +239,7 @@ class DirectSelector(selectors.BaseSelector):
         """Call back once, in so many seconds; None takes it back. There is one alarm, which is
         cheaper than a timer of the loop and true to the tenth of a millisecond."""
         self._alarm = callback
-        self._alarm_at = time.monotonic() + seconds
+        self._alarm_at = monotonic() + seconds
 
     def _ring(self) -> None:
         callback, self._alarm = self._alarm, None
@@ -252,10 +255,9 @@ class DirectSelector(selectors.BaseSelector):
         readers, writers = self._readers, self._writers
         for fd, event in events:
             try:
-                # An error or a hang-up concerns both: reading and writing find out.
-                if event & ~_WRITE and fd in readers:
+                if event & _TO_READ and fd in readers:
                     readers[fd]()
-                if event & ~_READ and fd in writers:
+                if event & _TO_WRITE and fd in writers:
                     writers[fd]()
             except Exception as error:  # noqa: BLE001 - told, and not the end of the loop
                 if isinstance(error, MemoryError):
@@ -264,8 +266,8 @@ class DirectSelector(selectors.BaseSelector):
                     self.failed(error)
             if fd in self._keys:
                 key = self._keys[fd]
-                mask = (selectors.EVENT_WRITE if event & ~_READ else 0) | (
-                    selectors.EVENT_READ if event & ~_WRITE else 0
+                mask = (selectors.EVENT_WRITE if event & _TO_WRITE else 0) | (
+                    selectors.EVENT_READ if event & _TO_READ else 0
                 )
                 ready.append((key, mask & key.events))
         return ready
@@ -288,6 +290,9 @@ class DirectSelector(selectors.BaseSelector):
 
 class GatewayLoop(asyncio.SelectorEventLoop):
     """The event loop of the daemon."""
+
+    time = staticmethod(monotonic)
+    """Seconds, as asyncio's, without a call in Python: each chunk asks."""
 
     def __init__(self, epoll: select.epoll | None = None) -> None:
         """On `epoll`, or a set of its own."""

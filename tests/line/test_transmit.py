@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import time
 from collections.abc import Callable
 from typing import cast
 
 import pytest
 
-from gatewayd.line import ioctls
+from gatewayd.line import ioctls, transmit
 from gatewayd.line.calls import Calls
 from gatewayd.line.model import LineSettings, Purge
 from gatewayd.line.pending import Pending
@@ -80,7 +79,7 @@ class Uart:
         self._level = 0.0
         self._since = 0.0
         self._busy_until = 0.0
-        monkeypatch.setattr(time, "monotonic", self.clock.time)
+        monkeypatch.setattr(transmit, "monotonic", self.clock.time)
         monkeypatch.setattr(ioctls, "queued", self._queued)
         monkeypatch.setattr(ioctls, "transmitter_empty", self._transmitter_empty)
         monkeypatch.setattr(ioctls, "flush", self._flush)
@@ -114,13 +113,11 @@ class Uart:
 
     # The Output
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes | memoryview) -> bool:
         self._level = self.level() + len(data)
         if self.speed:
             self._busy_until = self.clock.time() + self._level / self.speed + self.fifo_seconds
-
-    def is_closing(self) -> bool:
-        return False
+        return True
 
     def get_write_buffer_size(self) -> int:
         return 0
