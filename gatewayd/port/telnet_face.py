@@ -29,7 +29,7 @@ AGREEMENT_S: Final = 0.3
 that agrees and reads what came before as if it had, as gensio's does, would keep the NULs."""
 
 
-_IAC: Final = Command.IAC
+_IAC: Final = int(Command.IAC)
 _SAME_IN_BINARY: Final = re.compile(rb"(?:[^\r]++|\r\n)*+")
 """Data that is sent alike with BINARY and without: a lone CR gets a NUL without (RFC 854)."""
 
@@ -41,6 +41,19 @@ OPTIONS: Final = {
     Side.REMOTE: frozenset((Option.BINARY, Option.SUPPRESS_GO_AHEAD)),
 }
 """What both sides may perform on any connection; more by `TelnetFace.welcome`."""
+
+_OPENINGS: Final = {
+    (echo, com_port): (
+        (Side.LOCAL, Option.BINARY, True),
+        (Side.REMOTE, Option.BINARY, True),
+        (Side.LOCAL, Option.SUPPRESS_GO_AHEAD, True),
+        (Side.REMOTE, Option.SUPPRESS_GO_AHEAD, True),
+        (Side.LOCAL, Option.ECHO, echo),
+        (Side.REMOTE, Option.COM_PORT, com_port),
+    )
+    for echo in (True, False)
+    for com_port in (True, False)
+}
 
 Subnegotiated = Callable[[bytes], str]
 """Takes the payload of a subnegotiation; returns what is wrong with it, if anything."""
@@ -124,13 +137,9 @@ class TelnetFace:
         `echo` is whether the client is not to show what it sends, `com_port` whether it may have
         Com Port Control.
         """
-        ask = self._engine.ask
-        ask(Side.LOCAL, Option.BINARY, enable=True)
-        ask(Side.REMOTE, Option.BINARY, enable=True)
-        ask(Side.LOCAL, Option.SUPPRESS_GO_AHEAD, enable=True)
-        ask(Side.REMOTE, Option.SUPPRESS_GO_AHEAD, enable=True)
-        ask(Side.LOCAL, Option.ECHO, enable=echo)
-        self.com_port(com_port)
+        self._engine.welcome(Side.REMOTE, Option.COM_PORT, com_port)
+        self._engine.begin(_OPENINGS[echo, com_port])
+        self.flush()
         self._agree_by = self._clock.time() + AGREEMENT_S
 
     def com_port(self, enable: bool) -> None:

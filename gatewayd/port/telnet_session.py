@@ -227,32 +227,34 @@ class TelnetSession(Session):
         self._com_port.catch_up()
 
     def _event(self, event: Event) -> None:
+        if isinstance(event, Subnegotiation):
+            wrong = self._telnet.subnegotiation(event)
+            if wrong:
+                self._violation(wrong)
+            return
+        if isinstance(event, Violation):
+            self._violation(event.reason)
+            return
+        # Everything else has its place behind the requests read so far.
+        self._com_port.queue_requests()
         match event:
-            case Subnegotiation():
-                wrong = self._telnet.subnegotiation(event)
-                if wrong:
-                    self._violation(wrong)
-                return
-            case Violation(reason=reason):
-                self._violation(reason)
-                return
-            case _:
-                # Everything else has its place behind the requests read so far.
-                self._com_port.queue_requests()
-        match event:
-            case OptionChanged(side=Side.REMOTE, option=Option.COM_PORT, enabled=enabled):
-                # A program, which shows nothing to anybody.
-                self._introduction.over |= enabled
-                self._no_echo_judge()
-                self._com_port.agreed(enabled)
-            case OptionChanged(side=Side.LOCAL, option=Option.LOGOUT, enabled=True):
-                self.seat.then(self.end)
+            case OptionChanged():
+                self._option_changed(event)
             case TimingMarkRequested():
                 self.seat.then(self._telnet.send_timing_mark)
             case ControlFunction(command=command):
                 self._control(command)
             case _:
                 pass
+
+    def _option_changed(self, event: OptionChanged) -> None:
+        if event.option == Option.COM_PORT and event.side is Side.REMOTE:
+            # A program, which shows nothing to anybody.
+            self._introduction.over |= event.enabled
+            self._no_echo_judge()
+            self._com_port.agreed(event.enabled)
+        elif event.option == Option.LOGOUT and event.side is Side.LOCAL and event.enabled:
+            self.seat.then(self.end)
 
     def _control(self, command: Command) -> None:
         if command in _CHARACTERS:

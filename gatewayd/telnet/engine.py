@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from typing import Any, Final
 
 from gatewayd.telnet.constants import IAC, STATUS_IS, STATUS_SEND, Command, Option, Side
@@ -26,7 +25,7 @@ from gatewayd.telnet.events import (
     TimingMarkRequested,
     Violation,
 )
-from gatewayd.telnet.negotiation import IN_FORCE, SAY_YES, TURNS, Cue, Q
+from gatewayd.telnet.negotiation import IN_FORCE, SAY_YES, TURNS, Cue, Q, begun, joined
 
 MAX_SUBNEGOTIATION: Final = 1024
 """Bytes; Com Port Control needs 6, and a signature is a line of text."""
@@ -38,9 +37,9 @@ _CR: Final = 13
 _DENSE: Final = 32
 """A run of IACs from this length on is counted instead of matched pair by pair."""
 
-_WILL, _WONT, _DO, _DONT = Command.WILL, Command.WONT, Command.DO, Command.DONT
-# To look for a number in bytes is several times as fast as to look for bytes.
-_IAC, _SB, _SE, _DM = Command.IAC, Command.SB, Command.SE, Command.DM
+# Bare numbers are compared faster than members; bytes are searched for one faster than for bytes.
+_WILL, _WONT, _DO, _DONT = map(int, (Command.WILL, Command.WONT, Command.DO, Command.DONT))
+_IAC, _SB, _SE, _DM = map(int, (Command.IAC, Command.SB, Command.SE, Command.DM))
 _VERBS: Final[dict[int, tuple[Side, bool]]] = {
     _WILL: (Side.REMOTE, True),
     _WONT: (Side.REMOTE, False),
@@ -57,12 +56,6 @@ def double_iac(data: bytes) -> bytes:
     if data[0] == _IAC and len(data) >= _DENSE and data.count(IAC) == len(data):
         return data + data
     return data.replace(IAC, _DOUBLED)
-
-
-@lru_cache(maxsize=64)
-def _joined(options: frozenset[int], option: int) -> frozenset[int]:
-    """One set for all connections that welcome the same."""
-    return options | {option}
 
 
 class TelnetEngine:
@@ -109,7 +102,7 @@ class TelnetEngine:
     def welcome(self, side: Side, option: int, welcome: bool) -> None:
         """Agree to an option from now on, or refuse it; one that is on stays on."""
         options = self._welcome[side]
-        self._welcome[side] = _joined(options, option) if welcome else options - {option}
+        self._welcome[side] = joined(options, option) if welcome else options - {option}
 
     def limit(self, option: int, most: int) -> None:
         """Let subnegotiations of an option have so many bytes."""
@@ -122,6 +115,16 @@ class TelnetEngine:
         """
         self._turn(side, option, Cue.ASK_YES if enable else Cue.ASK_NO)
         self._events.clear()
+
+    def begin(self, asks: tuple[tuple[Side, int, bool], ...]) -> None:
+        """Ask for several. Where nothing was said before it is known what follows."""
+        if not self._states:
+            states, said = begun(asks)
+            self._states.update(states)
+            self._out.append(said)
+            return
+        for side, option, enable in asks:
+            self.ask(side, option, enable=enable)
 
     def _turn(self, side: Side, option: int, cue: Cue) -> None:
         key = (side, option)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from gatewayd.telnet.constants import Command, Side
 from gatewayd.value import Value
 
 
-class OptionChanged(Value):
+class OptionChanged(NamedTuple):
     """An option was agreed, or is off again."""
 
     side: Side

@@ -7,9 +7,10 @@ the side calls for. An option has two independent states, one for each side.
 from __future__ import annotations
 
 import enum
+from functools import lru_cache
 from typing import Final
 
-from gatewayd.telnet.constants import Command, Side
+from gatewayd.telnet.constants import IAC, Command, Side
 
 
 class Q(enum.IntEnum):
@@ -102,3 +103,24 @@ TURNS: Final[dict[tuple[Side, Q, Cue], tuple[Q, bool | None, Command | None]]] =
 }
 """RFC 1143's table as one side takes it: the state that follows, whether that puts the option in
 force or out of it, and the verb that goes out."""
+
+
+@lru_cache(maxsize=64)
+def begun(asks: tuple[tuple[Side, int, bool], ...]) -> tuple[dict[tuple[Side, int], Q], bytes]:
+    """What follows from the same asks for (side, option, enable) where nothing was said yet: the
+    states, not to be changed, and what goes out. Each kind of connection begins with its own."""
+    states: dict[tuple[Side, int], Q] = {}
+    said = b""
+    for side, option, enable in asks:
+        key = side, option
+        turn = side, states.get(key, Q.NO), Cue.ASK_YES if enable else Cue.ASK_NO
+        states[key], _, verb = TURNS[turn]
+        if verb is not None:
+            said += IAC + bytes((verb, option))
+    return states, said
+
+
+@lru_cache(maxsize=64)
+def joined(options: frozenset[int], option: int) -> frozenset[int]:
+    """One set for all connections that welcome the same."""
+    return options | {option}
