@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--quick", action="store_true", help="one short repetition, for a first look")
     add("--repetitions", type=int, metavar="N", help="default 5, with --quick 1")
+    add("--runs", type=int, default=1, metavar="N", help="so many times; a bound must hold in each")
     add("--only", action="append", default=[], metavar="ROW", help="rows to run, as a pattern")
     add("--list", action="store_true", help="list the rows and stop")
     add("--subjects", default="", metavar="A,B", help="only these subjects")
@@ -112,18 +113,21 @@ def _compare(options: argparse.Namespace, chosen: Sequence[Work], tools: Tools) 
     started = time.monotonic()
     chosen = [work for work in chosen if any(one.name in work.subjects for one in subjects)]
     run = Run(subjects, tools, _note)
-    run.measure(chosen, repetitions)
+    run.measure(chosen, repetitions * options.runs)
     free = Run(subjects, tools, _note)
     if options.unpinned:
         _note("without a core for each process")
         with process.unpinned():
-            free.measure(chosen, repetitions)
+            free.measure(chosen, repetitions * options.runs)
     minutes = (time.monotonic() - started) / 60
-    about = f"Medians of {repetitions}; {publish.machine(options.python)}."
-    texts = publish.tables(chosen, run.results, subjects, about)
+    times = f"{repetitions * options.runs}" + (f" in {options.runs} runs" * (options.runs > 1))
+    about = f"Medians of {times}; {publish.machine(options.python)}."
+    texts = publish.tables(chosen, run.results, subjects, about, options.runs)
     if options.unpinned:
         works = unpinned(chosen)
-        texts |= publish.unpinned(publish.tables(works, free.results, subjects, about))
+        texts |= publish.unpinned(
+            publish.tables(works, free.results, subjects, about, options.runs)
+        )
     drawings = publish.plots(run.results, subjects)
     path = publish.keep(texts, drawings, run.results, about, run.failures)
     for text in texts.values():

@@ -56,13 +56,17 @@ def machine(python: str) -> str:
 
 
 def tables(
-    catalogue: Sequence[Work], results: Results, subjects: Sequence[Subject], about: str
+    catalogue: Sequence[Work],
+    results: Results,
+    subjects: Sequence[Subject],
+    about: str,
+    runs: int = 1,
 ) -> dict[str, str]:
     """The Markdown to print and to put into documents: "must" is short, "all" has every figure,
     "seeing" what a record and metrics cost, "tls" what clients by TLS do, "against" what another
-    checkout does. A table without rows is left out."""
+    checkout does. A table without rows is left out. A bound holds that held in each of `runs`."""
     compared = [work for work in catalogue if not {"seeing", "tls"} & {*work.subjects}]
-    lines = rows(compared, results)
+    lines = rows(compared, results, runs)
     others = [subject for subject in subjects if subject.name in COMPARED]
     end = f"\n{verdict(lines)} {generator_limits(compared, results)}{about}\n"
     texts = {}
@@ -72,11 +76,12 @@ def tables(
         texts["must"] = markdown(lines, others, only_musts=True) + end
         texts["all"] = markdown(lines, others) + end
     more = [work for work in catalogue if "seeing" in work.subjects]
-    if found := rows(more, results):
+    if found := rows(more, results, runs):
         without = about.rpartition(", ser2net ")[0] + "."
         limits = generator_limits(more, results)
         texts["seeing"] = f"{seeing(found)}\n{verdict(found)} {limits}{without}\n"
-    if found := rows([work for work in catalogue if "tls" in work.subjects], results):
+    encrypted = [work for work in catalogue if "tls" in work.subjects]
+    if found := rows(encrypted, results, runs):
         others = [subject for subject in subjects if subject.name in BY_TLS]
         texts["tls"] = f"{by_tls(found, others)}\n{verdict(found)} {about}\n"
     return texts

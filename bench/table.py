@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.subjects import BEFORE, Subject
-from bench.work import Figure, Must, Work
+from bench.work import Figure, Work
 
 MORE_IS_BETTER = ("per_s", "mib_s")
 """Figures that are better when they are larger."""
@@ -24,30 +24,52 @@ class Row:
     figure: Figure
     medians: dict[str, float]
     """By subject; a subject that could not do the work is missing."""
+    runs: tuple[dict[str, float], ...] = ()
+    """The medians of each run, when there were several."""
 
     def ratio(self, to: str, of: str = "gatewayd") -> float | None:
         """gatewayd's figure by another subject's, or by the better of all others; None when either
         is missing or that is 0."""
-        other = self._better(of) if to == "better" else self.medians.get(to)
-        if of not in self.medians or not other:
-            return None
-        return self.medians[of] / other
+        return self._ratio(self.medians, to, of)
 
-    def _better(self, of: str) -> float | None:
-        others = [value for subject, value in self.medians.items() if subject != of]
+    def _ratio(self, found: dict[str, float], to: str, of: str) -> float | None:
+        other = self._better(found, of) if to == "better" else found.get(to)
+        if of not in found or not other:
+            return None
+        return found[of] / other
+
+    def _better(self, found: dict[str, float], of: str) -> float | None:
+        others = [value for subject, value in found.items() if subject != of]
         best = max if self.figure.key in MORE_IS_BETTER else min
         return best(others, default=None)
 
     def holds(self) -> bool | None:
-        """Whether its bounds hold; None when there is none, or nothing to judge one by."""
-        judged = [self._holds(must) for must in self.figure.musts]
-        if not judged or None in judged:
-            return None
-        return all(judged)
+        """Whether its bounds hold, in each run; None when there is none, or nothing to judge one
+        by."""
+        judged = self._judged()
+        return None if None in judged else all(judged)
 
-    def _holds(self, must: Must) -> bool | None:
-        value = self.ratio(must.to, must.of) if must.to else self.medians.get(must.of)
-        return None if value is None else must.holds(value)
+    def held(self) -> str:
+        """The same in words; of several runs in how many, if in some."""
+        judged = self._judged()
+        if None in judged:
+            return ""
+        if all(judged):
+            return "yes"
+        return f"{judged.count(True)} of {len(judged)}" if any(judged) else "**no**"
+
+    def _judged(self) -> list[bool | None]:
+        return [self._holds(found) for found in self.runs or (self.medians,)]
+
+    def _holds(self, found: dict[str, float]) -> bool | None:
+        values = [
+            self._ratio(found, must.to, must.of) if must.to else found.get(must.of)
+            for must in self.figure.musts
+        ]
+        if not values or None in values:
+            return None
+        pairs = zip(self.figure.musts, values, strict=True)
+        return all(value is not None and must.holds(value) for must, value in pairs)
 
     def must(self) -> str:
         """Its bounds, in words."""
@@ -60,14 +82,32 @@ class Row:
         return bool(self.figure.musts) and not self.work.minor
 
 
-def rows(catalogue: Sequence[Work], results: Results) -> list[Row]:
-    """The lines of the table, in the catalogue's order; work that was not run is left out."""
+def rows(catalogue: Sequence[Work], results: Results, runs: int = 1) -> list[Row]:
+    """The lines of the table, in the catalogue's order; work that was not run is left out. The
+    repetitions were `runs` runs, one after the other."""
     return [
-        Row(work, figure, medians(results[work.key], figure.key))
+        Row(
+            work,
+            figure,
+            medians(results[work.key], figure.key),
+            tuple(
+                medians(_part(results[work.key], number, runs), figure.key)
+                for number in range(runs if runs > 1 else 0)
+            ),
+        )
         for work in catalogue
         if work.key in results
         for figure in work.figures
     ]
+
+
+def _part(
+    by_subject: dict[str, list[dict[str, float]]], number: int, runs: int
+) -> dict[str, list[dict[str, float]]]:
+    return {
+        subject: found[number * len(found) // runs : (number + 1) * len(found) // runs]
+        for subject, found in by_subject.items()
+    }
 
 
 def medians(by_subject: dict[str, list[dict[str, float]]], figure: str) -> dict[str, float]:
@@ -99,7 +139,7 @@ def markdown(table: Sequence[Row], subjects: Sequence[Subject], only_musts: bool
                 number(row.ratio("tuned"), 2),
                 number(row.ratio("ser2net"), 2),
                 row.must(),
-                {True: "yes", False: "**no**", None: ""}[row.holds()],
+                row.held(),
             ]
         )
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
@@ -136,7 +176,7 @@ def _beside(table: Sequence[Row], heads: Mapping[str, str], ratio: str, to: str,
             *(number(row.medians.get(subject)) for subject in heads),
             number(row.ratio(to, of), 2),
             row.must(),
-            {True: "yes", False: "**no**", None: ""}[row.holds()],
+            row.held(),
         ]
         for row in table
     ]
@@ -156,7 +196,9 @@ def verdict(table: Sequence[Row]) -> str:
     """One sentence: how many of the bounds hold, and which do not."""
     judged = [row for row in table if row.holds() is not None]
     missed = [f"{row.work.title}: {row.figure.title}" for row in judged if not row.holds()]
+    runs = max((len(row.runs) for row in judged), default=0)
     text = f"{len(judged) - len(missed)} of {len(judged)} bounds hold"
+    text += f" in each of {runs} runs" if runs else ""
     return text + ("." if not missed else "; not: " + "; ".join(missed) + ".")
 
 

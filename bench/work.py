@@ -283,7 +283,11 @@ def _paced(effort: Effort, ports: int, piece: int, way: str, baud: int = BAUDRAT
     both = way == "both"
     cpu: Must | None = None
     delays: tuple[Must, ...] = ()
-    if not both and ports <= 64:
+    if both and piece == 115:
+        cpu = Must(1.0, "tuned")
+    elif both and piece == 14 and ports in (16, 64):
+        cpu, delays = Must(0.8, "ser2net"), (Must(3.0),)
+    elif not both and ports <= 64:
         cpu = Must(0.6, "ser2net") if ports > 1 else None
         delays = (Must(2.5), Must(1.0, "ser2net"))
     figures = (

@@ -142,6 +142,8 @@ class DirectSelector(selectors.BaseSelector):
         return self._set(self._writers, fd, callback)
 
     def _set(self, mine: dict[int, Callback], fd: int, callback: Callback | None) -> bool:
+        if fd in self._keys and callback is not None:
+            raise KeyError(f"FD {fd} is already registered")
         watched = fd in mine
         if callback is not None:
             mine[fd] = callback
@@ -211,10 +213,9 @@ class DirectSelector(selectors.BaseSelector):
         until = monotonic() + timeout
         while True:
             # It counts in milliseconds and rounds up: the loop does not wake too early, and spin.
-            events = poll(timeout)
-            ready = dispatch(events)
+            ready = dispatch(poll(timeout))
             timeout = until - monotonic()
-            if ready or self.scheduled or timeout <= 0 or not events or self._alarm is not None:
+            if ready or self.scheduled or timeout <= 0 or self._alarm is not None:
                 return ready
 
     def _select_until_alarms(
@@ -255,6 +256,9 @@ class DirectSelector(selectors.BaseSelector):
         readers, writers = self._readers, self._writers
         for fd, event in events:
             try:
+                if event == _READ and fd in readers:
+                    readers[fd]()
+                    continue
                 if event & _TO_READ and fd in readers:
                     readers[fd]()
                 if event & _TO_WRITE and fd in writers:

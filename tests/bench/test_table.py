@@ -45,6 +45,17 @@ def test_two_bounds_hold_together() -> None:
     assert row.holds()
 
 
+def test_of_several_runs_a_bound_holds_in_each() -> None:
+    gatewayd = [{"cpu": value} for value in (6.0, 7.0, 9.0, 8.0, 6.0, 7.0)]
+    found = {"row": {"gatewayd": gatewayd, "tuned": [{"cpu": 10.0}] * 6}}
+    work = Work("row", "a row", 1, (RATIO,))
+    for runs, told, holds in ((1, "yes", True), (3, "2 of 3", False), (6, "4 of 6", False)):
+        (row,) = rows([work], found, runs)
+        assert (row.held(), row.holds(), row.medians["gatewayd"]) == (told, holds, 7.0)
+    found["row"]["gatewayd"] = [{"cpu": 7.0}] * 6
+    assert verdict(rows([work], found, 3)) == "1 of 1 bounds hold in each of 3 runs."
+
+
 def test_what_was_not_measured_is_not_judged() -> None:
     found = results(cpu=7, rate=1000, lost=0)
     found["row"]["tuned"] = []
