@@ -20,6 +20,9 @@ from typing import Final, Protocol
 
 TICK_S: Final = 0.002
 """Between two looks at the lines that are read together."""
+SHARE: Final = 0.3
+"""Of the time, what looks may take before they are further apart; at most `FURTHEST` ticks."""
+FURTHEST: Final = 2
 GAP_S: Final = 0.025
 """A line whose pieces are further apart is read in the loop."""
 WORTH: Final = 700.0
@@ -123,6 +126,7 @@ class Gatherer:
             self._ticking = False
             self._loop.add_reader(self._epoll.fileno(), self._wake)
             return
+        began = self._loop.time()
         # Before the reads, which may make this empty.
         self._tick_again()
         for fd, _ in ready:
@@ -137,12 +141,18 @@ class Gatherer:
             elif self._epoll is not None:
                 with contextlib.suppress(OSError):
                     self._epoll.unregister(fd)
+        self._rest(self._loop.time() - began)
         self.ticks += 1
         if self.ticks % FORGET_TICKS == 0:
             heard, self._heard = self._heard, set()
             for fd, member in tuple(self._members.items()):
                 if fd not in heard:
                     member.gathered_no_more()
+
+    def _rest(self, took: float) -> None:
+        """After a look that took so long: the more there is to do, the more is done at once."""
+        if self._ticking and took > SHARE * self.tick:
+            self._alarm(min(took / SHARE, FURTHEST * self.tick) - took, self._look)
 
     def _wake(self) -> None:
         assert self._epoll is not None

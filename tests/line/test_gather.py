@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from gatewayd.line.gather import (
     FORGET_TICKS,
+    FURTHEST,
     GAP_S,
     STILL_WORTH,
     TICK_S,
@@ -87,6 +88,40 @@ def test_after_silence_the_first_piece_waits_for_no_tick() -> None:
         gatherer.tick = 3600
         os.write(line.write_end, b"x")
         await hear(line)
+        line.close()
+
+    run(main)
+
+
+def test_looks_that_take_long_are_further_apart() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        looks: list[tuple[float, float]] = []
+
+        class Alarms:
+            timer: asyncio.TimerHandle | None = None
+
+            def alarm(self, seconds: float, callback: Callable[[], None] | None) -> None:
+                if self.timer is not None:
+                    self.timer.cancel()
+                if callback is not None:
+                    looks.append((loop.time(), seconds))
+                    self.timer = loop.call_later(seconds, callback)
+
+        class Slow(Line):
+            def read_ready(self) -> None:
+                super().read_ready()
+                while loop.time() < looks[-1][0] + TICK:
+                    pass
+
+        line = Slow(Gatherer(loop, TICK, Alarms()))
+        os.write(line.write_end, b"x")
+        await hear(line)
+        (_, first), (began, tick), (ended, rest) = looks
+        assert first == tick == TICK
+        assert ended - began >= TICK
+        # The next look was to be a tick after this one began; that is put off, to two ticks.
+        assert rest <= FURTHEST * TICK - TICK
         line.close()
 
     run(main)
