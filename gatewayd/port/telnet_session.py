@@ -183,10 +183,7 @@ class TelnetSession(Session):
         for event in events:
             if type(event) is bytes:
                 self._com_port.queue_requests()
-                if self.seat.held:
-                    self._data(event)
-                else:
-                    self._typed()
+                self._data(event)
             else:
                 self._event(event)
                 if not self.seat.used:
@@ -206,6 +203,9 @@ class TelnetSession(Session):
             self._note(Happening.SESSION_OPENED, "the client calls itself %r", name)
 
     def _data(self, data: bytes) -> None:
+        if not self.seat.held:
+            self._typed()
+            return
         self.owed = True
         if not self.seat.write(data) and self._ahead():
             self._client_gate.hold(Hold.LINE_FULL)
