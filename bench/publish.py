@@ -69,11 +69,12 @@ def tables(
     lines = rows(compared, results, runs)
     others = [subject for subject in subjects if subject.name in COMPARED]
     end = f"\n{verdict(lines)} {generator_limits(compared, results)}{about}\n"
+    brief = verdict(lines, named=False)
     texts = {}
     if any(BEFORE in line.medians for line in lines):
         texts["against"] = f"{against(lines)}\n{about}\n"
     if lines:
-        texts["must"] = markdown(lines, others, only_musts=True) + end
+        texts["must"] = f"{markdown(lines, others, only_musts=True)}\n{brief} {about}\n"
         texts["all"] = markdown(lines, others) + end
     more = [work for work in catalogue if "seeing" in work.subjects]
     if found := rows(more, results, runs):

@@ -192,14 +192,14 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{float(f'{value:.{digits}g}'):g}"
 
 
-def verdict(table: Sequence[Row]) -> str:
-    """One sentence: how many of the bounds hold, and which do not."""
+def verdict(table: Sequence[Row], *, named: bool = True) -> str:
+    """One sentence: how many of the bounds hold, and which do not, if they are to be `named`."""
     judged = [row for row in table if row.holds() is not None]
     missed = [f"{row.work.title}: {row.figure.title}" for row in judged if not row.holds()]
     runs = max((len(row.runs) for row in judged), default=0)
     text = f"{len(judged) - len(missed)} of {len(judged)} bounds hold"
     text += f" in each of {runs} runs" if runs else ""
-    return text + ("." if not missed else "; not: " + "; ".join(missed) + ".")
+    return text + ("." if not (missed and named) else "; not: " + "; ".join(missed) + ".")
 
 
 LATE_PERCENT = 1.0

@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from bench.publish import TABLES
-from bench.work import FULL, Must, Work, catalogue
+from bench.work import FULL, Must, Work, catalogue, unpinned
 
 BOUND: Final = re.compile(r"([≤≥]) ([\d.]+)(?: \N{MULTIPLICATION SIGN} (\w+))?")
 
@@ -61,6 +61,11 @@ def judge(works: Sequence[Work], found: Sequence[tuple[str, str, str]]) -> None:
 @pytest.mark.parametrize("document", TABLES, ids=lambda path: path.name)
 def test_no_bound_is_looser_than_the_published_one(document: Path) -> None:
     judge(catalogue(FULL), list(published(document)))
+
+
+def test_nor_is_one_without_a_core_for_each_process() -> None:
+    document = next(path for path in TABLES if path.name == "performance.md")
+    judge(unpinned(catalogue(FULL)), list(published(document, "unpinned")))
 
 
 @pytest.mark.parametrize(
