@@ -2,7 +2,7 @@
 
 A UART delivers a few bytes every millisecond, and each time that the loop wakes for them costs more
 than the bytes. A line that keeps delivering, with nothing written to it, loses nothing when its
-bytes are read two milliseconds later together with those of other lines. A line in a dialogue
+bytes are read some milliseconds later together with those of other lines. A line in a dialogue
 must not wait: the first byte written to it takes it out of here.
 
 Members wait in an epoll set of their own. While there is traffic the set is looked at by a timer;

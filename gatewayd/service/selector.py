@@ -130,11 +130,12 @@ class DirectSelector(selectors.BaseSelector):
     # ---- callbacks
 
     def set_reader(self, fd: int, callback: Callback | None) -> bool:
-        """Call back when `fd` can be read, or no more; return whether it was watched before."""
+        """Call back when `fd` can be read, or no more; return whether it was watched before. Raises
+        KeyError for one that is registered."""
         return self._set(self._readers, fd, callback)
 
     def set_writer(self, fd: int, callback: Callback | None) -> bool:
-        """Call back when `fd` can be written, or no more; return whether it was watched before."""
+        """Call back when `fd` can be written, or no more; see `set_reader`."""
         return self._set(self._writers, fd, callback)
 
     def _set(self, mine: dict[int, Callback], fd: int, callback: Callback | None) -> bool:

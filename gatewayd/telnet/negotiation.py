@@ -112,9 +112,10 @@ def begun(asks: tuple[tuple[Side, int, bool], ...]) -> tuple[dict[tuple[Side, in
     states: dict[tuple[Side, int], Q] = {}
     said = b""
     for side, option, enable in asks:
-        key = side, option
-        turn = side, states.get(key, Q.NO), Cue.ASK_YES if enable else Cue.ASK_NO
-        states[key], _, verb = TURNS[turn]
+        before = states.get((side, option), Q.NO)
+        after, _, verb = TURNS[side, before, Cue.ASK_YES if enable else Cue.ASK_NO]
+        if after is not before:
+            states[side, option] = after
         if verb is not None:
             said += IAC + bytes((verb, option))
     return states, said

@@ -34,6 +34,19 @@ def pair() -> Iterator[Pair]:
         yield one, other
 
 
+def test_what_asyncio_watches_has_no_reader_beside(pair: Pair) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        waiting = asyncio.create_task(loop.sock_recv(pair[0], 1))
+        await asyncio.sleep(0)
+        with pytest.raises(KeyError):
+            cast("GatewayLoop", loop).direct.set_reader(pair[0].fileno(), print)
+        pair[1].send(b"x")
+        assert await waiting == b"x"
+
+    run(main)
+
+
 def test_a_reader_is_called_until_it_is_removed(pair: Pair) -> None:
     one, other = pair
     got: list[bytes] = []

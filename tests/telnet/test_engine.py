@@ -116,6 +116,22 @@ def test_taking_few_commands_at_once_changes_nothing(data: bytes, most: int, agr
     assert slowly.snapshot() == whole.snapshot()
 
 
+ASKS = st.tuples(st.sampled_from(Side), st.sampled_from([0, 1, 3, 44]), st.booleans())
+
+
+@given(st.lists(ASKS, max_size=8), st.booleans(), TELNETISH)
+def test_to_begin_is_to_ask_for_each(
+    asks: list[tuple[Side, int, bool]], agreed: bool, data: bytes
+) -> None:
+    begun, asked = (binary(), binary()) if agreed else (server(), server())
+    begun.begin(tuple(asks))
+    for side, option, enable in asks:
+        asked.ask(side, option, enable=enable)
+    assert begun.data_to_send() == asked.data_to_send()
+    assert begun.receive_data(data) == asked.receive_data(data)
+    assert begun.snapshot() == asked.snapshot()
+
+
 @given(st.lists(st.binary(min_size=1), max_size=8), st.booleans())
 def test_what_is_encoded_decodes(chunks: list[bytes], agreed: bool) -> None:
     sender, receiver = (binary(), binary()) if agreed else (server(), server())
