@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from statistics import median
 
 from bench.neighbour import ATTACKS
 from bench.rig import Rig, idle_together
@@ -17,6 +18,10 @@ Note = Callable[[str], None]
 SETTLE_SECONDS = 2.5
 """How long connected ports are left alone before idleness is measured: a record writes a line that
 nobody has ended when it has rested for a second."""
+
+
+def _medians(turns: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {key: median(one[key] for one in turns) for key in turns[0]}
 
 
 def _p99(raw: dict[str, float]) -> float:
@@ -61,7 +66,8 @@ class Run:
         with ExitStack() as stack:
             for repetition in range(repetitions):
                 for work in works:
-                    for subject in self._who(work):
+                    done: dict[str, list[dict[str, float]]] = {}
+                    for subject in self._who(work) * work.turns:
                         if work.needs_telnet() and not subject.telnet:
                             continue
                         try:
@@ -74,7 +80,9 @@ class Run:
                             if failed:
                                 failed.close()
                             continue
-                        self.results[work.key][subject.name].append(figures_of(work, raw))
+                        done.setdefault(subject.name, []).append(figures_of(work, raw))
+                    for name, turns in done.items():
+                        self.results[work.key][name].append(_medians(turns))
                 self._note(f"  repetition {repetition + 1} of {repetitions}")
 
     def _who(self, work: Work) -> list[Subject]:

@@ -110,6 +110,8 @@ class Work:
     watchers: int = 0
     stuck: bool = False
     """Those who watch meanwhile, and whether they read nothing."""
+    turns: int = 1
+    """In one repetition; their median counts."""
     minor: bool = False
     """Whether a short table does without it."""
 
@@ -124,6 +126,9 @@ class Effort:
 
     rounds: int
     round_seconds: float
+    turns: int
+    """How often all gateways take turns at round trips: fast ones are done in less time than the
+    machine takes to change its pace."""
     bulk_bytes: int
     paced_seconds: float
     churn_seconds: float
@@ -131,8 +136,8 @@ class Effort:
     """Of each of its attacks."""
 
 
-FULL = Effort(3000, 2.0, 32 * MIB, 1.5, 1.5, 0.5)
-QUICK = Effort(1000, 0.5, 8 * MIB, 0.5, 0.5, 0.2)
+FULL = Effort(3000, 0.5, 6, 32 * MIB, 1.5, 1.5, 0.5)
+QUICK = Effort(1000, 0.5, 1, 8 * MIB, 0.5, 0.5, 0.2)
 
 
 def catalogue(effort: Effort) -> list[Work]:
@@ -250,7 +255,8 @@ def _round_trip(effort: Effort, size: int) -> Work:
         Figure("cpu_ms", "CPU per 1000, ms", *cpu if small else ()),
     )
     command = f"rtt {size} {effort.rounds} {effort.round_seconds}"
-    return Work(f"rtt-{size}", f"round trip, {_bytes(size)}", 1, figures, command)
+    title = f"round trip, {_bytes(size)}"
+    return Work(f"rtt-{size}", title, 1, figures, command, turns=effort.turns)
 
 
 def _bytes(size: int) -> str:

@@ -175,7 +175,7 @@ class TelnetFace:
         return (
             self._engine.transparent
             and _IAC not in data
-            and len(data) < self.read_size
+            and (len(data) < self.read_size or len(data) >= READ_BYTES)
             and self._agree_by is None
         )
 

@@ -93,6 +93,31 @@ def test_after_silence_the_first_piece_waits_for_no_tick() -> None:
     run(main)
 
 
+def test_each_look_reads_in_the_same_order_whoever_spoke_first() -> None:
+    # Or one that is read early now and late the next time would wait for two looks.
+    async def main() -> None:
+        gatherer = Gatherer(asyncio.get_running_loop(), TICK)
+        order: list[int] = []
+
+        class Noting(Line):
+            def read_ready(self) -> None:
+                super().read_ready()
+                order.append(self.read_end)
+
+        lines = [Noting(gatherer) for _ in range(5)]
+        for spoken in (lines[::-1], lines):
+            for line in spoken:
+                os.write(line.write_end, b"x")
+            for line in lines:
+                await hear(line)
+        fds = sorted(line.read_end for line in lines)
+        assert order == fds + fds
+        for line in lines:
+            line.close()
+
+    run(main)
+
+
 def test_looks_that_take_long_are_further_apart() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -207,6 +232,7 @@ def test_a_stream_on_a_tty_is_gathered_until_something_is_written_to_it() -> Non
         path = os.ttyname(slave)
         recorder = Recorder()
         gatherers = Gatherers(asyncio.get_running_loop())
+        gatherers.choose(-1, 1 / WORTH)  # another line that streams
         line = await open_line(path, LineSettings(), SignalPolicies(), recorder, gatherers)
         sent = 0
         for _ in range(40):
