@@ -66,7 +66,8 @@ class SerialPortLine:
         self._over = False
         self._released = False
         self._closed: list[Callable[[], None]] = []
-        self._break = False
+        self._break: bool | None = None
+        """Whether there is a break; None is not known, as it is of a line that others had open."""
         self._calls = calls = Calls(loop, apart=termios2.may_sleep(fd))
         self._seen = Seen(loop, calls, fd, found, port.policies, events, self.failed)
         self._transport = LineTransport(loop, self, port, calls, self._before_close, gatherers)
@@ -158,11 +159,16 @@ class SerialPortLine:
 
     def set_break(self, on: bool) -> Pending | None:
         """See `api.Line`. A driver without break is no error."""
-        if self._over:
+        if self._over or (not on and self._break is False):
             return None
         self._break = on
         what = "a break" if on else "the end of a break"
-        return self._make(what, partial(ioctls.set_break, self._fd, on))
+        work = partial(ioctls.set_break, self._fd, on)
+        return self._calls.make(what, work, _done, partial(self._break_failed, what))
+
+    def _break_failed(self, what: str, error: OSError) -> None:
+        self._break = None
+        self.failed(what, error)
 
     def errors(self) -> LineErrors:
         """See `api.Line`."""

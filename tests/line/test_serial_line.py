@@ -141,6 +141,35 @@ def test_a_break_is_ended_by_close_and_a_driver_that_cannot_is_no_harm(
     run(scenario)
 
 
+def test_a_break_is_ended_where_there_may_be_one(
+    pty: Pty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaks: list[bool] = []
+    refuses = False
+
+    def set_break(fd: int, on: bool) -> None:
+        breaks.append(on)
+        if refuses:
+            raise OSError(errno.EINVAL, "cannot")
+
+    monkeypatch.setattr(ioctls, "set_break", set_break)
+
+    async def scenario() -> None:
+        nonlocal refuses
+        async with opened(pty) as (line, _recorder):
+            for on in (False, False, True, False, False):
+                line.set_break(on)
+            # Somebody else may have left one.
+            assert breaks == [False, True, False]
+            line.set_break(True)
+            refuses = True
+            line.set_break(False)
+            line.set_break(False)
+            assert breaks[3:] == [True, False, False], "what was refused is tried again"
+
+    run(scenario)
+
+
 def test_error_counts_are_compared_at_each_read_and_never_otherwise(
     pty: Pty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
