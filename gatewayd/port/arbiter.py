@@ -37,6 +37,7 @@ class Arbiter(Generic[C]):
         self.heirs: list[C] = []
         """Those who watch and get the port when it is free, in order: who held it last first."""
         self._seated_at = -math.inf
+        self._judged_at = -math.inf
         self._lease_until = math.inf
         self._away_since: float | None = None
         self._unable: str | None = "device is absent, not looked for yet"
@@ -179,8 +180,9 @@ class Arbiter(Generic[C]):
                 due.append(quiet_since + idle.steal)
         if self.owner is not None and self._away_since is not None:
             due.append(self._away_since + self._config.on_unplug.hold)
-        after = [when for when in due if now < when < math.inf]
-        return min(after) - now if after else None
+        # What became due since the last judgement, while that was carried out, is still to be seen.
+        after = [when for when in due if self._judged_at < when < math.inf]
+        return max(min(after) - now, 0.0) if after else None
 
     # ---- the rules
 
@@ -201,6 +203,7 @@ class Arbiter(Generic[C]):
 
     def _judge(self, now: float) -> Iterator[Decision[C]]:
         """Whatever follows from the state, until nothing does."""
+        self._judged_at = max(self._judged_at, now)
         if now >= self._lease_until:
             self.lease, self._lease_until = None, math.inf
         owner, hold, idle = self.owner, self._config.on_unplug.hold, self._config.idle

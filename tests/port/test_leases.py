@@ -166,6 +166,20 @@ def test_what_the_owner_sends_counts() -> None:
     assert desk.raw().is_closed()
 
 
+def test_what_becomes_due_while_something_is_carried_out_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = Desk(idle=Idle(close=1))
+    owner = desk.telnet()
+    desk.passes(0.9 - desk.clock.time())
+    # The machine is busy while somebody is let in who watches.
+    monkeypatch.setattr(Session, "watches", lambda session, reason: desk.clock.skip(0.2))
+    assert not owner.is_closed()
+    desk.client(Session, only_watches=True)
+    desk.passes(0)
+    assert owner.is_closed()
+
+
 def test_one_that_waits_has_it_when_the_owner_has_been_silent_long_enough() -> None:
     desk = Desk(idle=Idle(steal=5), busy=Busy(wait=60))
     owner = desk.raw()

@@ -53,6 +53,10 @@ class FakeClock:
             timer.run()
         self._now = end
 
+    def skip(self, seconds: float) -> None:
+        """Let time pass in which nothing is run, as on a machine that is busy."""
+        self._now += seconds
+
     def pending(self) -> int:
         """How many calls are waiting."""
         return sum(not timer.cancelled for _when, _order, timer in self._timers)
