@@ -141,9 +141,7 @@ def test_a_break_is_ended_by_close_and_a_driver_that_cannot_is_no_harm(
     run(scenario)
 
 
-def test_a_break_is_ended_where_there_may_be_one(
-    pty: Pty, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_break_is_ended_where_there_may_be_one(pty: Pty, monkeypatch: pytest.MonkeyPatch) -> None:
     breaks: list[bool] = []
     refuses = False
 
