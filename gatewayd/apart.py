@@ -10,7 +10,9 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import Final
+
+from gatewayd.typed import NamedTuple
 
 MOST_GIVEN: Final = 65536
 """Bytes: what a pipe takes before anybody reads."""

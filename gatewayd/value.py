@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from operator import attrgetter
 from types import FunctionType
-from typing import Any, ClassVar, Final, NamedTuple, NoReturn, Self, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Final, NoReturn, Self, TypeVar, dataclass_transform
+
+from gatewayd.typed import NamedTuple
 
 _SCOPE: Final = {"put": object.__setattr__}
-V = TypeVar("V", bound="Value")
 
 
 REQUIRED: Final = object()
@@ -111,6 +112,9 @@ class Value(metaclass=ValueType):
 
     def __reduce__(self) -> tuple[type[Value], tuple[Any, ...]]:
         return type(self), tuple(as_dict(self).values())
+
+
+V = TypeVar("V", bound=Value)
 
 
 class Ordered(Value):

@@ -23,6 +23,7 @@ PACKAGES: Final = {
     "errors": set[str](),
     "log": set[str](),
     "later": set[str](),
+    "typed": set[str](),
     "value": set[str](),
     "apart": set[str](),
     "credentials": {"errors"},
@@ -93,7 +94,7 @@ PACKAGES: Final = {
 }
 """From the bottom up: each package, and what of the packages above it in this table it may use."""
 
-FOR_ALL: Final = {"value"}
+FOR_ALL: Final = {"typed", "value"}
 """What each may use, as a part of the language."""
 
 LIBRARIES: Final = {

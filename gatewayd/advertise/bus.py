@@ -11,11 +11,13 @@ import struct
 from collections import deque
 from collections.abc import Callable
 from itertools import count
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from jeepney import HeaderFields, Message, MessageFlag, MessageType, Parser
 from jeepney.auth import BEGIN, Authenticator
 from jeepney.bus import get_bus
+
+from gatewayd.typed import Protocol
 
 MOST_UNSENT: Final = 1 << 20
 """Bytes that may wait for the bus: what 256 ports are announced with is a tenth of it."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import importlib
 import keyword
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
+
+from gatewayd.typed import Protocol
 
 if TYPE_CHECKING:
     import argparse

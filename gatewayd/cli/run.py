@@ -8,10 +8,11 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gatewayd.cli import CONFIG_PATH
 from gatewayd.config.apart import Outcome, outcome
+from gatewayd.typed import NamedTuple
 
 if TYPE_CHECKING:
     import argparse

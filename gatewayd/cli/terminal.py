@@ -14,12 +14,13 @@ import termios
 import tty
 from collections.abc import Iterator
 from types import FrameType
-from typing import Final, Protocol
+from typing import Final
 
 from gatewayd.errors import GatewayError
 from gatewayd.telnet.constants import Option, Side
 from gatewayd.telnet.engine import TelnetEngine
 from gatewayd.telnet.events import OptionChanged
+from gatewayd.typed import Protocol
 
 BLOCK: Final = 65536
 _ANSWER: Final = re.compile(rb"(?:^|\n|port> )(\+OK|-ERR) ([^\r\n]*)\r?\n")
@@ -33,21 +34,18 @@ class User(Protocol):
 
     def begin(self) -> bytes:
         """What is sent first."""
-        ...
 
     def changed(self, event: OptionChanged) -> None:
         """An option was agreed."""
 
     def shown(self, data: bytes) -> bytes:
         """What of the data is for standard output. Raises GatewayError."""
-        ...
 
     def over(self) -> None:
         """The connection is over. Raises GatewayError when that was too early."""
 
     def around(self) -> contextlib.AbstractContextManager[None]:
         """Have the terminal as it is to be."""
-        ...
 
 
 class Screen:

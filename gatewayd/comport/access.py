@@ -7,7 +7,7 @@ setting after the bytes before it, a purge at once) is the session's; see `gatew
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final
 
 from gatewayd.comport.wire import (
     PARITIES,
@@ -26,6 +26,7 @@ from gatewayd.comport.wire import (
 )
 from gatewayd.line.model import OUTPUT_SIGNALS, LineErrors, LineSettings, Purge, Signal
 from gatewayd.line.pending import Pending
+from gatewayd.typed import NamedTuple, Protocol
 
 DEFAULT_LINESTATE_MASK: Final = 0
 DEFAULT_MODEMSTATE_MASK: Final = 255
@@ -65,35 +66,27 @@ class LineControl(Protocol):
 
     def settings(self) -> LineSettings:
         """What is in force."""
-        ...
 
     def configure(self, wanted: LineSettings) -> Pending | None:
         """Apply in one step."""
-        ...
 
     def signals(self) -> Signal:
         """The modem lines as last seen."""
-        ...
 
     def set_signals(self, on: Signal, off: Signal) -> Pending | None:
         """Raise and drop DTR and RTS."""
-        ...
 
     def set_break(self, on: bool) -> Pending | None:
         """Hold or release break."""
-        ...
 
     def errors(self) -> LineErrors:
         """The running counts of the receiver's errors as last seen."""
-        ...
 
     def refresh(self) -> Pending | None:
         """See what the modem lines and the counts are now."""
-        ...
 
     def unsent(self) -> int:
         """Bytes that have not left."""
-        ...
 
 
 class Change(NamedTuple):

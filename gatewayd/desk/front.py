@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from gatewayd.desk.listing import Entry
 from gatewayd.net.arrival import Arrival, Newcomer
@@ -12,6 +11,7 @@ from gatewayd.net.stage import Stage
 from gatewayd.port.peer import Peer
 from gatewayd.port.proof import Proof
 from gatewayd.port.telnet_face import TelnetFace
+from gatewayd.typed import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +50,21 @@ class Front(Protocol):
     @property
     def escape(self) -> bytes:
         """The keys that come before a command; empty for none."""
-        ...
 
     def entries(self) -> list[Entry]:
         """All ports, in the order of the configuration."""
-        ...
 
     def forbids(self, port: str, newcomer: Newcomer) -> str:
         """Why somebody may not go to a port; empty if he may."""
-        ...
 
     def who(self, port: str = "") -> list[str]:
         """Who is at a port, or at any: lines for a person."""
-        ...
 
     def replay(self, port: str) -> bytes:
         """What the device said last, if that is kept."""
-        ...
 
     def seat(self, wish: Wish) -> Callable[[Arrival], Stage]:
         """Makes the session of one who has chosen."""
-        ...
 
     def back(self, guest: Guest, rest: bytes) -> None:
         """Take somebody to the menu who has sent `rest` already."""
-        ...

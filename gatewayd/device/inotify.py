@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from typing import NamedTuple
+
+from gatewayd.typed import NamedTuple
 
 IN_MODIFY = 0x2
 IN_ATTRIB = 0x4

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import NamedTuple
 
 from gatewayd.device.scan import SerialDevice
 from gatewayd.device.watch import RETRY, DeviceWatch
+from gatewayd.typed import NamedTuple
 
 QUIET = 0.3
 """Seconds without another event after which an adapter with several ports is there with all."""

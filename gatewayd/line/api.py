@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from gatewayd.line.model import Capabilities, LineErrors, LineSettings, Purge, Signal
 from gatewayd.line.pending import Pending
+from gatewayd.typed import Protocol
 
 
 class LineEvents(Protocol):
@@ -48,45 +48,36 @@ class Line(Protocol):
     @property
     def capabilities(self) -> Capabilities:
         """What the driver can do."""
-        ...
 
     def settings(self) -> LineSettings:
         """What the line is set to, as read back from the driver; once the device has gone, what was
         asked for last, as far as a line could take it."""
-        ...
 
     def configure(self, wanted: LineSettings) -> Pending | None:
         """Apply all of `wanted` in one step, if anything differs; `settings` tells what came of it.
 
         What the hardware refuses stays as it was.
         """
-        ...
 
     def signals(self) -> Signal:
         """The modem lines as last seen: at open, by `refresh`, by a watch. On a line without them
         what was last set, and CTS, DSR, CD on."""
-        ...
 
     def set_signals(self, on: Signal, off: Signal) -> Pending | None:
         """Raise DTR/RTS in `on`, drop those in `off`; remembered where the line has none."""
-        ...
 
     def set_break(self, on: bool) -> Pending | None:
         """Hold the transmit line in break, or release it."""
-        ...
 
     def errors(self) -> LineErrors:
         """The running counts of the receiver's errors as last seen; all zero where the driver
         counts none."""
-        ...
 
     def refresh(self) -> Pending | None:
         """See what the modem lines and the counts of errors are now."""
-        ...
 
     def watch(self, *, signals: bool, errors: bool) -> None:
         """Report changes of modem lines and of error counts from now on, or stop it."""
-        ...
 
     def write(self, data: bytes | memoryview) -> int:
         """Take bytes for the device; return how many were taken, 0 to len(data).
@@ -94,11 +85,9 @@ class Line(Protocol):
         What was taken and has not left is at most about 250 ms of the line's speed. When fewer were
         taken, `line_writable` follows, unless `line_lost` does.
         """
-        ...
 
     def unsent(self) -> int:
         """Bytes taken by `write` that have not left yet, the driver's queue included."""
-        ...
 
     def drain(self, drained: Callable[[], None]) -> None:
         """Call `drained` once all bytes taken so far have left; within the call if they have.
@@ -106,26 +95,21 @@ class Line(Protocol):
         One at a time, RuntimeError otherwise. A purge of TX and loss of the line count as having
         left.
         """
-        ...
 
     def purge(self, which: Purge) -> Pending | None:
         """Throw away what waits, in our buffers and the driver's."""
-        ...
 
     def pause_reading(self) -> None:
         """Stop reading from the device, so that the driver's flow control acts."""
-        ...
 
     def resume_reading(self) -> None:
         """Read again."""
-        ...
 
     def close(self, closed: Callable[[], None] | None = None) -> None:
         """Give the device back, unsent bytes are lost; `closed` is called when it is free.
 
         Nothing else is called from then on; a waiting `drained` is forgotten.
         """
-        ...
 
 
 class Clock(Protocol):
@@ -133,11 +117,9 @@ class Clock(Protocol):
 
     def time(self) -> float:
         """Seconds, monotonic."""
-        ...
 
     def call_later(self, delay: float, callback: Callable[..., object], *args: object) -> Timer:
         """Call back after `delay` seconds."""
-        ...
 
 
 class Timer(Protocol):

@@ -16,7 +16,9 @@ import asyncio
 import contextlib
 import select
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
+
+from gatewayd.typed import Protocol
 
 TICK_S: Final = 0.0018
 """Between two looks at the lines that are read together."""

@@ -9,9 +9,10 @@ import errno
 import fcntl
 import struct
 import termios
-from typing import Final, NamedTuple
+from typing import Final
 
 from gatewayd.line.model import LineErrors, Purge, Signal
+from gatewayd.typed import NamedTuple
 
 GONE: Final = frozenset({errno.EIO, errno.ENODEV, errno.ENXIO, errno.EBADF, errno.ESHUTDOWN})
 """What is answered for a device that has gone."""

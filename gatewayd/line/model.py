@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from typing import Final, NamedTuple
+from typing import Final
 
+from gatewayd.typed import NamedTuple
 from gatewayd.value import Value
 
 FASTEST: Final = 50_000_000

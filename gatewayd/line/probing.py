@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from gatewayd.line import ioctls, termios2
 from gatewayd.line.model import Capabilities, LineErrors, LineSettings, Signal
 from gatewayd.line.serial_port import SerialPort
+from gatewayd.typed import NamedTuple
 
 
 class Found(NamedTuple):

@@ -13,10 +13,11 @@ import re
 import struct
 import termios
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from gatewayd.errors import DeviceError
 from gatewayd.line.model import LineSettings, Parity, StopBits
+from gatewayd.typed import NamedTuple
 
 _TCGETS2: Final = 0x802C542A
 _TCSETS2: Final = 0x402C542B

@@ -13,13 +13,14 @@ import errno
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
-from typing import Final, Protocol
+from typing import Final
 
 from gatewayd.line import ioctls
 from gatewayd.line.api import Clock, Timer
 from gatewayd.line.calls import Calls
 from gatewayd.line.model import LineSettings, Purge
 from gatewayd.line.pending import Pending
+from gatewayd.typed import Protocol
 
 _PTY_LIMIT: Final = 65536
 _FIRST_LOOK_SECONDS: Final = 0.005
@@ -32,11 +33,9 @@ class Output(Protocol):
 
     def write(self, data: bytes | memoryview) -> bool:
         """Take all of `data`; return whether it does, for it takes nothing once it closes."""
-        ...
 
     def get_write_buffer_size(self) -> int:
         """Bytes that the driver has not taken."""
-        ...
 
     def discard(self) -> None:
         """Drop them."""

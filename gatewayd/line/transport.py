@@ -12,13 +12,13 @@ import errno
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 import serial_asyncio
 
 from gatewayd.line.calls import Calls
 from gatewayd.line.gather import STREAK, Gatherer, Gatherers
 from gatewayd.line.serial_port import SerialPort
+from gatewayd.typed import Protocol
 
 _READ_SIZE = 65536
 _NOTHING = memoryview(b"")

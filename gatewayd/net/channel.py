@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import Protocol
+
+from gatewayd.typed import Protocol
 
 
 class Channel(Protocol):
@@ -25,7 +26,6 @@ class Channel(Protocol):
 
         What is left then and would not make the socket readable is told by `Ties.read_again`.
         """
-        ...
 
     @property
     def send(self) -> Callable[[bytes | bytearray], int]:
@@ -33,23 +33,18 @@ class Channel(Protocol):
 
         What is taken and did not go out is told by `Ties.wait_writable`.
         """
-        ...
 
     def pending(self) -> bool:
         """Whether there may be something to receive though the socket is not readable."""
-        ...
 
     def kept(self) -> int:
         """Bytes that were taken and did not go out."""
-        ...
 
     def flush(self) -> bool:
         """Send what was kept; return whether nothing is left. Raises OSError."""
-        ...
 
     def shutdown(self) -> None:
         """Say that nothing follows. Raises OSError."""
-        ...
 
 
 class Ties(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from gatewayd.config.schema import Face
 from gatewayd.net.arrival import MakeStep, Newcomer
@@ -19,6 +19,7 @@ from gatewayd.port.port import Port
 from gatewayd.port.session import Session
 from gatewayd.port.telnet_face import TelnetFace
 from gatewayd.port.telnet_session import TelnetSession
+from gatewayd.typed import Protocol
 
 
 class MakeSession(Protocol):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Final, Protocol
+from typing import Final
 
 from gatewayd.net.channel import Channel
 from gatewayd.port.peer import HIGH_BYTES, LOW_BYTES
+from gatewayd.typed import Protocol
 
 _BUSY: Final = (BlockingIOError, InterruptedError)
 

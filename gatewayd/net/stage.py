@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from gatewayd.typed import Protocol
 
 
 class Stage(Protocol):
@@ -19,13 +19,11 @@ class Stage(Protocol):
     @property
     def read_size(self) -> int:
         """How many bytes to read from the client at once."""
-        ...
 
     @property
     def vigilance(self) -> float:
         """Seconds after which a client that takes nothing of what was sent is looked at; 0 for not
         at all."""
-        ...
 
     def start(self) -> None:
         """The connection is at this stage now."""

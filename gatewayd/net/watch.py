@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import select
-from typing import Final, Protocol
+from typing import Final
+
+from gatewayd.typed import Protocol
 
 RETRY_S: Final = 0.5
 """Between two tries to watch a socket that the kernel refuses to watch."""

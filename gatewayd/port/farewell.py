@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from gatewayd.line.api import Timer
 from gatewayd.port.leftover import STALL_S
 from gatewayd.port.peer import Peer
 from gatewayd.port.port import Port
+from gatewayd.typed import Protocol
 
 QUIET_S: Final = 1.0
 """A half-closed client still gets the line's output until the line was quiet for so long."""

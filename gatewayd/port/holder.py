@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from gatewayd.line.model import LineErrors, Signal
 from gatewayd.port.proof import Proof
 from gatewayd.port.seat import Seat
+from gatewayd.typed import Protocol
 
 
 class Holder(Protocol):
@@ -33,27 +34,22 @@ class Holder(Protocol):
     @property
     def person(self) -> bool:
         """Whether a text among the data does no harm."""
-        ...
 
     @property
     def missed(self) -> int:
         """Bytes from the device that it did not take while it watches."""
-        ...
 
     @property
     def leaving(self) -> bool:
         """The client sends no more; it may still listen."""
-        ...
 
     @property
     def ended(self) -> bool:
         """Whether the client sends no more than what is on its way already."""
-        ...
 
     @property
     def unserved(self) -> bool:
         """Whether what it sent is not with the device yet, or was not answered."""
-        ...
 
     def wait(self) -> None:
         """The line may be free soon: the device is being opened, or its session is at its end."""
@@ -84,7 +80,6 @@ class Holder(Protocol):
     def overfull(self, more: int) -> bool:
         """Whether so much waits for the client that `more` bytes are not to be added; for one that
         watches."""
-        ...
 
     def missed_bytes(self, count: int) -> None:
         """So many bytes are missing here."""
@@ -112,4 +107,3 @@ class Holder(Protocol):
 
     def snapshot(self) -> dict[str, Any]:
         """What a successor in another process needs, as values that JSON can hold."""
-        ...

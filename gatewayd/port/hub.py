@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Protocol
 
 from gatewayd.log import Happening, note
 from gatewayd.port.event import PortEvent
+from gatewayd.typed import Protocol
 
 
 class Tap(Protocol):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
 
+from gatewayd.typed import Protocol
 from gatewayd.value import Value
 
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S %Z"

@@ -6,10 +6,9 @@ notices. What it missed is counted, and a person is told where.
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from gatewayd.line.model import LineErrors, Signal
 from gatewayd.port.event import EventKind, PortEvent
+from gatewayd.typed import Protocol
 
 
 class Viewer(Protocol):
@@ -17,7 +16,6 @@ class Viewer(Protocol):
 
     def overfull(self, more: int) -> bool:
         """Whether so much waits for the client already that `more` bytes are not to be added."""
-        ...
 
     def line_data(self, data: bytes) -> None:
         """Bytes from the device."""

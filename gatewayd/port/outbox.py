@@ -10,11 +10,12 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from gatewayd.line.api import Clock, Line, Timer
 from gatewayd.line.pending import Pending
 from gatewayd.log import Happening, note
+from gatewayd.typed import NamedTuple
 
 Action = Callable[[], float | Pending | None]
 """What to do after the bytes before it. The queue then stands still for the seconds that it

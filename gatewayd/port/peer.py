@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final
+
+from gatewayd.typed import Protocol
 
 HIGH_BYTES: Final = 65536
 LOW_BYTES: Final = 16384
@@ -20,15 +22,12 @@ class Peer(Protocol):
 
     def backlog(self) -> int:
         """Bytes kept because the socket did not take them."""
-        ...
 
     def ended(self) -> bool:
         """Whether the client has closed its side, though not all that it sent may be read."""
-        ...
 
     def unread(self) -> bool:
         """Whether something that the client sent waits to be read."""
-        ...
 
     def put_back(self, data: bytes) -> None:
         """Have it received again, before anything else, when others have had their turn."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, TypeVar
 
+from gatewayd.typed import Protocol
 from gatewayd.value import Value
 
 
@@ -81,17 +82,14 @@ class Client(Protocol):
     @property
     def unserved(self) -> bool:
         """Whether what it sent is not with the device yet, or was not answered."""
-        ...
 
     @property
     def ended(self) -> bool:
         """Whether it sends no more than what is on its way already."""
-        ...
 
     @property
     def person(self) -> bool:
         """Whether a text among the data does no harm: it can be told that it watches."""
-        ...
 
 
 C = TypeVar("C", bound=Client)

@@ -8,7 +8,6 @@ line they are the line's; while there is none they are remembered for the one th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 from gatewayd.config.schema import BetweenSessions, PortConfig
 from gatewayd.line.api import Line
@@ -23,6 +22,7 @@ from gatewayd.line.model import (
 )
 from gatewayd.line.pending import Pending, in_turn
 from gatewayd.port.absent import AbsentLine
+from gatewayd.typed import Protocol
 
 
 class Witness(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from gatewayd.line.model import LineErrors, Signal
 from gatewayd.port.event import EventKind, PortEvent
@@ -14,6 +14,7 @@ from gatewayd.record.side import Side
 from gatewayd.record.stamps import Stamps
 from gatewayd.record.telling import Teller, Told
 from gatewayd.record.text import TextFormat
+from gatewayd.typed import Protocol
 
 SIDES: Final = {"from_line": Side.DEVICE, "to_line": Side.CLIENT}
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Container, Iterable
 from datetime import datetime
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from gatewayd.config.schema import Address, Config, Face, PortConfig
 from gatewayd.device.watch import DeviceWatch
@@ -29,6 +29,7 @@ from gatewayd.service.keeper import Keeper
 from gatewayd.service.loop import GatewayLoop
 from gatewayd.service.passed import PassedSockets
 from gatewayd.service.store import Store
+from gatewayd.typed import Protocol
 
 if TYPE_CHECKING:
     from gatewayd.record.recorder import Record

@@ -17,7 +17,9 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
+
+from gatewayd.typed import NamedTuple
 
 FIRST_FD = 3
 """The first descriptor that the service manager passes."""

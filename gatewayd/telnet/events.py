@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from gatewayd.telnet.constants import Command, Side
+from gatewayd.typed import NamedTuple
 from gatewayd.value import Value
 
 

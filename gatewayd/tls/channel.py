@@ -12,10 +12,11 @@ import socket
 import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, Protocol
+from typing import Final
 
 from gatewayd.net.channel import Ties
 from gatewayd.tls.words import in_words
+from gatewayd.typed import Protocol
 
 RECORD_BYTES: Final = 16384
 """What a record holds at most."""
