@@ -1,4 +1,4 @@
-"""Named tuples and protocols at run time."""
+"""Named tuples at run time, and that no daemon compiles the annotations of any."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pickle
 import subprocess
 import sys
 
-from gatewayd.typed import NamedTuple, Protocol
+from gatewayd.typed import NamedTuple
 
 PROGRAM = """
 import gc, typing
@@ -30,21 +30,6 @@ class Point(NamedTuple):
         return self.x + self.y
 
 
-class Speaker(Protocol):
-    """Says something."""
-
-    def say(self) -> str:
-        """What it says."""
-
-
-class Dog:
-    """Is one, and does not know."""
-
-    def say(self) -> str:
-        """A word."""
-        return "woof"
-
-
 def test_a_named_tuple_is_one() -> None:
     point = Point(1)
     assert point == (1, 2)
@@ -55,11 +40,6 @@ def test_a_named_tuple_is_one() -> None:
     assert (Point.__module__, Point.__qualname__) == (__name__, "Point")
     assert pickle.loads(pickle.dumps(point)) == point
     assert type(pickle.loads(pickle.dumps(point))) is Point
-
-
-def test_a_protocol_is_fitted_by_what_has_its_methods() -> None:
-    speaker: Speaker = Dog()
-    assert speaker.say() == "woof"
 
 
 def test_no_annotation_is_compiled_in_a_daemon() -> None:

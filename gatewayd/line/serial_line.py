@@ -164,10 +164,12 @@ class SerialPortLine:
         self._break = on
         what = "a break" if on else "the end of a break"
         work = partial(ioctls.set_break, self._fd, on)
-        return self._calls.make(what, work, _done, partial(self._break_failed, what))
+        return self._calls.make(what, work, _done, partial(self._break_failed, what, on))
 
-    def _break_failed(self, what: str, error: OSError) -> None:
-        self._break = None
+    def _break_failed(self, what: str, on: bool, error: OSError) -> None:
+        # Something else may be asked for by now.
+        if self._break is on:
+            self._break = None
         self.failed(what, error)
 
     def errors(self) -> LineErrors:

@@ -38,6 +38,7 @@ class Arbiter(Generic[C]):
         """Those who watch and get the port when it is free, in order: who held it last first."""
         self._seated_at = -math.inf
         self._judged_at = -math.inf
+        """When it was last seen what is due."""
         self._lease_until = math.inf
         self._away_since: float | None = None
         self._unable: str | None = "device is absent, not looked for yet"

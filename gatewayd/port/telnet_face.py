@@ -171,7 +171,7 @@ class TelnetFace:
 
     def is_plain(self, data: bytes) -> bool:
         """Whether these bytes from the client are data and nothing else, as most of what comes:
-        then `receive` need not be called."""
+        then `receive` need not be called. It must be for a full read, unless more is never read."""
         return (
             self._engine.transparent
             and _IAC not in data
