@@ -12,9 +12,30 @@ from gatewayd.line.pending import Pending
 from gatewayd.typed import Protocol
 
 
+class Member(Protocol):
+    """Who can be read together with others, in a `Gathering`."""
+
+    def read_ready(self) -> None:
+        """Read what is there."""
+
+    def gathered_no_more(self) -> None:
+        """Be read in the loop again."""
+
+
+class Gathering(Protocol):
+    """Where descriptors are read together, see `gatewayd.line.gather`."""
+
+    def add(self, fd: int, member: Member) -> bool:
+        """Read the descriptor here from now on; False when the kernel has no room for that. The
+        member, which nobody reads yet or no more, is then read where it was."""
+
+    def remove(self, fd: int) -> None:
+        """Read it here no more."""
+
+
 class LineEvents(Protocol):
     """What a line tells its user. Never called from within a call of the user's into the line, but
-    for `line_refused`."""
+    for `line_refused` and `line_gathered`."""
 
     def line_data(self, data: bytes) -> None:
         """Bytes came from the device. Not empty."""
@@ -31,6 +52,12 @@ class LineEvents(Protocol):
     def line_refused(self, what: str, error: OSError) -> None:
         """The driver cannot do what was asked of it ("setting the line"), and the line goes on.
         Told once for each reason."""
+
+    def line_streams_both_ways(self) -> bool:
+        """Whether so much went both ways since the last call that there can be no dialogue."""
+
+    def line_gathered(self, place: Gathering | None) -> None:
+        """The line, which streams both ways, is read there from now on, or no more."""
 
     def line_lost(self, cause: OSError | None) -> None:
         """The device is gone (unplugged, hung up), and the line is closed by now; or, with a

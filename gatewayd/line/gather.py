@@ -18,6 +18,7 @@ import select
 from collections.abc import Callable
 from typing import Final
 
+from gatewayd.line.api import Member
 from gatewayd.typed import Protocol
 
 TICK_S: Final = 0.0018
@@ -33,18 +34,10 @@ STILL_WORTH: Final = 500.0
 spare; and below which they do not any more, as far as that is seen from tick to tick."""
 STREAK: Final = 8
 """After so many pieces without a write in between the line's place is looked at again."""
+SPELL_S: Final = 0.05
+"""So often is asked whether a line that is written to streams both ways."""
 FORGET_TICKS: Final = 16
 """A member that had nothing for so many ticks is read in the loop again."""
-
-
-class Member(Protocol):
-    """A line that can be read here."""
-
-    def read_ready(self) -> None:
-        """Read what is there."""
-
-    def gathered_no_more(self) -> None:
-        """Be read in the loop again."""
 
 
 class Selector(Protocol):
@@ -192,12 +185,13 @@ class Gatherers:
         self._rates: dict[int, float] = {}
         self._rate = 0.0
 
-    def choose(self, fd: int, gap: float) -> Gatherer | None:
-        """Where to read a line whose pieces are `gap` seconds apart; None is in the loop."""
+    def choose(self, fd: int, gap: float, *, both_ways: bool = False) -> Gatherer | None:
+        """Where to read a line whose pieces are `gap` seconds apart, with as many to it if it
+        streams `both_ways`; None is in the loop."""
         self.forget(fd)
         if gap > GAP_S:
             return None
-        self._rates[fd] = rate = 1 / max(gap, TICK_S / STREAK)
+        self._rates[fd] = rate = (1 + both_ways) / max(gap, TICK_S / STREAK)
         self._rate += rate
         worth = STILL_WORTH if fd in self.place else WORTH
         return self.place if self._rate >= worth else None

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from gatewayd.line import ioctls, termios2
-from gatewayd.line.api import LineEvents
+from gatewayd.line.api import Gathering, LineEvents
 from gatewayd.line.calls import Calls
 from gatewayd.line.gather import Gatherers
 from gatewayd.line.model import (
@@ -249,6 +249,14 @@ class SerialPortLine:
         self._seen.look_at_errors()
         if not self._over:
             self._events.line_data(data)
+
+    def streams_both_ways(self) -> bool:
+        """See `transport.TransportUser`."""
+        return self._events.line_streams_both_ways()
+
+    def gathered(self, place: Gathering | None) -> None:
+        """See `transport.TransportUser`."""
+        self._events.line_gathered(place)
 
     def pause_writing(self) -> None:
         """The driver took less than all."""

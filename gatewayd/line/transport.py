@@ -15,8 +15,9 @@ from functools import partial
 
 import serial_asyncio
 
+from gatewayd.line.api import Gathering
 from gatewayd.line.calls import Calls
-from gatewayd.line.gather import STREAK, Gatherer, Gatherers
+from gatewayd.line.gather import SPELL_S, STREAK, Gatherer, Gatherers
 from gatewayd.line.serial_port import SerialPort
 from gatewayd.typed import Protocol
 
@@ -34,6 +35,12 @@ class TransportUser(Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came. Not empty."""
+
+    def streams_both_ways(self) -> bool:
+        """Whether since the last call so much went both ways that it is no dialogue."""
+
+    def gathered(self, place: Gathering | None) -> None:
+        """A line that streams both ways is read there, or no more: let the client be as well."""
 
     def pause_writing(self) -> None:
         """More than the high water mark waits in the buffer."""
@@ -68,12 +75,16 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
         """
         self._gatherers = gatherers
         self._gatherer: Gatherer | None = None
-        self._streak = 0
-        self._streak_began = 0.0
+        self._reads = self._spell_from = 0
+        self._streak_began = self._spell_began = 0.0
+        self._broken = True
+        """Whether something was written since the streak began."""
+        self._both_ways = False
         self._reading_paused = False
         self._losing = False
         self._before_close = before_close
         self._fd = port.fileno()
+        self._user = user
         self._still = False
         self._calls = calls
         calls.still = self._keep_still
@@ -102,8 +113,8 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
         """
         if self._closing:
             return False
-        self._streak = 0
-        if self._gatherer is not None:
+        self._broken = True
+        if self._gatherer is not None and not self._both_ways:
             self.gathered_no_more()
         if not self._rest and not self._still:
             try:
@@ -163,7 +174,7 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
     def gathered_no_more(self) -> None:
         """Be read in the loop again; see `gather.Member`."""
         self._forget_reader()
-        self._streak = 0
+        self._broken = True
         self._ensure_reader()
 
     def _keep_still(self, on: bool) -> None:
@@ -188,6 +199,9 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
         if self._gatherer is not None:
             self._gatherer.remove(self._fd)
             self._gatherer = None
+            if self._both_ways:
+                self._both_ways = False
+                self._user.gathered(None)
         super()._remove_reader()
 
     def _forget_reader(self) -> None:
@@ -196,19 +210,32 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
             self._gatherers.forget(self._fd)
 
     def _look_at_pace(self) -> None:
-        """Every `STREAK` reads without a write: find the place where this line is best read."""
+        """Every `STREAK` reads: find the place where this line is best read."""
         if self._gatherers is None or self._closing or self._reading_paused:
             return
         now = self._loop.time()
-        if self._streak > STREAK:
-            place = self._gatherers.choose(self._fd, (now - self._streak_began) / STREAK)
-            if place is not self._gatherer:
-                self._remove_reader()
-                if place is not None and place.add(self._fd, self):
-                    self._gatherer = place
-                else:
-                    self._ensure_reader()
-        self._streak_began = now
+        began, self._streak_began = self._streak_began, now
+        if not self._broken:
+            self._read_at(self._gatherers.choose(self._fd, (now - began) / STREAK))
+        elif now >= self._spell_began + SPELL_S:
+            gap = (now - self._spell_began) / (self._reads - self._spell_from)
+            self._spell_began, self._spell_from = now, self._reads
+            if self._user.streams_both_ways():
+                self._read_at(self._gatherers.choose(self._fd, gap, both_ways=True), both_ways=True)
+            elif self._both_ways:
+                self.gathered_no_more()
+        self._broken = False
+
+    def _read_at(self, place: Gatherer | None, *, both_ways: bool = False) -> None:
+        if place is not self._gatherer or both_ways is not self._both_ways:
+            self._remove_reader()
+            if place is not None and place.add(self._fd, self):
+                self._gatherer, self._both_ways = place, both_ways
+            else:
+                self._ensure_reader()
+        if self._both_ways:
+            # Each time: it may be another client by now.
+            self._user.gathered(place)
 
     def _read_ready(self) -> None:
         try:
@@ -219,12 +246,12 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
             self._abort(error)
             return
         if data:
-            self._streak += 1
+            self._reads += 1
             if len(data) >= _GULP:
-                self._streak = 0
+                self._broken = True
                 if self._gatherer is not None:
                     self.gathered_no_more()
-            elif self._streak % STREAK == 0:
+            elif self._reads % STREAK == 0:
                 self._look_at_pace()
             self.deliver(data)
         else:

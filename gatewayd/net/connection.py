@@ -71,6 +71,7 @@ class Connection:
         self._outflow = Outflow(self._loop, sock, self)
         self.read_again = self._inflow.again
         self.put_back = self._inflow.put_back
+        self.gather = self._inflow.gather
         self.wait_writable = self._outflow.wait
         self.write = self._outflow.write
         self.write_urgent = self._outflow.write_urgent

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from gatewayd.line.api import Gathering
 from gatewayd.net.channel import Channel
 
 
@@ -16,9 +17,11 @@ class Inflow:
     ) -> None:
         self._loop = loop
         self._fd = fd
-        self._readable = readable
+        self.read_ready = self._readable = readable
+        """As a `gather.Member`."""
         self._rest = b""
         self._again = False
+        self._place: Gathering | None = None
         self.reading = False
 
     def take(self, channel: Channel) -> None:
@@ -75,5 +78,29 @@ class Inflow:
         if not self.reading:
             return False
         self.reading = False
-        self._loop.remove_reader(self._fd)
+        if self._place is None:
+            self._loop.remove_reader(self._fd)
+        else:
+            self._leave(self._place)
         return True
+
+    def gather(self, place: Gathering | None) -> None:
+        """Be read there, together with others, for as long as much comes; None is by the loop."""
+        if not self.reading or place is self._place:
+            return
+        if self._place is not None:
+            self._leave(self._place)
+        else:
+            self._loop.remove_reader(self._fd)
+        if place is not None and place.add(self._fd, self):
+            self._place = place
+        else:
+            self._loop.add_reader(self._fd, self._readable)
+
+    def _leave(self, place: Gathering) -> None:
+        self._place = None
+        place.remove(self._fd)
+
+    def gathered_no_more(self) -> None:
+        """See `gather.Member`."""
+        self.gather(None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from gatewayd.line.api import Gathering
 from gatewayd.line.model import LineErrors, Signal
 from gatewayd.port.proof import Proof
 from gatewayd.port.seat import Seat
@@ -50,6 +51,9 @@ class Holder(Protocol):
     @property
     def unserved(self) -> bool:
         """Whether what it sent is not with the device yet, or was not answered."""
+
+    def gathered(self, place: Gathering | None) -> None:
+        """The line is read there, or no more."""
 
     def wait(self) -> None:
         """The line may be free soon: the device is being opened, or its session is at its end."""

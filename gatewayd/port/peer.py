@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from gatewayd.line.api import Gathering
 from gatewayd.typed import Protocol
 
 HIGH_BYTES: Final = 65536
@@ -34,6 +35,10 @@ class Peer(Protocol):
 
     def limit_kernel(self) -> None:
         """Have the system keep little of what the client does not take."""
+
+    def gather(self, place: Gathering | None) -> None:
+        """Read the client there, together with others, for as long as it streams; None is as soon
+        as it sends something."""
 
     def pause_reading(self) -> None:
         """Read nothing from the client."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gatewayd.config.schema import PortConfig
-from gatewayd.line.api import Clock, Line
+from gatewayd.line.api import Clock, Gathering, Line
 from gatewayd.line.model import OUTPUT_SIGNALS, LineErrors, LineSettings, Signal
 from gatewayd.log import Happening, note
 from gatewayd.port.chronicle import Chronicle
@@ -26,6 +26,7 @@ from gatewayd.port.phase import Cue, Phase, after
 from gatewayd.port.reception import Reception
 from gatewayd.port.seat import Seat
 from gatewayd.port.settling import Settling
+from gatewayd.port.traffic import Traffic
 
 
 class Port:
@@ -38,6 +39,7 @@ class Port:
         self.cause = "not looked for yet"
         """Why the device is not ready, in words."""
         self.counters = Counters()
+        self._traffic = Traffic()
         self.heard_at: float | None = None
         """When the device said something last, by the clock."""
         self.hub = Hub(self._line_data_for_nobody, changed=self._taps_changed)
@@ -135,6 +137,19 @@ class Port:
         # Not before: somebody waits for the bytes.
         self.counters.from_device += len(data)
         self.heard_at = self.clock.time()
+
+    def line_streams_both_ways(self) -> bool:
+        """Whether so much went both ways since the last call that there can be no dialogue."""
+        if self.line is None or self.owner is None:
+            return False
+        speed = self.line.settings().bytes_per_second
+        received, sent = self.counters.from_device, self.outbox.taken
+        return self._traffic.look(self.clock.time(), received, sent, speed)
+
+    def line_gathered(self, place: Gathering | None) -> None:
+        """The line is read there, or no more: so is the client that holds the port."""
+        if self.owner is not None:
+            self.owner.gathered(place)
 
     def _line_data_for_nobody(self, data: bytes) -> None:
         if not self.clients.watchers:

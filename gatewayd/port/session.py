@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from gatewayd.config.schema import WhileAbsent
+from gatewayd.line.api import Gathering
 from gatewayd.line.model import LineErrors, Signal
 from gatewayd.port.farewell import Farewell
 from gatewayd.port.gate import Gate, Hold
@@ -173,6 +174,10 @@ class Session:
         self.bytes_out += len(data)
         self.owed = False
         self._peer.write(data)
+
+    def gathered(self, place: Gathering | None) -> None:
+        """The line is read there, or no more."""
+        self._peer.gather(place)
 
     def line_signals(self, signals: Signal) -> None:
         """A modem line changed."""

@@ -10,6 +10,7 @@ import pytest
 
 from gatewayd.comport.access import AccessServer, LineControl
 from gatewayd.comport.wire import PARITIES, STOPSIZES, Command, Control, Request
+from gatewayd.line.api import Gathering
 from gatewayd.line.model import LineErrors, LineSettings, Signal, SignalPolicies
 from gatewayd.line.opening import open_line
 from tests.comport.published import fill_in
@@ -85,6 +86,11 @@ class Nobody:
     def line_signals(self, signals: Signal) -> None: ...
     def line_errors(self, errors: LineErrors) -> None: ...
     def line_refused(self, what: str, error: OSError) -> None: ...
+
+    def line_streams_both_ways(self) -> bool:
+        return False
+
+    def line_gathered(self, place: Gathering | None) -> None: ...
     def line_lost(self, cause: OSError | None) -> None: ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from gatewayd.line.api import Gathering
 from gatewayd.line.model import LineErrors, Signal
 
 
@@ -44,6 +45,12 @@ class Recorder:
         self.refused.append((what, error.errno))
         if self._changed is not None:
             self._changed.set()
+
+    def line_streams_both_ways(self) -> bool:
+        return False
+
+    def line_gathered(self, place: Gathering | None) -> None:
+        raise AssertionError(place)
 
     def line_lost(self, cause: OSError | None) -> None:
         self.lost.append(cause)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import resource
 import tty
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
+import pytest
+
+from gatewayd.line.api import Gathering
 from gatewayd.line.gather import (
     FORGET_TICKS,
     FURTHEST,
@@ -20,6 +25,7 @@ from gatewayd.line.gather import (
 )
 from gatewayd.line.model import LineErrors, LineSettings, Signal, SignalPolicies
 from gatewayd.line.opening import open_line
+from gatewayd.line.serial_line import SerialPortLine
 from tests.spell import pace, quiet
 
 TICK = 0.002
@@ -256,11 +262,122 @@ def test_a_stream_on_a_tty_is_gathered_until_something_is_written_to_it() -> Non
     run(main)
 
 
+@asynccontextmanager
+async def streaming() -> AsyncIterator[tuple[SerialPortLine, Recorder, int, Gatherer]]:
+    """A line that streams both ways and is gathered for it, its user, and the far end."""
+    with pty() as (far, path):
+        recorder = Recorder()
+        gatherers = Gatherers(asyncio.get_running_loop())
+        gatherers.choose(-1, 1 / WORTH)  # another line that streams
+        line = await open_line(path, LineSettings(), SignalPolicies(), recorder, gatherers)
+        recorder.both_ways = True
+        sent = 0
+        while not recorder.places:
+            os.write(far, b"piece")
+            line.write(b"x")
+            sent += 5
+            await pace(0.001)
+        await recorder.bytes_came(sent)
+        recorder.chunks.clear()
+        assert recorder.places == [gatherers.place]
+        yield line, recorder, far, gatherers.place
+        closed = asyncio.Event()
+        line.close(closed.set)
+        await closed.wait()
+
+
+def test_what_streams_both_ways_is_gathered_though_it_is_written_to() -> None:
+    async def main() -> None:
+        async with streaming() as (line, recorder, far, place):
+            for _ in range(5):
+                for _ in range(3):
+                    os.write(far, b"piece")
+                    line.write(b"x")
+                await recorder.more()
+            assert recorder.chunks == [b"piece" * 3] * 5
+            assert set(recorder.places) == {place}
+
+    run(main)
+
+
+def test_what_streams_both_ways_no_more_is_read_at_once_and_so_is_its_client() -> None:
+    async def main() -> None:
+        async with streaming() as (line, recorder, far, place):
+            recorder.both_ways = False
+            while recorder.places[-1] is place:
+                os.write(far, b"piece")
+                line.write(b"x")
+                await recorder.more()
+            assert recorder.places[-1] is None
+            place.tick = 3600
+            for _ in range(3):
+                os.write(far, b"answer")
+                await recorder.more()
+                assert recorder.chunks[-1] == b"answer"
+                line.write(b"x")
+
+    run(main)
+
+
+def test_a_line_that_goes_on_alone_is_gathered_without_its_client() -> None:
+    async def main() -> None:
+        async with streaming() as (_, recorder, far, place):
+            while recorder.places[-1] is place:
+                os.write(far, b"piece")
+                await recorder.more()
+            assert recorder.places[-1] is None
+            for _ in range(3):
+                for _ in range(3):
+                    os.write(far, b"piece")
+                await recorder.more()
+            assert recorder.chunks[-3:] == [b"piece" * 3] * 3
+
+    run(main)
+
+
+@pytest.mark.parametrize("what", ["paused", "closed", "bulk", "lost", "given away"])
+def test_a_line_that_is_not_gathered_any_more_tells_so(what: str) -> None:
+    async def main() -> None:
+        async with streaming() as (line, recorder, far, place):
+            before = len(recorder.places)
+            match what:
+                case "paused":
+                    line.pause_reading()
+                case "closed":
+                    line.close()
+                case "bulk":
+                    os.write(far, bytes(4000))
+                    while recorder.places[-1] is place:
+                        await recorder.more()
+                case "lost":
+                    line.failed("anything", OSError(errno.EIO, "gone"))
+                case _:
+                    os.close(line.detach())
+            assert recorder.places[before:] == [None]
+
+    run(main)
+
+
+@contextmanager
+def pty() -> Iterator[tuple[int, str]]:
+    """Its far end, and the path of the near one."""
+    far, near = os.openpty()
+    try:
+        tty.setraw(near)
+        yield far, os.ttyname(near)
+    finally:
+        os.close(far)
+        os.close(near)
+
+
 class Recorder:
     """The user of a line: keeps what came."""
 
     def __init__(self) -> None:
         self.chunks: list[bytes] = []
+        self.both_ways = False
+        self.places: list[Gathering | None] = []
+        """What was told of where the line is read."""
         self._more = asyncio.Event()
 
     async def more(self) -> None:
@@ -280,7 +397,14 @@ class Recorder:
     def line_signals(self, signals: Signal) -> None: ...
 
     def line_errors(self, errors: LineErrors) -> None: ...
+
     def line_refused(self, what: str, error: OSError) -> None: ...
+
+    def line_streams_both_ways(self) -> bool:
+        return self.both_ways
+
+    def line_gathered(self, place: Gathering | None) -> None:
+        self.places.append(place)
 
     def line_lost(self, cause: OSError | None) -> None: ...
 

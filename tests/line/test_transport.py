@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
+from gatewayd.line.api import Gathering
 from gatewayd.line.calls import Calls
 from gatewayd.line.model import LineSettings
 from gatewayd.line.serial_port import SerialPort
@@ -56,6 +57,12 @@ class User(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.log.append("resume")
         self.changed.set()
+
+    def streams_both_ways(self) -> bool:
+        raise AssertionError("without gatherers")
+
+    def gathered(self, place: Gathering | None) -> None:
+        raise AssertionError("without gatherers")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost.append(exc)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from gatewayd.line.gather import Gatherer
+from gatewayd.net.inflow import Inflow
 from tests.line.descriptors import none_left_open
 from tests.net.hosts import Hosts
 
@@ -17,6 +20,25 @@ from tests.net.hosts import Hosts
 def _no_descriptor_left() -> Iterator[None]:
     with none_left_open():
         yield
+
+
+@pytest.fixture(params=["alone", "gathered"])
+def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each client is read as it comes, or together with others, as one whose line streams both
+    ways; also when it was not read for a while."""
+    if request.param == "alone":
+        return
+    places: dict[asyncio.AbstractEventLoop, Gatherer] = {}
+    resume = Inflow.resume
+
+    def resumes(inflow: Inflow) -> None:
+        resume(inflow)
+        loop = asyncio.get_running_loop()
+        if loop not in places:
+            places[loop] = Gatherer(loop)
+        inflow.gather(places[loop])
+
+    monkeypatch.setattr(Inflow, "resume", resumes)
 
 
 @pytest.fixture

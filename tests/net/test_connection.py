@@ -25,6 +25,8 @@ from tests.port.desk import SINCE
 from tests.same import same
 from tests.until import turning
 
+pytestmark = pytest.mark.usefixtures("reading")
+
 EVERY_BYTE: Final = bytes(range(256))
 PLENTY: Final = EVERY_BYTE * 2048
 

@@ -27,6 +27,7 @@ from gatewayd.config.schema import (
     PortConfig,
     WhileAbsent,
 )
+from gatewayd.line.gather import Gatherer
 from gatewayd.port import arbiter, farewell, leftover
 from gatewayd.port.holder import Holder
 from gatewayd.port.lease import Lease
@@ -51,6 +52,7 @@ STEPS: Final = (
     *("lease to us", "lease to others", "free", "kick watchers", "few watchers"),
     *("move", "move", "remove and add", "restart", "restart"),
     *("take over", "refuse", "hold", "drop", "leave unread", "discard", "kick"),
+    *("gather", "gather", "apart"),
 )
 FACES: Final = (Face.RAW, Face.RFC2217, Face.WATCH, Face.WATCH_RAW)
 MOST_WATCHERS: Final = 16
@@ -135,6 +137,7 @@ class History:
         """Bytes that were in a line when it went."""
         self._marks = itertools.count(1)
         self.removed: list[Port] = []
+        self._place: Gatherer | None = None
         self._attend(monkeypatch)
 
     def _attend(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,6 +163,12 @@ class History:
     def line(self) -> Device | None:
         return self.lives.device("psu1")
 
+    @property
+    def place(self) -> Gatherer:
+        """Where a client is read while its line streams both ways."""
+        self._place = self._place or Gatherer(asyncio.get_running_loop())
+        return self._place
+
     def connects(self, face: Face) -> None:
         """One more client."""
         (address,) = getattr(self.port.config, face.value)
@@ -183,6 +192,7 @@ class History:
         """Another process goes on with everything."""
         self.read = self.count()
         self.sessions.clear()
+        self._place = None
 
     def count(self) -> dict[str, int]:
         """How many bytes were read from each client."""
@@ -282,6 +292,10 @@ class History:
                 await self.change(while_absent=WhileAbsent.DISCARD)
             case "kick":
                 port.clients.dismiss("by hand")
+            case "gather":
+                port.line_gathered(self.place)
+            case "apart":
+                port.line_gathered(None)
             case _:
                 pass
         await asyncio.sleep(0)

@@ -11,6 +11,8 @@ from gatewayd.port import arbiter, farewell
 from tests.net.stand import HOLDING, Client, Stand, run, standing
 from tests.until import turning
 
+pytestmark = pytest.mark.usefixtures("reading")
+
 FACES = pytest.mark.parametrize("face", HOLDING, ids=lambda face: face.value)
 
 

@@ -6,12 +6,16 @@ import fcntl
 import socket
 from functools import partial
 
+import pytest
+
 from gatewayd.config.schema import Face
 from gatewayd.port import telnet_session
 from gatewayd.telnet.constants import Command
 from tests.net.stand import AGREED, run, standing, telnet_client
 from tests.port.wire import DM, IAC, command
 from tests.until import turning
+
+pytestmark = pytest.mark.usefixtures("reading")
 
 
 def test_data_and_synch_in_one_burst() -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from gatewayd.config.schema import PortConfig
+from gatewayd.line.api import Gathering
 from gatewayd.line.model import Capabilities, LineSettings, Signal
 from gatewayd.line.pending import Pending
 from gatewayd.port.arbiter import YOUNG_S
@@ -43,6 +44,8 @@ class Client:
     most_kept: int = 0
     limited: bool = False
     """The system is to keep little for it."""
+    place: Gathering | None = None
+    """Where it is read."""
     _read: bool = True
     _kept: bytearray = field(default_factory=bytearray)
     _full: bool = False
@@ -135,6 +138,9 @@ class Client:
 
     def limit_kernel(self) -> None:
         self.limited = True
+
+    def gather(self, place: Gathering | None) -> None:
+        self.place = place
 
     def pause_reading(self) -> None:
         self._read = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gatewayd.line.api import Gathering
 from gatewayd.line.model import LineSettings, Purge, Signal
 from gatewayd.line.pending import Pending
 from gatewayd.log import Happening
@@ -70,6 +71,12 @@ class Rig:
 
     def line_refused(self, what: str, error: OSError) -> None:
         raise AssertionError(what)
+
+    def line_streams_both_ways(self) -> bool:
+        raise AssertionError
+
+    def line_gathered(self, place: Gathering | None) -> None:
+        raise AssertionError(place)
 
     def line_lost(self, cause: OSError | None) -> None:
         self.outbox.detach()
