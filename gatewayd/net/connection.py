@@ -186,8 +186,14 @@ class Connection:
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            pass
-        self.abort()
+            self.abort()
+            return
+        if self._near is Near.CLOSING and self._outflow.waits:
+            # It sends no more, and may well read what it is still to get.
+            self._far = max(self._far, Far.READ)
+            self.pause_reading()
+        else:
+            self.abort()
 
     # ---- from the watch (`gatewayd.net.watch.Watched`)
 
@@ -214,7 +220,9 @@ class Connection:
     def half_closed(self) -> None:
         """The client sends no more. Reading finds out, unless it is paused."""
         self._far = max(self._far, Far.CLOSED)
-        if not self._inflow.reading and self._far is not Far.READ and self.stage is not None:
+        if self._near >= Near.CLOSING or self._inflow.reading or self._far is Far.READ:
+            return
+        if self.stage is not None:
             self._tell(self.stage.peer_closing)
 
     # ---- from what is sent (`gatewayd.net.outflow.Sender`)

@@ -16,6 +16,7 @@ QUIET_S: Final = 1.0
 ANSWER_S: Final = 0.3
 """With somebody waiting, until it was quiet for so long after its answer."""
 TICK_S: Final = 0.1
+_NOTHING: Final = (-1, -1, -1, -1)
 
 
 class Service(Protocol):
@@ -50,7 +51,7 @@ class Farewell:
         self._over = over
         self._yields = yields
         self._timer: Timer | None = None
-        self._seen = (-1, -1, -1)
+        self._seen = _NOTHING
         self._still = 0
         self._answered = 0
 
@@ -63,10 +64,11 @@ class Farewell:
             patience = self._port.leftover.patience()
             self._timer = self._port.clock.call_later(patience, self._look_for_progress)
 
-    def _moved(self) -> tuple[int, int, int]:
-        """What was moved in either direction, and what waits for the line, here and in it."""
-        service = self._service
-        return service.bytes_in, service.bytes_out, self._port.leftover.unsent()
+    def _moved(self) -> tuple[int, int, int, int]:
+        """What was moved in either direction, what waits for the line, here and in it, and what for
+        the client."""
+        service, waits = self._service, self._port.leftover.unsent()
+        return service.bytes_in, service.bytes_out, waits, self._peer.backlog()
 
     def _held_up(self) -> bool:
         """Whether the line is not read, or the client has not taken everything."""
@@ -82,11 +84,12 @@ class Farewell:
 
     def read(self) -> None:
         """All that the client sent was read: stay until the line was quiet for `QUIET_S`; with
-        somebody waiting, until the answer is over, nothing has come for `STALL_S`, or the line
-        has not taken what waits for as long as is waited for that."""
+        somebody waiting, until the answer is over, nothing has come for `STALL_S`, the client has
+        taken nothing for as long, or the line has not taken what waits for as long as is waited
+        for that."""
         self.cancel()
         self._service.behind = False
-        self._seen = (-1, -1, -1)
+        self._seen = _NOTHING
         self._tick()
 
     def cancel(self) -> None:
@@ -97,18 +100,18 @@ class Farewell:
 
     def _tick(self) -> None:
         service = self._service
-        moved = self._moved()
-        if moved != self._seen or self._held_up():
+        moved, held_up = self._moved(), self._held_up()
+        awaited = self._port.clients.awaited
+        if moved != self._seen or (held_up and not awaited):
             # What we hold up ourselves is not quiet.
             self._seen, self._still = moved, 0
         else:
             self._still += 1
         still = self._still * TICK_S
-        awaited = self._port.clients.awaited
         self._answered = self._answered + 1 if awaited and not service.owed else 0
         answered = awaited and not service.owed and still >= ANSWER_S
         quiet = self._port.outbox.empty and not moved[2]
-        done = quiet and (still >= QUIET_S or answered)
+        done = quiet and not held_up and (still >= QUIET_S or answered)
         patience = STALL_S if quiet else self._port.leftover.patience()
         if done or self._answered * TICK_S >= QUIET_S or (awaited and still >= patience):
             self._over()

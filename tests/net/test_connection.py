@@ -109,6 +109,29 @@ def test_a_half_closed_client_gets_the_answer_and_then_the_end(
     run(scenario())
 
 
+@pytest.mark.parametrize("read", [True, False], ids=["read", "not read"])
+def test_a_client_that_is_sent_away_and_closes_its_side_gets_what_was_kept_for_it(
+    read: bool,
+) -> None:
+    async def scenario() -> None:
+        async with standing(Face.RAW) as stand:
+            client = await stand.let_in(receive_buffer=4096)
+            sent = await stand.device_sends_until_held_up()
+            if not read:
+                stand.line.stop(True)
+                client.sends_what_fits(PLENTY)
+                await turning(lambda: not stand.connection.reading)
+            owner = stand.port.owner
+            assert owner is not None
+            stand.port.clients.dismiss("by hand")
+            assert stand.connection.backlog()
+            client.half_closes()
+            same(await client.gets_all(), sent[: owner.bytes_out])
+            await stand.free()
+
+    run(scenario())
+
+
 def test_what_a_client_sent_before_it_closed_goes_to_the_line_when_the_line_takes_it() -> None:
     async def scenario() -> None:
         async with standing(Face.RAW) as stand:

@@ -373,6 +373,20 @@ def test_a_break_ends_with_its_session() -> None:
     assert [on for _, on in desk.line.breaks] == [True, False]
 
 
+@pytest.mark.parametrize("before", [b"", b"x" * 2000], ids=["at once", "behind bytes"])
+def test_a_break_ends_when_its_client_closes_its_side(before: bytes) -> None:
+    desk = Desk()
+    client = desk.agreed()
+    client.sends(before + ask(Command.SET_CONTROL, BREAK_ON))
+    client.ends_its_side()
+    for _ in range(10):
+        # So that it stays.
+        desk.line.receive(b"chatter")
+        desk.passes(0.5)
+    assert desk.port.owner is client.session
+    assert [on for _, on in desk.line.breaks] == [True, False]
+
+
 # ---- floods, and the device that goes
 
 

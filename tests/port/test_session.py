@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gatewayd.config.schema import WhileAbsent
+import pytest
+
+from gatewayd.config.schema import Busy, OnBusy, WhileAbsent
 from gatewayd.line.model import Signal
 from gatewayd.port.farewell import QUIET_S
 from gatewayd.port.leftover import HURRY_S, STALL_S
@@ -283,3 +285,50 @@ def test_while_what_a_closed_client_sent_still_moves_it_keeps_the_line() -> None
         assert desk.port.owner is first.session
     desk.passes(2 * STALL_S)
     assert desk.port.owner is second.session
+
+
+def closes_and_does_not_read(desk: Desk) -> Client:
+    """FIN behind a command, of a client that has not taken what the line said before."""
+    client = desk.raw()
+    client.room = 1000
+    while desk.line.is_read():
+        desk.device_sends(bytes(1024))
+    client.sends(b"CMD\n")
+    desk.passes(1)
+    client.ends_its_side()
+    return client
+
+
+@pytest.mark.parametrize("busy", [OnBusy.REFUSE, OnBusy.TAKEOVER, OnBusy.WATCH])
+def test_a_client_that_closed_its_side_and_takes_nothing_makes_room_for_the_next(
+    busy: OnBusy,
+) -> None:
+    desk = Desk(busy=Busy(busy))
+    closes_and_does_not_read(desk)
+    desk.passes(10 * STALL_S)
+    second = desk.raw()
+    desk.passes(STALL_S - 0.2)
+    assert desk.port.owner is not second.session
+    assert not second.is_closed()
+    desk.passes(0.4)
+    assert desk.port.owner is second.session
+
+
+def test_while_a_client_that_closed_its_side_takes_something_it_keeps_the_line() -> None:
+    desk = Desk()
+    first = closes_and_does_not_read(desk)
+    second = desk.raw()
+    for _ in range(5):
+        desk.passes(STALL_S - 0.5)
+        assert desk.port.owner is first.session
+        first.takes(10)
+    desk.passes(2 * STALL_S)
+    assert desk.port.owner is second.session
+
+
+def test_with_nobody_waiting_it_may_take_its_time() -> None:
+    desk = Desk()
+    first = closes_and_does_not_read(desk)
+    desk.passes(100 * STALL_S)
+    assert desk.port.owner is first.session
+    assert not first.is_closed()
