@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,8 +32,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where the files go (default: %(default)s)",
     )
     parser.add_argument(
-        "--days", metavar="N", type=int, default=maker.DAYS, help="default: %(default)s"
+        "--days",
+        metavar="N",
+        type=_days,
+        default=maker.DAYS,
+        help=f"how long it holds, at most {maker.MOST_DAYS} (default: %(default)s)",
     )
+
+
+def _days(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= maker.MOST_DAYS:
+        hint = f"{text!r} is no number of days; write 1 to {maker.MOST_DAYS}"
+        raise argparse.ArgumentTypeError(hint)
+    return int(text)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -44,7 +56,11 @@ def main(args: argparse.Namespace) -> int:
     elif not args.names:
         raise maker.MakerError("whose? write gatewayd cert client NAME")
     else:
-        made = [maker.client(directory, name, args.days) for name in args.names]
+        names = list(dict.fromkeys(args.names))
+        for name in names:
+            # All before the first is made: who is told of one wrong name need not look for others.
+            maker.client_pair(directory, name)
+        made = [maker.client(directory, name, args.days) for name in names]
         lines = (line for pair, ca in made for line in of_client(pair, ca))
     for line in lines:
         print(line)

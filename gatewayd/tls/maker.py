@@ -17,6 +17,8 @@ from gatewayd.errors import GatewayError
 from gatewayd.tls.identity import fingerprint
 
 DAYS: Final = 3650
+MOST_DAYS: Final = 36500
+"""A century. openssl says of too many only that it makes nothing, after it has made the key."""
 GROUP: Final = "gatewayd"
 """Of the service: what root makes is readable for it."""
 CA: Final = "clients"
@@ -54,14 +56,8 @@ def client(directory: Path, name: str, days: int = DAYS) -> tuple[Pair, Pair]:
 
     Raises MakerError.
     """
-    if not re.fullmatch(_NAME, name):
-        raise MakerError(
-            f"{name!r} cannot name a client; write letters (a-z), digits, '.', '_', '-' or '@'"
-        )
-    if name in (CA, "gatewayd"):
-        raise MakerError(f"{name} is the name of other files here; take another one")
     ca = Pair(directory / f"{CA}.crt", directory / f"{CA}.key")
-    pair = _pair(directory, name)
+    pair = client_pair(directory, name)
     if not ca.certificate.exists():
         _make(_pair(directory, CA), "clients of gatewayd", days, "-addext", "keyUsage=keyCertSign")
     elif not ca.key.exists():
@@ -73,6 +69,17 @@ def client(directory: Path, name: str, days: int = DAYS) -> tuple[Pair, Pair]:
         for_service=False,
     )
     return pair, ca
+
+
+def client_pair(directory: Path, name: str) -> Pair:
+    """The files that a client of that name gets, none of which is there yet. Raises MakerError."""
+    if not re.fullmatch(_NAME, name):
+        raise MakerError(
+            f"{name!r} cannot name a client; write letters (a-z), digits, '.', '_', '-' or '@'"
+        )
+    if name in (CA, "gatewayd"):
+        raise MakerError(f"{name} is the name of other files here; take another one")
+    return _pair(directory, name)
 
 
 def _kind(host: str) -> str:
@@ -109,8 +116,13 @@ def _make(pair: Pair, name: str, days: int, *more: str, for_service: bool = True
             f"openssl cannot be run ({error.strerror}); do: apt install openssl"
         ) from None
     if done.returncode != 0:
-        reason = done.stderr.strip().splitlines() or ["it does not say why"]
-        raise MakerError(f"openssl makes no certificate: {reason[-1]}")
+        # Neither was there before: a key without a certificate would be in the way of another try.
+        pair.key.unlink(missing_ok=True)
+        pair.certificate.unlink(missing_ok=True)
+        # It draws lines and dots between its words.
+        said = [line for line in done.stderr.splitlines() if re.search("[A-Za-z]{3}", line)]
+        *_, reason = ["it does not say why", *said]
+        raise MakerError(f"openssl makes no certificate: {reason}")
     pair.certificate.chmod(0o644)
     if for_service and os.geteuid() == 0:
         with contextlib.suppress(LookupError, OSError):

@@ -73,6 +73,38 @@ def test_what_is_not_made(
     assert why in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("days", ["0", "-1", "36501", "99999999", "9" * 5000, "1.5", "\u0661"])
+def test_days_that_no_certificate_holds(
+    days: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["cert", "server", "pi", f"--days={days}"])
+    assert "is no number of days; write 1 to 36500" in capsys.readouterr().err
+    assert not list(here.iterdir())
+
+
+def test_what_openssl_refuses_leaves_nothing(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["cert", "server", "a" * 65 + ".lab"]) == 1
+    said = capsys.readouterr().err
+    assert re.fullmatch("openssl makes no certificate: .*[a-z]{3}.*\n", said)
+    assert not list((here / "tls").iterdir())
+    assert main(["cert", "server", "pi"]) == 0
+
+
+@pytest.mark.parametrize("wrong", ["alice", "clients", "a/b"])
+def test_no_client_is_made_if_one_cannot_be(
+    wrong: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    maker.client(here / "tls", "alice")
+    before = set(here.rglob("*"))
+    assert main(["cert", "client", "bob", wrong]) == 1
+    assert set(here.rglob("*")) == before
+    assert main(["cert", "client", "bob", "bob"]) == 0
+    assert capsys.readouterr().out.count("SHA-256 ") == 1
+
+
 def test_without_openssl(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
