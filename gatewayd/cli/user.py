@@ -71,14 +71,18 @@ def _add(path: str, name: str, *, from_stdin: bool) -> int:
 def _password(name: str, *, from_stdin: bool) -> bytes:
     """Raises GatewayError for one that cannot be used."""
     if from_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
+        # As UTF-8 in any locale.
+        password = sys.stdin.buffer.readline().decode("utf-8", "surrogateescape").rstrip("\r\n")
     elif not sys.stdin.isatty():
         raise GatewayError("a password is asked for on a terminal; or use --password-stdin")
     else:
         password = getpass.getpass(f"Password for {name}: ")
         if getpass.getpass("Once more: ") != password:
             raise GatewayError("these were two passwords")
-    encoded = password.encode()
+    try:
+        encoded = password.encode()
+    except UnicodeEncodeError:
+        raise GatewayError("the password is not UTF-8; write it in UTF-8") from None
     if not encoded:
         raise GatewayError("an empty password is none")
     if len(encoded) > LONGEST_PASSWORD:

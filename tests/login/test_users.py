@@ -23,10 +23,17 @@ from tests.interop.terminal import Terminal
 
 
 def user(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """Run `gatewayd user ARGUMENTS`."""
+    """Run `gatewayd user ARGUMENTS`. Surrogates in `stdin` are bytes that are no UTF-8."""
     command = [sys.executable, "-m", "gatewayd", "user", *arguments]
     return subprocess.run(
-        command, input=stdin, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
+        command,
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+        cwd=ROOT,
+        timeout=60,
+        check=False,
     )
 
 
@@ -72,6 +79,12 @@ def test_added_listed_changed_removed(path: str) -> None:
     assert (done.returncode, done.stderr) == (1, f"{path}: there is no user bob\n")
 
 
+def test_a_password_is_utf_8_in_any_locale(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    assert user("add", "eve", "--file", path, "--password-stdin", stdin="schön\n").returncode == 0
+    assert read_users(path)["eve"].fits("schön".encode())
+
+
 @pytest.mark.parametrize(
     ("second", "said"),
     [(b"open sesame\r", b"alice added"), (b"another\r", b"these were two passwords")],
@@ -98,6 +111,11 @@ def test_on_a_terminal(path: str, second: bytes, said: bytes) -> None:
         (("add", "alice", "--password-stdin"), "\n", "an empty password is none"),
         (("add", "alice", "--password-stdin"), "a" * 257, "a password has at most 256 bytes"),
         (("add", "alice", "--password-stdin"), "a\tb", "a password has no control characters"),
+        (
+            ("add", "alice", "--password-stdin"),
+            "\udce4\n",
+            "the password is not UTF-8; write it in",
+        ),
     ],
 )
 def test_what_is_refused(path: str, arguments: tuple[str, ...], stdin: str, why: str) -> None:
