@@ -38,15 +38,15 @@ REPORTED_VIOLATIONS: Final = 5
 NOTICE_S: Final = 10.0
 """So often one that watches is told that what it types goes nowhere."""
 
-_CHARACTERS: Final = {
+_CHARACTERS: Final[dict[Command, bytes]] = {
     Command.IP: Urgent(b"\x03"),
-    Command.EC: Urgent(b"\x7f"),
-    Command.EL: Urgent(b"\x15"),
+    Command.EC: b"\x7f",
+    Command.EL: b"\x15",
     Command.EOF: Urgent(b"\x04"),
     Command.SUSP: Urgent(b"\x1a"),
     Command.ABORT: Urgent(b"\x1c"),
 }
-"""What a console behind the line expects for Telnet's functions: ^C, DEL, ^U, ^D, ^Z, ^\\."""
+"""What a console expects: ^C, DEL, ^U, ^D, ^Z, ^\\. A Synch drops what edits data (RFC 854)."""
 
 
 class TelnetSession(Session):

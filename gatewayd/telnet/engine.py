@@ -40,6 +40,8 @@ _DENSE: Final = 32
 # Bare numbers are compared faster than members; bytes are searched for one faster than for bytes.
 _WILL, _WONT, _DO, _DONT = map(int, (Command.WILL, Command.WONT, Command.DO, Command.DONT))
 _IAC, _SB, _SE, _DM = map(int, (Command.IAC, Command.SB, Command.SE, Command.DM))
+_AMONG_DATA: Final = (Command.EC, Command.EL)
+"""What a Synch discards with the data that it edits (RFC 854)."""
 _VERBS: Final[dict[int, tuple[Side, bool]]] = {
     _WILL: (Side.REMOTE, True),
     _WONT: (Side.REMOTE, False),
@@ -64,12 +66,7 @@ class TelnetEngine:
     `local` and `remote` are the options that we and the peer may perform; all others are refused.
     """
 
-    def __init__(
-        self,
-        *,
-        local: Iterable[int] = (),
-        remote: Iterable[int] = (),
-    ) -> None:
+    def __init__(self, *, local: Iterable[int] = (), remote: Iterable[int] = ()) -> None:
         self._welcome = {Side.LOCAL: frozenset(local), Side.REMOTE: frozenset(remote)}
         self._states: dict[tuple[Side, int], Q] = {}
         self._limits: dict[int, int] = {}
@@ -246,7 +243,7 @@ class TelnetEngine:
             self._events.append(Violation("IAC SE outside of a subnegotiation"))
         elif command < Command.EOF:
             self._events.append(Violation(f"unknown command IAC {command}"))
-        else:
+        elif not (self._discarding and command in _AMONG_DATA):
             self._events.append(ControlFunction(Command(command)))
 
     def _three_bytes(self, command: int, option: int) -> None:

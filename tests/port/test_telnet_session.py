@@ -324,6 +324,19 @@ def test_a_synch_spares_the_functions_that_wait_for_the_line() -> None:
     assert client.gets() == will(Option.TIMING_MARK)
 
 
+@pytest.mark.parametrize("erases", [Command.EC, Command.EL])
+def test_a_synch_drops_what_edits_data_with_the_data(erases: Command) -> None:
+    desk = Desk()
+    client = desk.agreed()
+    desk.stop_line()
+    client.sends(bytes(5000) + command(erases))
+    client.announces_urgent_data()
+    client.sends(b"lost" + command(erases) + DM + b"kept")
+    desk.let_line_go()
+    desk.passes(1)
+    assert desk.line.sent == bytes(desk.port.settling.window) + b"kept"
+
+
 def test_a_synch_of_a_client_that_waits_is_no_matter_of_the_one_before_it() -> None:
     desk = Desk()
     client = desk.agreed()

@@ -319,6 +319,15 @@ def test_a_synch_discards_data_before_its_mark_and_keeps_commands() -> None:
     assert events == [ControlFunction(Command.AYT), ControlFunction(Command.DM), b"kept"]
 
 
+@pytest.mark.parametrize("erases", [Command.EC, Command.EL])
+def test_a_synch_discards_what_edits_data_with_the_data(erases: Command) -> None:
+    engine = binary()
+    engine.urgent()
+    erase = bytes((255, erases))
+    events = engine.receive_data(b"lost" + erase + b"\xff\xf2" + erase)
+    assert events == [ControlFunction(Command.DM), ControlFunction(erases)]
+
+
 def test_a_data_mark_without_urgency_discards_nothing() -> None:
     events = binary().receive_data(b"a\xff\xf2b")
     assert data_of(events) == b"ab"
