@@ -21,6 +21,9 @@ _IAC, _SB, _SE = Command.IAC, Command.SB, Command.SE
 _DO, _DONT = Command.DO, Command.DONT
 _VERBS: Final = (Command.WILL, Command.WONT, _DO, _DONT)
 _REFUSAL: Final = {int(Command.WILL): int(_DONT), int(_DO): int(Command.WONT)}
+_SAYS: Final = (Command.WILL, Command.WONT)
+"""Said of an option of the client's side. Nobody here does START_TLS or AUTHENTICATION: who says DO
+of one gets the same answer as of any other option."""
 _OURS: Final = (Option.START_TLS, Option.AUTHENTICATION)
 
 OFFER: Final = bytes((_IAC, _DO, Option.START_TLS))
@@ -101,7 +104,7 @@ class Offered:
         if len(command) == 3 and command[1] == _SB:
             return Outcome.OPEN
         done, self._command = bytes(command), bytearray()
-        if len(done) == 3 and done[2] in _OURS:
+        if len(done) == 3 and done[2] in _OURS and done[1] in _SAYS:
             return self._verb(done)
         if len(done) == 3 and done[1] in _REFUSAL:
             self._asked[done[1:]] = None
@@ -115,17 +118,22 @@ class Offered:
                 # Should it come to nothing, it is the session's to answer.
                 self._knows_authentication = verb == Command.WILL
                 self.aside += done
+            elif verb == Command.WILL:
+                # It has refused before.
+                self._out += bytes((_IAC, _DONT, option))
             return Outcome.OPEN
         if verb == Command.WILL:
             self._agree()
-        elif verb == Command.WONT and self._by == Option.AUTHENTICATION:
+            return Outcome.OPEN
+        if self.agreed:
+            self._out += bytes((_IAC, _DONT, option))
+        if option == Option.AUTHENTICATION:
             return Outcome.REFUSED
-        elif verb == Command.WONT:
-            self.agreed = False
-            self._by = Option.AUTHENTICATION
-            self._out += bytes((_IAC, _DO, self._by))
-            if self._knows_authentication:
-                self._agree()
+        self.agreed = False
+        self._by = Option.AUTHENTICATION
+        self._out += bytes((_IAC, _DO, self._by))
+        if self._knows_authentication:
+            self._agree()
         return Outcome.OPEN
 
     def _agree(self) -> None:

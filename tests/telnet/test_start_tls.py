@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from gatewayd.telnet.start_tls import FOLLOWS, OFFER, Offered, Outcome
 
 WILL, WONT = b"\xff\xfb\x2e", b"\xff\xfc\x2e"
+DO, DONT = b"\xff\xfd\x2e", b"\xff\xfe\x2e"
+DO_37, DONT_37 = b"\xff\xfd\x25", b"\xff\xfe\x25"
 WILL_37, WONT_37 = b"\xff\xfb\x25", b"\xff\xfc\x25"
 ASKED = b"\xff\xfd\x25"
 SEND = b"\xff\xfa\x25\x01\x07\x00\xff\xf0"
@@ -51,7 +53,8 @@ def test_what_is_sent() -> None:
         (b"\xff\xfa\x2c\x01" + WILL + FOLLOWS + b"!", Outcome.FOLLOWS, b"", b"!"),
         (b"\xff\xfa\x2c\xff\xff\xf0" + WILL + FOLLOWS, Outcome.FOLLOWS, b"", b""),
         (b"\xff\xff\x2e\xff\xf1" + WONT, Outcome.OPEN, b"\xff\xff\x2e\xff\xf1", b""),
-        (b"\xff\xfd\x2e" + WONT, Outcome.OPEN, b"", b""),
+        (DO + WONT, Outcome.OPEN, DO, b""),
+        (WONT + DO_37 + WONT_37, Outcome.REFUSED, DO_37, b""),
     ],
 )
 def test_how_it_comes_out(said: bytes, outcome: Outcome, aside: bytes | None, rest: bytes) -> None:
@@ -85,6 +88,24 @@ def test_who_knows_authentication_unasked_need_not_say_so_again() -> None:
     assert said(WILL_37, WONT, START) == [b"", ASKED + SEND, ACCEPT]
 
 
+@pytest.mark.parametrize("of_our_side", [DO_37, DONT_37, DO, DONT])
+def test_what_is_said_of_our_side_changes_nothing_of_its_own(of_our_side: bytes) -> None:
+    asked = [b"", b"", ASKED + SEND, b"", ACCEPT]
+    assert said(WILL_37, of_our_side, WONT, of_our_side, START) == asked
+
+
+def test_what_is_turned_on_or_off_later_is_answered() -> None:
+    assert said(WONT, WILL, WILL_37) == [ASKED, DONT, SEND]
+    assert said(WILL, WONT) == [b"", DONT + ASKED]
+    assert said(WONT, WILL_37, WONT_37) == [ASKED, SEND, DONT_37]
+
+
+def test_our_side_of_both_is_refused_inside() -> None:
+    offered = Offered()
+    offered.receive(DO + WONT + DO_37 + WILL_37 + START)
+    assert offered.refusals == b"\xff\xfc\x2e" + b"\xff\xfc\x25"
+
+
 def test_what_was_asked_for_in_clear_is_refused_inside() -> None:
     """Such as C-Kermit's COM-PORT: it does not ask for it again, and waits."""
     offered = Offered()
@@ -113,6 +134,8 @@ PIECES = st.sampled_from(
         NULL,
         WILL,
         WONT,
+        DO,
+        DO_37,
         FOLLOWS,
         b"x",
         b"\xff\xff",
