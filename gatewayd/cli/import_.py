@@ -7,6 +7,7 @@ import sys
 
 from gatewayd.config.load import LARGEST_FILE, parse
 from gatewayd.config.problem import ConfigError
+from gatewayd.regular import open_regular
 from gatewayd.ser2net import version3, version4
 from gatewayd.ser2net.convert import convert
 from gatewayd.ser2net.model import Remark, Source, UnreadableError
@@ -51,7 +52,7 @@ def main(args: argparse.Namespace) -> int:
 
 def read(path: str) -> Source:
     """The file `path` in whichever format. Raises OSError and UnreadableError."""
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         data = file.read(LARGEST_FILE + 1)
     if len(data) > LARGEST_FILE:
         raise UnreadableError(f"{path}: larger than {LARGEST_FILE} bytes")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
-import stat
 from collections.abc import Iterator
 
 import yaml
@@ -14,6 +11,7 @@ from gatewayd.config.document import judge
 from gatewayd.config.problem import ConfigError, Place, Problem, cut, quoted
 from gatewayd.config.schema import Config
 from gatewayd.config.tree import Mapping, Node, Scalar, Sequence
+from gatewayd.regular import IrregularError, open_regular
 
 LARGEST_FILE = 1 << 20
 """Bytes; 64 ports with all settings written out are 60 kB."""
@@ -23,13 +21,6 @@ MOST_PROBLEMS = 100
 """Told of a file; each is a line in the log."""
 MOST_NODES = 100_000
 """Values in the tree, counting what an alias stands for each time that it is used."""
-
-NOUNS = {
-    stat.S_IFIFO: "a FIFO",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 TAGS = frozenset(
@@ -56,22 +47,11 @@ def load(path: str) -> Config:
 
 
 def _read(path: str) -> bytes:
-    """What is in a regular file; any other is not opened: it could hang, or be a device."""
-    kind = stat.S_IFMT(os.stat(path).st_mode)
-    if kind == stat.S_IFREG:
-        # It may be another one by now.
-        with open(path, "rb", opener=_open) as file:
-            kind = stat.S_IFMT(os.fstat(file.fileno()).st_mode)
-            if kind == stat.S_IFREG:
-                return file.read(LARGEST_FILE + 1)
-    if kind == stat.S_IFDIR:
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    noun = NOUNS.get(kind, "something else")
-    raise ConfigError([Problem(Place(path), f"is {noun}; name a regular file")])
-
-
-def _open(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        with open_regular(path) as file:
+            return file.read(LARGEST_FILE + 1)
+    except IrregularError as error:
+        raise ConfigError([Problem(Place(path), error.strerror)]) from None
 
 
 def parse(text: str | bytes, name: str) -> Config:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from gatewayd.apart import run
 from gatewayd.errors import GatewayError
+from gatewayd.regular import IrregularError, open_regular
 
 AT_ONCE: Final = 2
 """Processes; each lives for some tenths of a second on a small machine."""
@@ -89,6 +90,13 @@ class Tickets:
 
 def look_at(keytab: str) -> None:
     """See whether tickets can be judged by it. Raises TicketError; waits, so not for a loop."""
+    try:
+        open_regular(keytab).close()
+    except IrregularError as error:
+        raise TicketError(f"{keytab}: {error.strerror}") from None
+    except OSError:
+        # libkrb5 says why.
+        pass
     _asked(keytab, b"")
 
 

@@ -19,6 +19,7 @@ from typing import Final
 
 from gatewayd.config.door_kinds import user_name_problem
 from gatewayd.errors import GatewayError
+from gatewayd.regular import open_regular
 
 MOST_USERS: Final = 1000
 _SALT_BYTES: Final = 16
@@ -65,18 +66,18 @@ def _scrypt(password: bytes, salt: bytes, log_n: int, r: int, p: int) -> bytes:
 def read_users(path: str) -> dict[str, Secret]:
     """The users of a file. Raises UsersError, also when others than its owner can read it."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open_regular(path) as file:
             found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise UsersError(f"{path}: is no file")
             if found.st_mode & 0o077:
                 raise UsersError(
                     f"{path}: others can use it (mode {stat.S_IMODE(found.st_mode):04o}); "
                     f"chmod 600 {path}"
                 )
-            return dict(_parsed(path, file.read()))
-    except OSError as error:
+            return dict(_parsed(path, file.read().decode()))
+    except FileNotFoundError as error:
         raise UsersError(f"{path}: {error.strerror}; gatewayd user add NAME makes it") from None
+    except OSError as error:
+        raise UsersError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UsersError(f"{path}: is no text") from None
 
@@ -89,9 +90,9 @@ def _parsed(path: str, text: str) -> Iterator[tuple[str, Secret]]:
         name, _, kept = line.partition(":")
         where = f"{path}:{number}"
         if problem := user_name_problem(name):
-            raise UsersError(f"{where}: {problem}")
+            raise UsersError(f"{where}: {problem}; delete line {number}, or mend it")
         if name in seen:
-            raise UsersError(f"{where}: {name} is there twice")
+            raise UsersError(f"{where}: {name} is there twice; delete line {number}")
         seen.add(name)
         if len(seen) > MOST_USERS:
             raise UsersError(f"{where}: more than {MOST_USERS} users")
@@ -99,8 +100,8 @@ def _parsed(path: str, text: str) -> Iterator[tuple[str, Secret]]:
             yield name, _read_secret(kept)
         except ValueError:
             raise UsersError(
-                f"{where}: what follows {name} is no password's hash; gatewayd user add {name} "
-                "makes it anew"
+                f"{where}: what follows {name} is no password's hash; delete line {number}, "
+                f"then: gatewayd user add {name}"
             ) from None
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 from gatewayd.config.schema import ClientCertificate, TlsFiles
 from gatewayd.credentials import located
 from gatewayd.errors import GatewayError
+from gatewayd.regular import IrregularError, open_regular
 from gatewayd.tls.words import in_words
 
 CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -121,8 +122,10 @@ def _seconds(text: str) -> float:
 def _read(path: str) -> None:
     """Raises IdentityError when a file is not to be read."""
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), "rb") as file:
+        with open_regular(path) as file:
             file.read(1)
+    except IrregularError as error:
+        raise IdentityError(f"{path}: {error.strerror}") from None
     except OSError as error:
         raise IdentityError(f"{path}: cannot be read: {error.strerror}") from None
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.cli.program import gatewayd
+from tests.tls import pki
 
 
 def test_a_good_file(tmp_path: Path) -> None:
@@ -45,6 +49,40 @@ def test_passwords_in_a_record_of_what_others_type(tmp_path: Path) -> None:
     assert done.returncode == 0
     warnings = re.findall(r"^.*: warning: ports\.(\w+)\.record: .*passwords", done.stdout, re.M)
     assert warnings == ["far", "six"]
+
+
+FILES = {
+    "users": "users: {}\n",
+    "tls.certificate": "tls: {{certificate: {}, key: '{pair.key}'}}\n",
+    "tls.key": "tls: {{certificate: '{pair.certificate}', key: {}}}\n",
+    "tls.client_ca": "tls: "
+    "{{certificate: '{pair.certificate}', key: '{pair.key}', client_ca: {}}}\n",
+    "kerberos.keytab": "kerberos: {{keytab: {}, principals: {{a@B: a}}}}\n",
+}
+
+
+@pytest.mark.parametrize("key", FILES)
+@pytest.mark.parametrize("noun", ["a FIFO", "a device"])
+def test_what_a_configuration_names_is_a_regular_file(key: str, noun: str, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo, 0o600)
+    pair = pki.lab()
+    named = fifo if noun == "a FIFO" else "/dev/zero"
+    path = tmp_path / "gatewayd.yaml"
+    path.write_text("version: 1\nports: {}\n" + FILES[key].format(named, pair=pair))
+    done = gatewayd("check", str(path))
+    assert done.returncode == 1
+    assert done.stdout == f"{path}: {key.split('.')[0]}: {named}: is {noun}; name a regular file\n"
+
+
+@pytest.mark.parametrize(
+    "command", [("import",), ("user", "list", "--file"), ("web-token", "--token")]
+)
+def test_so_is_what_a_command_reads(command: tuple[str, ...], tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo, 0o600)
+    done = gatewayd(*command, str(fifo))
+    assert (done.returncode, done.stderr) == (1, f"{fifo}: is a FIFO; name a regular file\n")
 
 
 def test_without_a_name_it_is_the_system_s_file() -> None:

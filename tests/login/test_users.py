@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -152,8 +153,18 @@ GOOD = "scrypt:15:8:1:AAAAAAAAAAAAAAAAAAAAAA==:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 def test_a_file_that_is_wrong(path: str, text: str, why: str) -> None:
     write_users(path, {})
     Path(path).write_text(text)
-    with pytest.raises(UsersError, match=why.replace("(", r"\(")):
+    with pytest.raises(UsersError, match=why.replace("(", r"\(")) as caught:
         read_users(path)
+    # The advice is one that helps.
+    line = re.search(r"; delete line ([0-9]+)", str(caught.value))
+    assert line is not None
+    kept = text.splitlines()
+    del kept[int(line[1]) - 1]
+    Path(path).write_text("\n".join(kept))
+    if command := re.search(r"then: gatewayd user (add) (.*)", str(caught.value)):
+        done = user(*command.groups(), "--file", path, "--password-stdin", stdin="x")
+        assert done.returncode == 0
+    assert set(read_users(path)) <= {"alice"}
 
 
 def test_a_file_that_is_not_there(path: str) -> None:
