@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
+import stat
 import tempfile
 from pathlib import Path
 from typing import Final
 
 from gatewayd.errors import GatewayError
+from gatewayd.regular import open_regular
 
 SYSTEM_DIRECTORY: Final = "/var/lib/gatewayd-web"
 """The state directory of the service."""
+_BYTES: Final = 32
+_FORM: Final = "[A-Za-z0-9_-]{43}"
+"""What `secrets.token_urlsafe` makes of so many bytes."""
+_LONGEST: Final = 64
+"""Bytes that are read: more is no token."""
 
 
 class TokenError(GatewayError):
@@ -29,18 +37,28 @@ def token_path() -> Path:
 
 
 def read_token(path: Path) -> str:
-    """The token; empty while there is none. Raises TokenError."""
+    """The token; empty while there is none. Raises TokenError, also when the file is another's or
+    others can use it."""
     try:
-        return path.read_text("ascii").strip()
+        with open_regular(path) as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            text = file.read(_LONGEST).decode("ascii", "replace").strip()
     except FileNotFoundError:
         return ""
-    except (OSError, ValueError) as error:
-        raise TokenError(f"{path}: {_why(error)}") from error
+    except OSError as error:
+        raise TokenError(f"{path}: {error.strerror}") from error
+    if not re.fullmatch(_FORM, text):
+        raise TokenError(f"{path}: holds no token; gatewayd web-token --new makes one there")
+    if mode & 0o077:
+        raise TokenError(
+            f"{path}: others can use it (mode {mode:04o}); gatewayd web-token --new makes another"
+        )
+    return text
 
 
 def new_token(path: Path) -> str:
     """Make a token; who was signed in with the one before is so no more. Raises TokenError."""
-    token = secrets.token_urlsafe(32)
+    token = secrets.token_urlsafe(_BYTES)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, draft = tempfile.mkstemp(dir=path.parent)
@@ -57,10 +75,5 @@ def new_token(path: Path) -> str:
                 os.unlink(draft)
             raise
     except OSError as error:
-        raise TokenError(f"{path}: {_why(error)}") from error
+        raise TokenError(f"{path}: {error.strerror}") from error
     return token
-
-
-def _why(error: Exception) -> str:
-    number = error.errno if isinstance(error, OSError) else None
-    return os.strerror(number) if number else str(error)
