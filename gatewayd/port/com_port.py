@@ -58,6 +58,8 @@ class ComPort:
         """The settings of the port are others now."""
         self._access.lenient = self._port.config.lenient
         self._access.client_signals = self._seat.control.client_signals
+        # Another place than before knows nothing of what the client wants to be told.
+        self._watch()
 
     # ---- from the client
 
@@ -77,11 +79,12 @@ class ComPort:
     def _begin(self) -> None:
         first = self._access.begin(self._seat.control)
         self._face.send_subnegotiation(Option.COM_PORT, first)
+        # Agreed on the way in, it is not the answer to anything that is read.
+        self._face.flush()
 
     def _begin_late(self) -> None:
         if self._agreed and self._seat.used:
             self._begin()
-            self._face.flush()
 
     def subnegotiation(self, payload: bytes) -> str:
         """A request; return what is wrong with it, if anything."""

@@ -103,8 +103,8 @@ class TelnetSession(Session):
     def admitted(self) -> None:
         """The line is this session's from now on."""
         super().admitted()
+        self._com_port.reconfigured()
         if self._opened:
-            self._com_port.reconfigured()
             self._telnet.com_port(True)
             self._follow_echo()
             self.tell(f"[{self.port.name}: it is yours now]")
