@@ -317,10 +317,14 @@ class TelnetEngine:
         self.send_subnegotiation(Option.STATUS, bytes(payload))
 
     def undecode(self, data: bytes) -> bytes:
-        """The bytes that a peer sends for this data, as things are now."""
+        """The bytes that a peer sent for this data, the last; they are to be received again."""
         if not self._receives_binary:
             data = data.replace(b"\r", b"\r\0").replace(b"\r\0\n", b"\r\n")
-        return double_iac(data)
+            if self._received_cr and data.endswith(b"\r\0"):
+                # What tells whether there is a NUL has not come.
+                data, self._received_cr = data[:-1], False
+        tail, self._tail = self._tail, b""
+        return double_iac(data) + tail
 
     # ---- sending
 
@@ -347,9 +351,8 @@ class TelnetEngine:
 
     def send_subnegotiation(self, option: int, payload: bytes) -> None:
         """Queue IAC SB `option` `payload` IAC SE, IAC doubled in the payload."""
-        self._out.append(
-            bytes((_IAC, _SB, option)) + payload.replace(IAC, _DOUBLED) + bytes((_IAC, _SE))
-        )
+        payload = payload.replace(IAC, _DOUBLED)
+        self._out.append(bytes((_IAC, _SB, option)) + payload + bytes((_IAC, _SE)))
 
     def send_timing_mark(self) -> None:
         """Queue the answer to one `TimingMarkRequested`."""

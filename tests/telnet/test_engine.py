@@ -262,6 +262,25 @@ def test_the_nul_of_a_waiting_cr_comes_before_binary() -> None:
     assert engine.data_to_send() == b"\0" + WILL_BINARY
 
 
+@given(
+    st.lists(st.sampled_from([b"X", b"\r", b"\0", b"\n", b"\xff\xff", b"\xff\xf6"])).map(b"".join),
+    st.lists(st.integers(1, 5)),
+    st.booleans(),
+)
+def test_what_is_put_back_is_received_as_it_was(sent: bytes, sizes: list[int], nvt: bool) -> None:
+    make = server if nvt else binary
+    as_it_is = data_of(make().receive_data(sent))
+    engine = make()
+    got = bytearray()
+    for size in sizes:
+        piece, sent = sent[:size], sent[size:]
+        data = data_of(engine.receive_data(piece))
+        again = data_of(engine.receive_data(engine.undecode(data)))
+        assert again == data
+        got += again
+    assert got + data_of(engine.receive_data(sent)) == as_it_is
+
+
 # ---- subnegotiations
 
 
