@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from itertools import islice
 from typing import Final
 
 from gatewayd.line.api import Clock, Line, Timer
@@ -177,29 +178,39 @@ class Outbox:
         """The line takes bytes again."""
         self._pump()
 
-    def drop_bytes(self, *, spare_urgent: bool = False, before: Action | None = None) -> int:
-        """Throw away the bytes that wait, all or those before an action (its last occurrence), but
-        no actions; return how many there were."""
+    def drop_bytes(
+        self,
+        *,
+        spare_urgent: bool = False,
+        before: Action | None = None,
+        behind: Action | None = None,
+    ) -> int:
+        """Throw away the bytes that wait, all or those before or behind an action (its last
+        occurrence), but no actions; return how many there were."""
         if not self.waiting:
             return 0
-        end = len(self._queue)
-        if before is not None:
-            places = [at for at, item in enumerate(self._queue) if _is(item, before)]
-            end = places[-1] if places else 0
+        start = 0 if behind is None else self._place(behind)
+        end = len(self._queue) if before is None else self._place(before)
         spared = (_Waiting, Urgent) if spare_urgent else _Waiting
         kept = [
-            item for at, item in enumerate(self._queue) if at >= end or isinstance(item, spared)
+            item
+            for at, item in enumerate(self._queue)
+            if not start <= at < end or isinstance(item, spared)
         ]
-        dropped = self.waiting - sum(len(item) for item in kept if not isinstance(item, _Waiting))
+        dropped = self.waiting - _bytes_of(kept)
         if dropped:
+            self._known = min(self._known, _bytes_of(islice(self._queue, start)))
             self._queue.clear()
             self._queue.extend(kept)
             self.waiting -= dropped
-            self._known = 0
             self._choose_way()
             self._discarded(dropped)
             self._room()
         return dropped
+
+    def _place(self, action: Action) -> int:
+        """Where an action waits, or the last one of several; the head if it does not."""
+        return max((at for at, item in enumerate(self._queue) if _is(item, action)), default=0)
 
     def give_away(self, known: Mapping[Action, str]) -> tuple[list[bytes | str], bool]:
         """What waits, for a successor in another process, and whether that is all.
@@ -327,3 +338,7 @@ class Outbox:
 
 def _is(item: bytes | memoryview | _Waiting, action: Action) -> bool:
     return isinstance(item, _Waiting) and item.action == action
+
+
+def _bytes_of(items: Iterable[bytes | memoryview | _Waiting]) -> int:
+    return sum(len(item) for item in items if not isinstance(item, _Waiting))

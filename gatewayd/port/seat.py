@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from gatewayd.line.model import Purge
@@ -21,9 +22,18 @@ class Seat:
 
     `write(data)` queues bytes for the line and returns whether it took all of them at once. It is
     the outbox's own while the seat is `held`, and does nothing otherwise; so do the other calls.
+    `mark()` is the last action in the outbox that belongs to clients before, if one waits.
     """
 
-    def __init__(self, outbox: Outbox, settling: Settling, gate: Gate, hub: Hub) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        settling: Settling,
+        gate: Gate,
+        hub: Hub,
+        *,
+        mark: Callable[[], Action | None],
+    ) -> None:
         self.held = False
         self.used = False
         """Whether the client holds the line, or watches."""
@@ -37,6 +47,7 @@ class Seat:
         self._outbox = outbox
         self._gate = gate
         self._hub = hub
+        self._mark = mark
 
     def grant(self) -> None:
         """The line is this client's."""
@@ -87,12 +98,12 @@ class Seat:
             action()
 
     def drop_bytes(self, *, spare_urgent: bool = False) -> None:
-        """Throw away the bytes that wait in the outbox."""
+        """Throw away the client's bytes that wait in the outbox."""
         if self.held:
-            self._outbox.drop_bytes(spare_urgent=spare_urgent)
+            self._outbox.drop_bytes(spare_urgent=spare_urgent, behind=self._mark())
 
     def purge(self, which: Purge) -> None:
-        """Throw away what waits, at once: here and in the line."""
+        """Throw away what waits, at once: here and in the line, whoever sent it."""
         if self.held:
             if which & Purge.TX:
                 self._outbox.drop_bytes()

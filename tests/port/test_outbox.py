@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from gatewayd.line.api import Gathering
@@ -249,6 +251,39 @@ def test_urgent_bytes_can_be_spared_and_keep_their_place() -> None:
     assert rig.line.sent == b"x" * WINDOW + b"12"
     assert rig.seen == [("between", WINDOW + 1)]
     assert rig.outbox.drop_bytes() == 0
+
+
+def test_only_what_is_behind_an_action_can_be_dropped() -> None:
+    rig = Rig()
+    mark = partial(rig.seen.append, ("mark", 0))
+    rig.stop()
+    rig.outbox.write(b"x" * WINDOW + b"first")
+    rig.outbox.then(mark)
+    rig.outbox.write(b"second")
+    rig.outbox.then(mark)
+    rig.outbox.write(b"third")
+    assert rig.outbox.drop_bytes(behind=mark) == len(b"third")
+    rig.outbox.write(b"fourth")
+    rig.go()
+    rig.clock.advance(1)
+    assert rig.line.sent == b"x" * WINDOW + b"firstsecondfourth"
+    rig.stop()
+    rig.outbox.write(b"x" * WINDOW + b"fifth")
+    assert rig.outbox.drop_bytes(behind=mark) == len(b"fifth")
+
+
+def test_what_a_line_has_had_before_is_counted_once_also_when_what_is_behind_is_dropped() -> None:
+    rig = Rig()
+    mark = partial(rig.seen.append, ("mark", 0))
+    rig.stop()
+    rig.outbox.write(b"x" * WINDOW)
+    rig.outbox.resume(b"known, new", len(b"known, "))
+    rig.outbox.then(mark)
+    rig.outbox.write(b"dropped")
+    rig.outbox.drop_bytes(behind=mark)
+    rig.go()
+    rig.clock.advance(1)
+    assert rig.outbox.taken == WINDOW + len(b"new")
 
 
 def test_urgent_bytes_are_dropped_with_the_others_otherwise() -> None:

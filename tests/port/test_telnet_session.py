@@ -348,6 +348,24 @@ def test_a_synch_of_a_client_that_waits_is_no_matter_of_the_one_before_it() -> N
     assert len(desk.line.sent) == 5000
 
 
+@pytest.mark.parametrize("former", [1, 2])
+def test_a_synch_of_an_owner_spares_what_those_before_it_left(former: int) -> None:
+    desk = Desk()
+    desk.stop_line()
+    for _ in range(former):
+        before = desk.agreed()
+        before.sends(bytes(5000) + do(Option.TIMING_MARK) + b"end")
+        before.goes()
+    client = desk.agreed()
+    client.sends(b"lost" + command(Command.IP) + b"lost")
+    client.announces_urgent_data()
+    client.sends(DM + b"kept")
+    desk.let_line_go()
+    desk.passes(2)
+    assert desk.line.sent == (bytes(5000) + b"end") * former + b"\x03kept"
+    assert desk.port.leftover.discarded == len(b"lostlost")
+
+
 def test_a_dm_without_urgent_data_is_nothing() -> None:
     desk = Desk()
     play(desk, desk.agreed(), (b"a" + DM + b"b", b"", b"ab"))
