@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import resource
 import signal
 from collections.abc import Awaitable, Callable
@@ -71,6 +72,11 @@ def run(
     try:
         with asyncio.Runner(loop_factory=GatewayLoop) as runner:
             runner.run(Daemon(config, config_path).serve(also))
+    except ConfigError as error:
+        # What the file names is wrong: no other try makes it better.
+        for problem in error.problems:
+            note(Happening.CONFIG_REJECTED, "%s", problem, level=logging.ERROR)
+        return os.EX_CONFIG
     except (GatewayError, MemoryError) as error:
         return _ended(str(error) or "out of memory")
     except OSError as error:
@@ -102,7 +108,7 @@ class Daemon:
         self._measuring: Measuring | None = None
 
     async def serve(self, also: Companion | None = None) -> None:
-        """Run until a signal says stop. Raises BindError."""
+        """Run until a signal says stop. Raises BindError, and ConfigError for keys and users."""
         with contextlib.closing(Signals()) as signals:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signals.on(number, self._stopping.set)
@@ -122,7 +128,7 @@ class Daemon:
         given = False
         try:
             await inherited.take(self._config.ports)
-            with doors.trying(await doors.read(self._config)):
+            with doors.trying(await doors.read(self._config, self._config_path or "")):
                 gateway.listen(self._config, inherited.sockets)
             inherited.restore(gateway, store)
             leases.restore(inherited.leases)
@@ -189,7 +195,7 @@ class Daemon:
             self._reload = asyncio.current_task()
             try:
                 new = await aside(partial(load, self._config_path), JUDGING_S)
-                keys = await self.gateway.doors.read(new)
+                keys = await self.gateway.doors.read(new, self._config_path)
                 # A port may have the address from now on.
                 if self._measuring is not None:
                     self._measuring.leave(new.metrics)

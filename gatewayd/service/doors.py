@@ -4,13 +4,16 @@ again at each reload."""
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
+from gatewayd.config.problem import ConfigError, Place, Problem
 from gatewayd.config.schema import Config, Door, Kerberos, Login, Tls
 from gatewayd.credentials import located
+from gatewayd.errors import SHORTAGES, GatewayError
 from gatewayd.log import Happening, note
 from gatewayd.net.arrival import Arrival, MakeStep, Step
 from gatewayd.net.doorkeeper import Doorkeeper
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
 
 READING_S: Final = 20.0
 """How long the files may take: they may be on a network's disk."""
+_PASSING: Final = SHORTAGES | {errno.EAGAIN}
+"""What is no fault of the configuration; it is worth another try."""
+
+T = TypeVar("T")
 
 
 class Keys(Value):
@@ -85,23 +92,23 @@ class Doors:
         judge = self._judge if self._keys.users is not None else None
         return LoggingIn(arrival, judge, optional=door.login is Login.OFFERED)
 
-    async def read(self, config: Config) -> Keys:
-        """The keys and the users that a configuration names. Raises GatewayError."""
+    async def read(self, config: Config, path: str) -> Keys:
+        """The keys and the users that a configuration names, which is in the file `path`.
+
+        Raises ConfigError for what cannot be used, GatewayError for what cannot be read now.
+        """
         identity = users = None
         if config.tls:
             from gatewayd.tls.identity import load
 
-            identity = await aside(partial(load, config.tls), READING_S)
+            identity = await _read(f"{path}: tls", partial(load, config.tls))
         if config.users:
             from gatewayd.login.users import read_users
 
-            users = await aside(partial(read_users, located(config.users)), READING_S)
+            users = await _read(f"{path}: users", lambda: read_users(located(config.users)))
         kerberos = config.kerberos
         if kerberos:
-            from gatewayd.kerberos.tickets import look_at
-
-            kerberos = replace(kerberos, keytab=located(kerberos.keytab))
-            await aside(partial(look_at, kerberos.keytab), READING_S)
+            kerberos = await _read(f"{path}: kerberos", partial(_looked_at, kerberos))
         return Keys(identity, users, kerberos)
 
     @contextlib.contextmanager
@@ -151,6 +158,31 @@ class Doors:
         if fingerprint and fingerprint != self._told:
             note(Happening.KEYS_CHANGED, "the certificate in force is %s", fingerprint)
         self._told = fingerprint
+
+
+async def _read(where: str, read: Callable[[], T]) -> T:
+    def work() -> T:
+        try:
+            return read()
+        except GatewayError as error:
+            if isinstance(error.__context__, OSError) and error.__context__.errno in _PASSING:
+                raise
+            raise ConfigError([Problem(Place(where), str(error))]) from None
+
+    try:
+        return await aside(work, READING_S)
+    except ConfigError:
+        raise
+    except GatewayError as error:
+        raise GatewayError(f"{where}: {error}") from None
+
+
+def _looked_at(kerberos: Kerberos) -> Kerberos:
+    from gatewayd.kerberos.tickets import look_at
+
+    kerberos = replace(kerberos, keytab=located(kerberos.keytab))
+    look_at(kerberos.keytab)
+    return kerberos
 
 
 def _let_in(door: Door, arrival: Arrival) -> Step:

@@ -85,6 +85,24 @@ def test_so_is_what_a_command_reads(command: tuple[str, ...], tmp_path: Path) ->
     assert (done.returncode, done.stderr) == (1, f"{fifo}: is a FIFO; name a regular file\n")
 
 
+@pytest.mark.parametrize("key", FILES)
+@pytest.mark.parametrize("named", ["none", "/", "gatewayd.yaml", "credential:none"])
+def test_run_refuses_the_files_that_check_refuses(key: str, named: str, tmp_path: Path) -> None:
+    path = tmp_path / "gatewayd.yaml"
+    entry = FILES[key].format(f"'{named}'", pair=pki.lab())
+    path.write_text(f"version: 1\ncontrol: none\nports: {{}}\n{entry}")
+    run, check = gatewayd("run", "-c", str(path)), gatewayd("check", str(path))
+    assert run.returncode == os.EX_CONFIG
+    said = run.stderr.partition(" error ")[2]
+    assert said.startswith(f"{path}: {key.split('.')[0]}: ")
+    if named.startswith("credential:"):
+        # They are for the service alone.
+        assert check.returncode == 0
+        assert "not looked at: credential:none: there are no credentials here" in check.stdout
+    else:
+        assert (check.returncode, check.stdout) == (1, said)
+
+
 def test_without_a_name_it_is_the_system_s_file() -> None:
     done = gatewayd("check", "--help")
     assert "/etc/gatewayd/gatewayd.yaml" in done.stdout

@@ -104,7 +104,7 @@ def test_a_start_without_usable_keys_fails(tmp_path: Path, keys: pki.Pair) -> No
     rig = Rig(tmp_path)
     rig.daemon.write(rig.entry)
     done = gatewayd("run", "-c", str(rig.daemon.config))
-    assert done.returncode == 1
+    assert done.returncode == 78
     assert f"chmod o= {keys.key}" in done.stderr + done.stdout
 
 
