@@ -29,6 +29,9 @@ class Viewer(Protocol):
     def missed_bytes(self, count: int) -> None:
         """So many bytes are missing here."""
 
+    def outbox_room(self) -> None:
+        """Less of what it asked for waits."""
+
     def abort(self) -> None:
         """Close at once: it cannot be served."""
 
@@ -66,6 +69,10 @@ class Onlooker:
         if self.gap:
             count, self.gap = self.gap, 0
             self._viewer.missed_bytes(count)
+
+    def room(self) -> None:
+        """Less of what the client asked for waits."""
+        self._viewer.outbox_room()
 
     def to_line(self, data: bytes) -> None:
         """See `Tap`."""

@@ -218,7 +218,12 @@ class Port:
     def seat(self) -> Seat:
         """A place for one more client, which is without effect until the line is its own."""
         return Seat(
-            self.outbox, self.settling, self.line_gate, self.hub, mark=lambda: self.clients.mark
+            self.outbox,
+            self.settling,
+            self.line_gate,
+            self.hub,
+            clock=self.clock,
+            mark=lambda: self.clients.mark,
         )
 
     # ---- the file

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from gatewayd.line.api import Clock
 from gatewayd.line.model import Purge
+from gatewayd.line.pending import Pending
 from gatewayd.port.gate import Gate, Hold
 from gatewayd.port.glass import Glass
 from gatewayd.port.hub import Hub
@@ -32,6 +34,7 @@ class Seat:
         gate: Gate,
         hub: Hub,
         *,
+        clock: Clock,
         mark: Callable[[], Action | None],
     ) -> None:
         self.held = False
@@ -47,7 +50,11 @@ class Seat:
         self._outbox = outbox
         self._gate = gate
         self._hub = hub
+        self._clock = clock
         self._mark = mark
+        self._asked: Outbox | None = None
+        """What one who watches has asked for, in its order: without a line, so that nothing waits
+        but for what it begins."""
 
     def grant(self) -> None:
         """The line is this client's."""
@@ -86,8 +93,10 @@ class Seat:
 
     @property
     def load(self) -> int:
-        """What waits for the line, in bytes, actions counted by their weight."""
-        return self._outbox.load
+        """What of the client's waits, in bytes, actions counted by their weight."""
+        if self.held:
+            return self._outbox.load
+        return 0 if self._asked is None else self._asked.load
 
     def then(self, action: Action, weight: int = ACTION_WEIGHT) -> None:
         """Queue an action behind the bytes; it is left out if the seat was revoked by then. One who
@@ -95,7 +104,15 @@ class Seat:
         if self.held:
             self._outbox.then(lambda: action() if self.used else None, weight)
         elif self.onlooker is not None:
-            action()
+            if self._asked is None:
+                self._asked = Outbox(self._clock, discarded=_nobody, room=self.onlooker.room)
+            self._asked.then(lambda: self._behind_glass(action), weight)
+
+    def _behind_glass(self, action: Action) -> Pending | None:
+        """What one who watches asked for, in its turn; it may be gone by now."""
+        begun = action() if self.onlooker is not None else None
+        # A break of so many seconds is none here.
+        return begun if isinstance(begun, Pending) else None
 
     def drop_bytes(self, *, spare_urgent: bool = False) -> None:
         """Throw away the client's bytes that wait in the outbox."""
@@ -139,3 +156,7 @@ class Seat:
 
 def _nowhere(data: bytes) -> bool:
     return True
+
+
+def _nobody(count: int) -> None:
+    pass

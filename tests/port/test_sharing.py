@@ -17,7 +17,7 @@ from gatewayd.port.telnet_session import NOTICE_S
 from gatewayd.telnet.constants import Command as Telnet
 from gatewayd.telnet.constants import Option
 from tests.port.desk import Desk
-from tests.port.wire import answer, ask, command, do, dont, notify, will
+from tests.port.wire import LEVELS, answer, ask, command, do, dont, notify, will
 from tests.same import same
 
 TAKEOVER = Busy(OnBusy.TAKEOVER)
@@ -370,6 +370,70 @@ def test_behind_glass_purge_logout_and_telnets_functions_touch_nothing() -> None
     same(desk.line.sent, b"waits" * 10_000)
     assert True not in [on for _, on in desk.line.breaks]
     assert not owner.is_closed()
+
+
+LOOKS_AT_THE_DRIVER = ask(Command.NOTIFY_MODEMSTATE)
+
+
+@pytest.mark.parametrize(
+    ("asked", "gets"),
+    [
+        (ask(Command.SET_DATASIZE), answer(Command.SET_DATASIZE, 8)),
+        (do(Option.TIMING_MARK), will(Option.TIMING_MARK)),
+        (LOOKS_AT_THE_DRIVER, notify(LEVELS)),
+    ],
+)
+def test_behind_glass_an_answer_that_takes_its_time_is_before_all_later_ones(
+    asked: bytes, gets: bytes
+) -> None:
+    desk = Desk()
+    watcher = desk.looks_through_glass()
+    desk.line.driver.sleep()
+    watcher.sends(LOOKS_AT_THE_DRIVER)
+    watcher.sends(asked)
+    watcher.sends(ask(Command.SET_STOPSIZE))
+    assert watcher.gets() == b""
+    while desk.line.driver.begun:
+        desk.line.driver.wake()
+    assert watcher.gets() == notify(LEVELS) + gets + answer(Command.SET_STOPSIZE, 1)
+
+
+def test_behind_glass_a_client_is_not_read_while_too_much_of_it_waits() -> None:
+    desk = Desk()
+    watcher = desk.looks_through_glass()
+    desk.line.driver.sleep()
+    sent = 0
+    while watcher.is_read():
+        watcher.sends(LOOKS_AT_THE_DRIVER)
+        sent += 1
+        assert sent < 10_000
+    while desk.line.driver.begun:
+        desk.line.driver.wake()
+        desk.passes(0)
+    assert watcher.is_read()
+    assert watcher.gets() == notify(LEVELS) * sent
+
+
+def test_one_that_watches_is_read_whatever_waits_for_the_line() -> None:
+    desk = Desk()
+    owner, watcher = desk.agreed(), desk.looks_through_glass()
+    desk.stop_line()
+    while owner.is_read():
+        owner.sends(bytes(65536))
+    watcher.sends(ask(Command.SET_DATASIZE))
+    assert watcher.gets() == answer(Command.SET_DATASIZE, 8)
+    assert watcher.is_read()
+
+
+def test_one_that_leaves_while_it_waits_for_an_answer_gets_none() -> None:
+    desk = Desk()
+    watcher = desk.looks_through_glass()
+    desk.line.driver.sleep()
+    watcher.sends(LOOKS_AT_THE_DRIVER + do(Option.TIMING_MARK))
+    watcher.goes()
+    while desk.line.driver.begun:
+        desk.line.driver.wake()
+    assert watcher.gets() == b""
 
 
 def test_modem_lines_are_notified_to_both() -> None:
