@@ -322,6 +322,8 @@ class Connection:
     def expect(self, timeout: float) -> None:
         """Have a client be gone that was silent on the network for so many seconds."""
         still_expect_peer(self._sock, timeout)
+        if self.vigil is not None:
+            self.vigil.expect(timeout)
 
     def abort(self) -> None:
         """Close at once."""

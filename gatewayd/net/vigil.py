@@ -52,6 +52,12 @@ class Vigil:
         self._unanswered = False
         self._timer: asyncio.Handle = loop.call_later(timeout * LOOK, self._look)
 
+    def expect(self, timeout: float) -> None:
+        """The socket has another timeout now, and the peer is to be given up by that one."""
+        self._timeout = timeout
+        if self._relaxed:
+            self._limit(0)
+
     def hurry(self) -> None:
         """Look now: the peer may have had no room for longer than the kernel would wait."""
         self._timer.cancel()
@@ -92,6 +98,8 @@ class Vigil:
         if relaxed is self._relaxed:
             return
         self._relaxed = relaxed
-        limit = 0 if relaxed else int(self._timeout * 1000)
+        self._limit(0 if relaxed else int(self._timeout * 1000))
+
+    def _limit(self, limit: int) -> None:
         with contextlib.suppress(OSError):
             self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, limit)

@@ -78,6 +78,25 @@ def test_one_that_does_not_read_for_long_is_there_after_a_restart_too() -> None:
     run(scenario())
 
 
+def test_another_timeout_holds_for_one_that_does_not_read_once_it_reads_again() -> None:
+    async def scenario() -> None:
+        async with standing(Face.RAW, peer_timeout=TIMEOUT) as stand:
+            client = await stand.let_in(receive_buffer=4096)
+            sent = await stand.device_sends_until_held_up()
+            assert kept(stand)
+            # Before it was looked at, and while the kernel's limit is off.
+            stand.connection.expect(1.5 * TIMEOUT)
+            assert user_timeout(stand) == 1500 * TIMEOUT
+            await turning(lambda: user_timeout(stand) == 0)
+            stand.connection.expect(2 * TIMEOUT)
+            assert user_timeout(stand) == 0
+            same(await client.gets(len(sent)), sent)
+            await turning(lambda: not kept(stand))
+            assert user_timeout(stand) == 2000 * TIMEOUT
+
+    run(scenario())
+
+
 def test_an_idle_connection_has_no_timer() -> None:
     async def scenario() -> None:
         async with standing(Face.RFC2217, peer_timeout=TIMEOUT / 4) as stand:
