@@ -27,6 +27,7 @@ from gatewayd.comport.wire import (
 from gatewayd.line.model import OUTPUT_SIGNALS, LineErrors, LineSettings, Purge, Signal
 from gatewayd.line.pending import Pending
 from gatewayd.typed import NamedTuple, Protocol
+from gatewayd.value import as_dict
 
 DEFAULT_LINESTATE_MASK: Final = 0
 DEFAULT_MODEMSTATE_MASK: Final = 255
@@ -363,6 +364,7 @@ class AccessServer:
             "breaking": self.breaking,
             "outputs": self.outputs.value,
             "signals": self._signals.value,
+            "errors": as_dict(self._errors),
         }
 
     def restore(self, snapshot: dict[str, Any], line: LineControl) -> None:
@@ -373,4 +375,5 @@ class AccessServer:
         self.breaking = bool(snapshot["breaking"])
         self.outputs = Signal(snapshot["outputs"])
         self._signals = Signal(snapshot["signals"])
-        self._errors = line.errors()
+        errors = snapshot.get("errors", as_dict(line.errors()))
+        self._errors = LineErrors(**{name: int(errors[name]) for name in errors})

@@ -50,6 +50,8 @@ class ComPort:
             client_signals=seat.control.client_signals,
         )
         self._agreed = False
+        self._beginning: Pending | None = None
+        """The look at the line that the first notification waits for."""
         self._requests: list[Request] = []
         self._introduced = False
         """The client has told its name, which the log has."""
@@ -67,11 +69,11 @@ class ComPort:
         """COM-PORT was agreed, or is off again."""
         self._agreed = enabled
         if enabled:
-            pending = self._seat.control.refresh()
-            if pending is None:
+            self._beginning = self._seat.control.refresh()
+            if self._beginning is None:
                 self._begin()
             else:
-                pending.then(self._begin_late)
+                self._beginning.then(self._begin_late)
         elif self._access.suspended:
             self.resume()
         self._watch()
@@ -83,6 +85,7 @@ class ComPort:
         self._face.flush()
 
     def _begin_late(self) -> None:
+        self._beginning = None
         if self._agreed and self._seat.used:
             self._begin()
 
@@ -116,8 +119,10 @@ class ComPort:
         self._seat.then(partial(in_turn, self._steps(requests)), ACTION_WEIGHT * len(requests))
 
     def _steps(self, requests: list[Request]) -> Iterator[Pending | None]:
-        if not self._agreed:
-            return
+        if self._beginning is not None:
+            # What is told first is how the line was before the client asked for anything.
+            yield self._beginning
+            requests = requests if self._seat.used else []
         line, access = self._seat.control, self._access
         before = line.settings() if LOGGER.isEnabledFor(logging.DEBUG) else None
         masks = (access.modemstate_mask, access.linestate_mask)
@@ -126,7 +131,9 @@ class ComPort:
             if not self._seat.used:
                 return
             for answer in access.answers(change, line):
-                self._face.send_subnegotiation(Option.COM_PORT, answer)
+                if self._agreed:
+                    # RFC 855: an option that is off has no subnegotiations.
+                    self._face.send_subnegotiation(Option.COM_PORT, answer)
         if (access.modemstate_mask, access.linestate_mask) != masks:
             self._watch()
         if before is not None and line.settings() != before:
@@ -159,26 +166,24 @@ class ComPort:
 
     def catch_up(self) -> None:
         """Tell what changed meanwhile; the state before is that of the last notification."""
-        if self._port.line is not None and self._agreed and self._seat.used:
-            if self._access.wants_signals:
-                self.signals_changed(self._seat.control.signals())
-            if self._access.wants_errors:
+        if self._seat.used:
+            self.signals_changed(self._seat.control.signals())
+            if self._port.line is not None:
                 self.errors_changed(self._seat.control.errors())
 
     def signals_changed(self, signals: Signal) -> None:
-        """A modem line changed."""
-        if not self._face.lagging and self._agreed:
+        """A modem line changed. Where that is not told, it is left to the client's next look."""
+        if self._agreed and self._access.wants_signals and not self._face.lagging:
             self._notify(self._access.signals_changed(signals))
 
     def errors_changed(self, errors: LineErrors) -> None:
-        """The receiver found errors."""
-        if not self._face.lagging and self._agreed:
+        """The receiver found errors. Where that is not told, it is left to the next look."""
+        if self._agreed and self._access.wants_errors and not self._face.lagging:
             self._notify(self._access.errors_changed(errors))
 
     def _notify(self, notification: bytes | None) -> None:
         if notification is not None:
-            self._face.send_subnegotiation(Option.COM_PORT, notification)
-            self._face.flush()
+            self._face.notify(Option.COM_PORT, notification)
 
     def line_back(self) -> None:
         """The device is there again: tell of its modem lines."""
@@ -213,10 +218,9 @@ class ComPort:
         self._introduced = bool(snapshot.get("introduced", False))
 
     def restored(self) -> None:
-        """The session has its line again: tell what the modem lines did in between."""
+        """The session has its line again: tell what happened in between."""
         self._seat.hold_break(self._access.breaking)
         if self._access.suspended:
             self._seat.hold_line(Hold.SUSPENDED)
         self._watch()
-        if self._port.line is not None:
-            self.signals_changed(self._seat.control.signals())
+        self.catch_up()

@@ -249,6 +249,15 @@ class TelnetFace:
         """Queue a subnegotiation for the next `flush`."""
         self._engine.send_subnegotiation(option, payload)
 
+    def notify(self, option: Option, payload: bytes) -> None:
+        """Send a subnegotiation that nobody has asked for: who does not take it is read on."""
+        self.flush()
+        self._engine.send_subnegotiation(option, payload)
+        if self.suspended:
+            self.flush()
+        else:
+            self._peer.write(self._engine.data_to_send())
+
     def send_timing_mark(self) -> None:
         """Answer DO TIMING-MARK."""
         self._engine.send_timing_mark()
@@ -296,8 +305,9 @@ class TelnetFace:
 
     @property
     def lagging(self) -> bool:
-        """Whether the client has so much to take that it is not told each change any more."""
-        return max(self._peer.backlog(), self._held_bytes) > REPLY_BYTES // 2
+        """Whether the client has so much to take that it is not told each change any more: so much
+        that its peer is full, and will be ready again, or that it has to resume."""
+        return self._peer.backlog() > HIGH_BYTES or self._held_bytes > REPLY_BYTES // 2
 
     # ---- hand-over to another process
 

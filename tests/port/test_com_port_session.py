@@ -10,7 +10,7 @@ from gatewayd.comport.wire import ANSWER, Command
 from gatewayd.line.model import Capabilities, Signal, SignalPolicies, SignalPolicy
 from gatewayd.log import Happening
 from gatewayd.port.outbox import ACTION_WEIGHT
-from gatewayd.port.telnet_face import REPLY_BYTES
+from gatewayd.port.peer import HIGH_BYTES
 from gatewayd.port.telnet_session import LOOK_AHEAD_BYTES, TelnetSession
 from gatewayd.telnet.constants import Command as Telnet
 from gatewayd.telnet.constants import Option
@@ -311,7 +311,7 @@ def test_a_client_with_much_to_take_is_told_later_and_once_what_changed() -> Non
     desk = Desk()
     client = desk.agreed()
     client.room = 0
-    desk.device_sends(bytes(REPLY_BYTES))
+    desk.device_sends(bytes(HIGH_BYTES + 1))
     for _ in range(1000):
         desk.line.set_inputs(Signal.NONE, Signal.CTS)
         desk.passes(0)
@@ -319,11 +319,10 @@ def test_a_client_with_much_to_take_is_told_later_and_once_what_changed() -> Non
         desk.passes(0)
     desk.line.set_inputs(Signal.NONE, Signal.CTS)
     desk.passes(0)
-    assert client.most_kept == REPLY_BYTES
-    desk.device_sends(b"x")
+    assert client.most_kept == HIGH_BYTES + 1
     client.takes(float("inf"))
     desk.passes(0)
-    assert client.gets() == bytes(REPLY_BYTES) + b"x" + notify(0x83)
+    assert client.gets() == bytes(HIGH_BYTES + 1) + notify(0x83)
 
 
 # ---- outputs and break
