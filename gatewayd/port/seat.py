@@ -88,8 +88,8 @@ class Seat:
 
     @property
     def waiting(self) -> int:
-        """Bytes that wait for the line."""
-        return self._outbox.waiting
+        """Bytes that wait for the line which the client holds."""
+        return self._outbox.waiting if self.held else 0
 
     @property
     def load(self) -> int:

@@ -9,6 +9,7 @@ from gatewayd.line.model import Signal
 from gatewayd.port.farewell import QUIET_S
 from gatewayd.port.leftover import HURRY_S, STALL_S
 from gatewayd.port.peer import HIGH_BYTES
+from gatewayd.port.places import Place
 from gatewayd.port.session import Session
 from tests.port.desk import FAST, SINCE, Client, Desk
 
@@ -237,6 +238,19 @@ def test_a_session_goes_on_in_another_process() -> None:
     desk.line.receive(b"more")
     desk.passes(1)
     assert client.gets() == b"123more"
+
+
+def test_one_that_watches_on_in_another_process_is_read_whatever_waits_for_the_line() -> None:
+    before = Desk()
+    client = before.looks(Session)
+    desk = Desk()
+    owner = desk.raw()
+    desk.stop_line()
+    owner.sends(bytes(desk.port.settling.window + 1))
+    heir = Session(desk.port, client, number=7, peername="192.0.2.7:1", since=SINCE)
+    heir.restore({**client.session.snapshot(), "place": Place.WATCHING.value})
+    assert desk.port.clients.watchers == [heir]
+    assert client.is_read()
 
 
 def test_a_session_that_goes_on_without_its_device_knows_it() -> None:
