@@ -15,7 +15,7 @@ from typing import Any
 from gatewayd import __version__
 from gatewayd.comport.access import PURGES, AccessServer
 from gatewayd.comport.wire import Command, Malformed, Request, decode_request
-from gatewayd.line.model import LineErrors, Signal
+from gatewayd.line.model import LineErrors, Purge, Signal
 from gatewayd.line.pending import Pending, in_turn
 from gatewayd.log import LOGGER, Happening
 from gatewayd.port.gate import Hold
@@ -96,6 +96,8 @@ class ComPort:
             return request.reason
         if request.command is Command.PURGE_DATA and request.value in PURGES:
             self._seat.purge(PURGES[request.value])
+            if PURGES[request.value] & Purge.RX:
+                self._face.drop_undecided()
         elif request.command is Command.FLOWCONTROL_SUSPEND:
             self._suspend()
             return ""

@@ -156,12 +156,19 @@ class TelnetFace:
     def settle(self) -> None:
         """Send what waits for the client to agree to BINARY, and wait no more."""
         self._agree_by = None
+        data = bytes(self._undecided)
+        self.drop_undecided()
+        if data:
+            # Behind the verb that decides how it looks.
+            self.flush()
+            self._write(self._engine.encode(data))
+
+    def drop_undecided(self) -> None:
+        """Throw away data of the line that waits for the client to agree to BINARY."""
+        self._undecided.clear()
         if self._agreeing is not None:
             self._agreeing.cancel()
             self._agreeing = None
-        if self._undecided:
-            data, self._undecided = bytes(self._undecided), bytearray()
-            self._write(self._engine.encode(data))
 
     # ---- from the client
 
@@ -264,7 +271,8 @@ class TelnetFace:
         self.flush()
 
     def send_synch(self) -> None:
-        """Tell the client to drop what it has not read (RFC 854, Synch)."""
+        """Tell the client to drop what it has not read (RFC 854, Synch), and drop it here."""
+        self.drop_undecided()
         self.flush()
         synch = IAC + bytes((Command.DM,))
         if self.suspended:

@@ -191,8 +191,8 @@ class TelnetSession(Session):
         self._com_port.queue_requests()
         if self._ahead():
             self._client_gate.hold(Hold.LINE_FULL)
-        if not self._introduction.over and (not events or type(events[-1]) is not bytes):
-            # What the line is used for says nothing of who uses it.
+        if not self._introduction.over:
+            # A refusal is no event, and data may follow it.
             self._introduction.look()
         self._telnet.flush()
 

@@ -47,6 +47,14 @@ def test_a_person_is_asked_once_and_called_so_beside_its_address() -> None:
     assert bytes(desk.line.sent) == b"typed"
 
 
+@pytest.mark.parametrize("cut", range(len(PERSON) + 1))
+def test_it_is_asked_of_a_person_however_its_first_words_come(cut: int) -> None:
+    client = Desk().client_that_says_nothing()
+    client.sends(PERSON[:cut])
+    client.sends(PERSON[cut:] + b"typed")
+    assert do(ENVIRON) in client.gets()
+
+
 def test_one_that_offers_it_itself_is_asked_when_it_is_plain_that_it_is_no_program() -> None:
     client = Desk().client_that_says_nothing()
     client.sends(will(ENVIRON))
