@@ -232,7 +232,7 @@ class Port:
         """Put new settings in force, with the session and the device as they are."""
         self.config = config
         if self.settling.reload(config):
-            self.outbox.then(self.settling.apply_file)
+            self.outbox.then(self.settling.follow_file)
         self.clients.reconfigure(config)
 
     # ---- hand-over to another process

@@ -282,6 +282,8 @@ class Reception:
     def give_away(self) -> tuple[list[dict[str, str]], bool]:
         """What waits for the line, as values that JSON can hold, and whether that is all."""
         known = {action: name for name, action in self._actions.items()}
+        # No request of a client is before it: those are not given away.
+        known[self._settling.follow_file] = "apply_file"
         given, complete = self._outbox.give_away(known)
         return [
             {"do": one} if isinstance(one, str) else {"bytes": one.hex()} for one in given

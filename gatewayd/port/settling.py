@@ -59,6 +59,8 @@ class Settling:
         """Whether the line is what it should be, and not what it was when it was opened."""
         self._told: LineSettings | None = None
         """What the witness takes the line to be set to."""
+        self._before: list[LineSettings] = []
+        """What the file said before it said otherwise, which the line has yet to follow."""
 
     @property
     def wanted(self) -> LineSettings:
@@ -239,8 +241,20 @@ class Settling:
         self._governs = _governs(config.signals)
         if config.signals != before.signals:
             self._hold(Signal.NONE, Signal.NONE)
-        ours = not self.held and config.between_sessions is BetweenSessions.RESTORE
-        return config.line != before.line and (ours or self.settings() == before.line)
+        if config.line == before.line or not self._ours(before.line):
+            return False
+        self._before.append(before.line)
+        return True
+
+    def follow_file(self) -> Pending | None:
+        """Set the line to what the file says, unless a client has set it since."""
+        before, self._before = self._before, []
+        return self.apply_file() if self._ours(*before) else None
+
+    def _ours(self, *before: LineSettings) -> bool:
+        """Whether the line is as the file, which said `before`, has it, or is to be."""
+        between = not self.held and self._config.between_sessions is BetweenSessions.RESTORE
+        return between or self.settings() in before
 
     def apply_file(self) -> Pending | None:
         """Set the line to what the file says."""

@@ -322,6 +322,38 @@ def test_new_line_settings_do_not_take_a_client_by_surprise() -> None:
     assert desk.line.settings() == wanted
 
 
+@pytest.mark.parametrize("reloads", [1, 2])
+@pytest.mark.parametrize("asks", [True, False])
+def test_what_a_client_has_asked_for_before_new_line_settings_stays(
+    reloads: int, asks: bool
+) -> None:
+    desk = Desk()
+    client = desk.agreed()
+    desk.stop_line()
+    client.sends(b"x" * 100 + (ask(Command.SET_BAUDRATE, 9600) if asks else b""))
+    for number in range(reloads):
+        line = LineSettings(baudrate=1200 << number)
+        desk.port.reconfigure(replace(desk.port.config, line=line))
+    desk.let_line_go()
+    desk.passes(1)
+    assert desk.line.settings().baudrate == (9600 if asks else desk.port.config.line.baudrate)
+    assert client.gets() == (answer(Command.SET_BAUDRATE, 9600) if asks else b"")
+    client.goes()
+    desk.passes(1)
+    assert desk.line.settings() == desk.port.config.line
+
+
+def test_new_line_settings_that_wait_for_bytes_are_given_to_another_process() -> None:
+    desk = Desk()
+    desk.stop_line()
+    client = desk.raw()
+    client.sends(b"x" * 10000)
+    desk.port.reconfigure(replace(desk.port.config, line=LineSettings(baudrate=1200)))
+    given, complete = desk.port.clients.give_away()
+    assert given[-1] == {"do": "apply_file"}
+    assert complete
+
+
 def test_new_line_settings_wait_for_a_device_that_is_away() -> None:
     desk = Desk(plugged=False)
     wanted = LineSettings(baudrate=1200)
