@@ -1,8 +1,9 @@
 """Com Port Control of one session: when each request acts, and what the client is told unasked.
 
-Requests act at their place in the stream, so they go through the port's outbox. Three do not wait:
-PURGE-DATA, because a stuck line could never be purged otherwise, and SUSPEND and RESUME. Their
-answers still keep the order of the requests.
+Requests act at their place in the stream, so they go through the port's outbox. Four do not wait:
+PURGE-DATA, because a stuck line could never be purged otherwise, the end of a break, because many a
+driver sends nothing meanwhile, and SUSPEND and RESUME. Their answers still keep the order of the
+requests.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from gatewayd import __version__
 from gatewayd.comport.access import PURGES, AccessServer
-from gatewayd.comport.wire import Command, Malformed, Request, decode_request
+from gatewayd.comport.wire import Command, Control, Malformed, Request, decode_request
 from gatewayd.line.model import LineErrors, Purge, Signal
 from gatewayd.line.pending import Pending, in_turn
 from gatewayd.log import LOGGER, Happening
@@ -98,6 +99,9 @@ class ComPort:
             self._seat.purge(PURGES[request.value])
             if PURGES[request.value] & Purge.RX:
                 self._face.drop_undecided()
+        elif request.command is Command.SET_CONTROL and request.value == Control.BREAK_OFF:
+            # One that is still to begin, behind bytes, ends in its turn.
+            self._seat.end_break()
         elif request.command is Command.FLOWCONTROL_SUSPEND:
             self._suspend()
             return ""

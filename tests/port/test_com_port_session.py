@@ -363,6 +363,32 @@ def test_brk_during_a_break_of_the_client_does_not_end_it() -> None:
     assert [on for _, on in desk.line.breaks] == [True, False]
 
 
+def test_what_was_sent_during_a_break_does_not_keep_it_from_ending() -> None:
+    # The line sends nothing meanwhile.
+    desk = Desk()
+    client = desk.agreed()
+    client.sends(ask(Command.SET_CONTROL, BREAK_ON) + b"during")
+    desk.passes(1)
+    assert desk.line.breaking
+    assert desk.line.sent == b""
+    client.gets()
+    client.sends(ask(Command.SET_CONTROL, BREAK_OFF) + b"after")
+    desk.passes(1)
+    assert client.gets() == answer(Command.SET_CONTROL, BREAK_OFF)
+    assert desk.line.sent == b"duringafter"
+    assert [on for _, on in desk.line.breaks] == [True, False]
+
+
+def test_the_end_of_a_break_that_is_still_to_begin_keeps_its_place() -> None:
+    desk = Desk()
+    client = desk.agreed()
+    ON, OFF = (ask(Command.SET_CONTROL, value) for value in (BREAK_ON, BREAK_OFF))
+    client.sends(b"before" + ON + OFF + b"after" + ON)
+    desk.passes(1)
+    assert desk.line.sent == b"beforeafter"
+    assert [on for _, on in desk.line.breaks] == [True, False, True]
+
+
 def test_a_break_ends_with_its_session() -> None:
     desk = Desk()
     client = desk.agreed()
