@@ -172,10 +172,13 @@ class ComPort:
 
     def catch_up(self) -> None:
         """Tell what changed meanwhile; the state before is that of the last notification."""
-        if self._seat.used:
+        if not self._seat.used:
+            return
+        if self._port.line is None:
+            self.signals_changed(Signal.NONE)
+        else:
             self.signals_changed(self._seat.control.signals())
-            if self._port.line is not None:
-                self.errors_changed(self._seat.control.errors())
+            self.errors_changed(self._seat.control.errors())
 
     def signals_changed(self, signals: Signal) -> None:
         """A modem line changed. Where that is not told, it is left to the client's next look."""
