@@ -51,6 +51,8 @@ class ComPort:
             client_signals=seat.control.client_signals,
         )
         self._agreed = False
+        self._ended = False
+        """The client sends no more."""
         self._beginning: Pending | None = None
         """The look at the line that the first notification waits for."""
         self._requests: list[Request] = []
@@ -142,6 +144,8 @@ class ComPort:
                     self._face.send_subnegotiation(Option.COM_PORT, answer)
         if (access.modemstate_mask, access.linestate_mask) != masks:
             self._watch()
+        if self._ended:
+            self._seat.end_break()
         if before is not None and line.settings() != before:
             text = "line set to %s"
             self._note(Happening.LINE_SET, text, line.settings(), level=logging.DEBUG)
@@ -156,6 +160,12 @@ class ComPort:
     def _suspend(self) -> None:
         self._access.suspended = self._face.suspended = True
         self._seat.hold_line(Hold.SUSPENDED)
+
+    def ends(self) -> None:
+        """The client sends no more: neither a RESUME, nor the end of a break that is still to
+        begin."""
+        self._ended = True
+        self.resume()
 
     def resume(self) -> None:
         """Send again, if the client has suspended."""

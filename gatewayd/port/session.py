@@ -127,8 +127,6 @@ class Session:
         watch."""
         if self.seat.held:
             self.seat.end_break()
-            # One that it has asked for behind bytes is still to begin.
-            self.seat.then(self.seat.end_break)
             self._farewell.read()
             self.port.clients.ends(self)
 

@@ -214,7 +214,7 @@ class TelnetSession(Session):
 
     def peer_eof(self) -> None:
         """The client sends no more, no RESUME either."""
-        self._com_port.resume()
+        self._com_port.ends()
         if self.seat.onlooker is not None:
             # Whoever is only listening with Telnet has closed.
             self.end()
