@@ -71,6 +71,7 @@ class Connection:
         self._outflow = Outflow(self._loop, sock, self)
         self.read_again = self._inflow.again
         self.put_back = self._inflow.put_back
+        self.take_rest = self._inflow.take_rest
         self.gather = self._inflow.gather
         self.wait_writable = self._outflow.wait
         self.write = self._outflow.write
@@ -358,9 +359,12 @@ class Connection:
     # ---- hand-over to another process
 
     def stop_reading(self) -> None:
-        """Read nothing any more, whatever the stage wants."""
+        """Read nothing any more, whatever the stage wants. What was read is the stage's; if that
+        waits, it stays until it has its turn, here or in another process."""
         self.pause_reading()
         self._near = max(self._near, Near.FROZEN)
+        if self.stage is not None and self.stage.waits:
+            return
         while rest := self._inflow.take_rest():
             if self._near is Near.FROZEN and self.stage is not None:
                 self.stage.receive(rest)

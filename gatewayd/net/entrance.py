@@ -16,6 +16,7 @@ from gatewayd.net.lobby import Lobby
 from gatewayd.net.watch import SocketWatch
 from gatewayd.port.peer import Peer
 from gatewayd.port.port import Port
+from gatewayd.port.proof import Proof
 from gatewayd.port.session import Session
 from gatewayd.port.telnet_face import TelnetFace
 from gatewayd.port.telnet_session import TelnetSession
@@ -76,12 +77,31 @@ class Entrance(Doorway):
         self.port = port
         self.face = face
 
-    def readmit(self, sock: socket.socket, peername: str, since: datetime) -> None:
-        """Serve a client that was admitted in another process, and waited there."""
+    def readmit(
+        self, sock: socket.socket, snapshot: dict[str, Any], unsent: bytes, rest: bytes
+    ) -> None:
+        """Serve a client that was admitted in another process, and waited there, see
+        `Session.snapshot`: what it said, agreed and proved on its way in holds. It was not sent
+        `unsent`, and has sent `rest`.
+
+        Raises KeyError, ValueError or TypeError as `inherit` does.
+        """
+        since = datetime.fromisoformat(snapshot["since"])
+        newcomer = self.newcomer(str(snapshot["peername"]), since)
+        newcomer.name = str(snapshot.get("name", ""))
+        newcomer.insists = bool(snapshot.get("insists", False))
         connection = self.connection(sock)
         connection.expect(self.port.config.peer_timeout)
         try:
-            connection.enter(self.seat(connection, self.newcomer(peername, since)))
+            if unsent:
+                connection.write(unsent)
+            telnet = self._new_telnet(connection)
+            if telnet is not None and "engine" in snapshot:
+                telnet.restore(snapshot, suspended=False)
+            session = self.seat(connection, newcomer, telnet)
+            # It is called by it already.
+            session.proof = Proof(**snapshot.get("proof", {}))
+            connection.enter(session, rest)
         except BaseException:
             connection.abort()
             raise

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -44,8 +43,20 @@ def give(served: Served, store: Store) -> list[Guest]:
             if place is Place.WAITING and "desk" in guest:
                 # It has been spoken to, and would be anew.
                 continue
+            if place is Place.WAITING:
+                guest |= _waits(connection, session)
             guests.append({**guest, "unsent": _give(connection, store, port.name, len(guests))})
     return guests
+
+
+def _waits(connection: Connection, session: Holder) -> Guest:
+    """What was found out on its way in, and what it has sent behind that."""
+    proof = session.proof
+    return {
+        "insists": session.insists,
+        "proof": {"tls": proof.tls, "name": proof.name, "by": proof.by},
+        "rest": connection.take_rest().hex(),
+    }
 
 
 def _give(connection: Connection, store: Store, port: str, number: int) -> str:
@@ -59,10 +70,11 @@ def restore(
     looked for. Raises KeyError, ValueError, TypeError and their like for what is none; then the
     socket is closed, or still the caller's."""
     place, face = Place(guest["place"]), Face(guest["face"])
+    unsent = bytes.fromhex(guest["unsent"])
     if place is Place.WAITING:
-        since = datetime.fromisoformat(guest["since"])
-        return partial(entrance(face).readmit, sock, str(guest["peername"]), since)
+        rest = bytes.fromhex(guest.get("rest", ""))
+        return partial(entrance(face).readmit, sock, guest, unsent, rest)
     if place is not Place.WATCHING:
         raise ValueError(f"a guest is {place.value}")
-    entrance(face).inherit(sock, guest, bytes.fromhex(guest["unsent"]))
+    entrance(face).inherit(sock, guest, unsent)
     return None

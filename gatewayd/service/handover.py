@@ -57,6 +57,10 @@ async def give(gateway: Gateway, store: Store) -> None:
             connection.stop_reading()
     await asyncio.gather(*(settled(one.port, SETTLE_S) for one in gateway.served.values()))
     await _end_what_cannot_be_given(gateway)
+    for served in gateway.served.values():
+        for _, connection in served.connections():
+            # What one has sent that waited and has had its turn meanwhile.
+            connection.stop_reading()
     ports = {}
     for name, served in gateway.served.items():
         try:
