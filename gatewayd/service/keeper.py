@@ -231,8 +231,9 @@ class Keeper:
             self._wait_for(hangs, self._node)
         if self.port.phase is Phase.STUCK:
             self._told = (Cue.HANGS, self.port.cause)
-        else:
-            # It may be back already, or never have gone: a hang-up is not an unplug.
+        if self.port.phase is not Phase.STUCK or hangs is None:
+            # It may be back already, or never have gone: a hang-up is not an unplug, and a driver
+            # may come back in the moment in which it is given up.
             self._look_later(RETRY_S[0])
 
     def _cancel_retry(self) -> None:

@@ -83,6 +83,9 @@ class Leases:
                 clients.let(lease, max((lease.until - now()).total_seconds(), 0.0))
 
     def _changed(self, served: Served) -> None:
+        if self._gateway.served.get(served.port.name) is not served:
+            # A port that went; one of its name may be there again.
+            return
         lease = served.port.clients.lease
         if lease is None:
             self._leases.pop(served.port.name, None)

@@ -13,12 +13,16 @@ from pathlib import Path
 import pytest
 
 from gatewayd.config.schema import PortConfig
+from gatewayd.line import ioctls, termios2, worker
+from gatewayd.line.calls import Calls
+from gatewayd.line.model import Purge
 from gatewayd.log import LOGGER
 from gatewayd.port.phase import Phase
 from gatewayd.service.gateway import Gateway
 from gatewayd.service.store import Store
 from tests.line.descriptors import threads_end
 from tests.line.pty import Pty
+from tests.until import PATIENCE
 
 
 class Kept:
@@ -119,6 +123,40 @@ def test_permission_denied_is_a_failure_and_mends_by_itself() -> None:
             assert "permission denied" in kept.port.cause
             os.chmod(pty.path, 0o600)
             await kept.reach(Phase.READY)
+            await kept.close()
+
+    run(work)
+
+
+def test_a_driver_that_comes_back_in_the_moment_in_which_it_is_given_up_is_opened_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    driver, came = threading.Event(), threading.Event()
+    given_up = getattr(Calls, "_is_late")  # noqa: B009 - what happens in that moment
+
+    def is_late(calls: Calls) -> None:
+        driver.set()
+        assert came.wait(PATIENCE)
+        given_up(calls)
+
+    def flush(*_: object) -> None:
+        assert driver.wait(PATIENCE)
+        came.set()
+
+    monkeypatch.setattr(Calls, "_is_late", is_late)
+    monkeypatch.setattr(worker, "DEADLINE_S", 0.05)
+    monkeypatch.setattr(termios2, "may_sleep", lambda fd: True)
+    monkeypatch.setattr(ioctls, "flush", flush)
+
+    async def work() -> None:
+        with Pty() as pty:
+            kept = Kept(pty.path)
+            kept.keeper.start()
+            await kept.reach(Phase.READY)
+            assert kept.port.line is not None
+            kept.port.line.purge(Purge.RX)
+            await kept.reach(Phase.READY)
+            assert Phase.STUCK in kept.phases
             await kept.close()
 
     run(work)
