@@ -41,8 +41,9 @@ class User(Protocol):
     def shown(self, data: bytes) -> bytes:
         """What of the data is for standard output. Raises GatewayError."""
 
-    def over(self) -> None:
-        """The connection is over. Raises GatewayError when that was too early."""
+    def over(self, *, left: bool) -> None:
+        """The connection is over; `left` if we had ended it. Raises GatewayError when that was too
+        early."""
 
     def around(self) -> contextlib.AbstractContextManager[None]:
         """Have the terminal as it is to be."""
@@ -77,7 +78,7 @@ class Screen:
         """All of it."""
         return data
 
-    def over(self) -> None:
+    def over(self, *, left: bool) -> None:
         """That is told by the gateway."""
 
     @contextlib.contextmanager
@@ -128,10 +129,12 @@ class Program:
         rest, self._before = bytes(self._before[answer.end() :]), None
         return rest
 
-    def over(self) -> None:
-        """An answer must have come."""
+    def over(self, *, left: bool) -> None:
+        """An answer must have come, and what there was to send must have been taken."""
         if self._before is not None:
             raise GatewayError("gatewayd closed without an answer")
+        if not left:
+            raise GatewayError("gatewayd ended the session before the input was over; see its log")
 
     def around(self) -> contextlib.AbstractContextManager[None]:
         """As it is."""
@@ -191,7 +194,7 @@ class _Pump:
             if self._typed in ready:
                 self._read()
             if self._sock.fileno() in ready and not self._receive():
-                self._user.over()
+                self._user.over(left=self._shut)
                 return 0
             self._send()
 

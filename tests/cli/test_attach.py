@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -88,6 +92,33 @@ def test_a_script_gets_what_the_device_says_and_nothing_else(
         adapter.write(b"answer \xff\0\n")
         assert process.stdout.read() == b"answer \xff\0\n"
         assert process.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize("why", ["kick", "takeover", "stop", "unplug"])
+def test_a_script_that_is_sent_away_fails(tmp_path: Path, why: str) -> None:
+    (raw,) = free_ports(1)
+    with Adapter(tmp_path / "psu1") as adapter, contextlib.ExitStack() as stack:
+        keys = f"device: {adapter.path}, raw: {raw}, busy: takeover, on_unplug: close"
+        daemon = stack.enter_context(Running(tmp_path, f"  psu1: {{{keys}}}\n"))
+        daemon.wait_for(r" open, \d+ ")
+        command = [*ATTACH, "--control", str(daemon.control), "psu1"]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+            assert process.stdin is not None
+            process.stdin.write(b"x")
+            process.stdin.flush()
+            assert adapter.read(1) == b"x"
+            if why == "kick":
+                assert daemon.command("kick", "psu1").returncode == 0
+            elif why == "takeover":
+                stack.enter_context(socket.create_connection(("127.0.0.1", raw), PATIENCE))
+            elif why == "stop":
+                daemon.signal(signal.SIGTERM)
+            else:
+                adapter.pull()
+            assert process.wait(PATIENCE) == 1
+            assert process.stderr is not None
+            assert b"ended the session before the input was over" in process.stderr.read()
 
 
 def test_why_not_is_told_by_words_and_status(room: tuple[Running, Adapter]) -> None:
