@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from gatewayd.config.problem import ConfigError, Place, Problem
+from gatewayd.cli.serve import CLEAR_TEXT, Options
+from gatewayd.config.problem import ConfigError
 from gatewayd.config.schema import Address, Config, Echo, PortConfig, RecordConfig, RecordMode
-from gatewayd.config.values import parse_address
 from gatewayd.control.own import own_path
 from gatewayd.demo.instrument import Instrument
 from gatewayd.demo.terminal import InstrumentTerminal
@@ -43,12 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar="ADDRESS",
             help=f"PORT, HOST:PORT or [v6]:PORT (default: {address}, or the next that is free)",
         )
+    parser.add_argument("--clear-text", action="store_true", help=CLEAR_TEXT)
 
 
 def main(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT. Raises ConfigError for a wrong option."""
-    rfc2217 = _chosen("--rfc2217", args.rfc2217) or next_free(RFC2217)
-    raw = _chosen("--raw", args.raw) or next_free(RAW)
+    rfc2217, raw = addresses(args)
     try:
         terminal = InstrumentTerminal(Instrument())
     except OSError as error:
@@ -83,16 +83,29 @@ def main(args: argparse.Namespace) -> int:
         return daemon.run(config, verbose=args.verbose, also=instrument)
 
 
-def _chosen(option: str, text: str | None) -> Address | None:
-    try:
-        return None if text is None else parse_address(text)
-    except ValueError as error:
-        raise ConfigError([Problem(Place(option), str(error))]) from None
+def addresses(args: argparse.Namespace) -> tuple[Address, Address]:
+    """Where both faces are. Raises ConfigError for a wrong option, GatewayError when none is
+    free."""
+    options = Options()
+    chosen: list[Address | None] = []
+    for key, text in (("rfc2217", args.rfc2217), ("raw", args.raw)):
+        texts = [] if text is None else [text]
+        found = options.addresses(key, texts, args.clear_text, any_port=False)
+        chosen.append(found[0] if found else None)
+    options.look_for_clashes()
+    if options.problems:
+        raise ConfigError(options.problems)
+    rfc2217, raw = chosen
+    rfc2217 = rfc2217 or next_free(RFC2217, besides=raw)
+    return rfc2217, raw or next_free(RAW, besides=rfc2217)
 
 
-def next_free(wanted: Address) -> Address:
-    """`wanted`, or the next port above it that nobody listens on. Raises GatewayError."""
+def next_free(wanted: Address, *, besides: Address | None = None) -> Address:
+    """`wanted`, or the next port above it that nobody listens on, and that is not that of
+    `besides`. Raises GatewayError."""
     for port in range(wanted.port, wanted.port + TRIES):
+        if besides is not None and port == besides.port:
+            continue
         with socket.socket() as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

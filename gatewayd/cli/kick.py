@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 
-from gatewayd.control.client import call
+from gatewayd.control.client import Refused, call
 from gatewayd.control.own import find_path
+from gatewayd.errors import GatewayError
 
 HELP = "end the session that holds a port, or those that watch it"
 
@@ -22,9 +23,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print whose session it was. Raises Refused when there is none."""
+    """Print whose session it was. Raises GatewayError when there is none."""
     path = args.control or find_path()
-    answer = call(path, "Kick", port=args.port, watchers=args.watchers)
+    try:
+        answer = call(path, "Kick", port=args.port, watchers=args.watchers)
+    except Refused as refused:
+        if args.watchers and refused.name == "NotHeld":
+            # Somebody may well hold it.
+            raise GatewayError(f"nobody watches port {args.port}") from None
+        raise
     if args.json:
         print(json.dumps(answer, indent=2))
         return 0

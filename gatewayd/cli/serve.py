@@ -10,7 +10,8 @@ import argparse
 import os
 import re
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from functools import partial
+from typing import Final, TypeVar
 
 from gatewayd.config.clash import AddressUse, address_clashes
 from gatewayd.config.document import PORT_NAME, check_name
@@ -24,6 +25,10 @@ from gatewayd.line.model import LineSettings, SignalPolicies, SignalPolicy
 from gatewayd.service import daemon
 
 HELP = "serve one device without a configuration"
+CLEAR_TEXT: Final = (
+    "serve other machines in clear text and without login: needed for an ADDRESS that is not on "
+    "loopback"
+)
 
 T = TypeVar("T")
 
@@ -49,12 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="serve plain TCP, likewise",
     )
-    add(
-        "--clear-text",
-        action="store_true",
-        help="serve other machines in clear text and without login: needed for an ADDRESS that is "
-        "not on loopback",
-    )
+    add("--clear-text", action="store_true", help=CLEAR_TEXT)
     add("--name", help="what the log calls it (default: from the device)")
     add("--lenient", action="store_true", help="answer clients with what they asked for")
     add("--takeover", action="store_true", help="let a second client replace the first")
@@ -69,7 +69,7 @@ def main(args: argparse.Namespace) -> int:
 
 def port_of(args: argparse.Namespace) -> PortConfig:
     """The port that the options say. Raises ConfigError."""
-    options = _Options()
+    options = Options()
     device = options.read("--device", args.device, _device)
     name = args.name or _name_for(args.device)
     options.read("--name", name, check_name)
@@ -79,7 +79,7 @@ def port_of(args: argparse.Namespace) -> PortConfig:
     if not args.rfc2217 and not args.raw:
         text = "no address to serve it at; add --rfc2217 7001, or --raw 7101, or both"
         options.problems.append(Problem(Place("gatewayd serve"), text))
-    options.problems += address_clashes(options.uses)
+    options.look_for_clashes()
     if options.problems or device is None or line is None:
         raise ConfigError(options.problems)
     return PortConfig(
@@ -94,12 +94,12 @@ def port_of(args: argparse.Namespace) -> PortConfig:
     )
 
 
-class _Options:
+class Options:
     """Reads options as far as they are right, and collects what is wrong."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
-        self.uses: list[AddressUse] = []
+        self._uses: list[AddressUse] = []
 
     def read(self, option: str, text: str, parse: Callable[[str], T]) -> T | None:
         """The value of an option; None when it is wrong. `parse` raises ValueError."""
@@ -109,10 +109,14 @@ class _Options:
             self.problems.append(Problem(Place(option), str(error)))
         return None
 
-    def addresses(self, key: str, texts: Iterable[str], clear_text: bool) -> tuple[Address, ...]:
-        """The addresses of a face; `clear_text` is whether others may reach them."""
+    def addresses(
+        self, key: str, texts: Iterable[str], clear_text: bool, *, any_port: bool = True
+    ) -> tuple[Address, ...]:
+        """The addresses of a face; `clear_text` is whether others may reach them, `any_port`
+        whether port 0 is any free one."""
         option = f"--{key}"
-        found = [self.read(option, text, _address) for text in texts]
+        parse = partial(parse_address, any_port=any_port)
+        found = [self.read(option, text, parse) for text in texts]
         addresses = tuple(address for address in found if address is not None)
         self.problems += [
             Problem(
@@ -124,12 +128,12 @@ class _Options:
             for address in addresses
             if exposed(address) and not clear_text
         ]
-        self.uses += [AddressUse("", Place(option), key, address) for address in addresses]
+        self._uses += [AddressUse("", Place(option), key, address) for address in addresses]
         return addresses
 
-
-def _address(text: str) -> Address:
-    return parse_address(text, any_port=True)
+    def look_for_clashes(self) -> None:
+        """Whether two of the addresses are one."""
+        self.problems += address_clashes(self._uses)
 
 
 def _device(text: str) -> str:

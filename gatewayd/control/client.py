@@ -78,6 +78,7 @@ class Conversation:
             self._request["more"] = True
         self._received = bytearray()
         self._fds: list[int] = []
+        self._answered = False
 
     def __enter__(self) -> Conversation:
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -119,13 +120,15 @@ class Conversation:
                 data, fds, _, _ = socket.recv_fds(self._sock, 65536, MOST_FDS)
                 self._fds += fds
                 if not data:
-                    raise ControlClientError("gatewayd closed without an answer")
+                    stopped = "has stopped" if self._answered else "closed without an answer"
+                    raise ControlClientError(f"gatewayd {stopped}")
                 self._received += data
         except TimeoutError:
             return None
         except OSError as error:
             raise self._failed(error) from error
         message, _, self._received = self._received.partition(b"\0")
+        self._answered = True
         return _parameters(message)
 
     def _failed(self, error: OSError) -> ControlClientError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import http.client
 import json
@@ -19,7 +20,9 @@ from pathlib import Path
 
 import pytest
 
+from gatewayd.cli import demo
 from gatewayd.cli.demo import instructions, next_free
+from gatewayd.config.problem import ConfigError
 from gatewayd.config.schema import Address
 from gatewayd.demo.instrument import IDENTITY
 from tests.cli.program import Program, ask, gatewayd
@@ -43,6 +46,36 @@ def commands() -> Iterator[list[str]]:
 def needs(program: str) -> None:
     if shutil.which(program) is None:
         pytest.skip(f"{program} is not installed")
+
+
+def chosen(*arguments: str) -> tuple[Address, Address]:
+    parser = argparse.ArgumentParser()
+    demo.add_arguments(parser)
+    return demo.addresses(parser.parse_args(arguments))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--raw", "0.0.0.0:9"), "--raw: 0.0.0.0:9 can be reached from other machines"),
+        (("--rfc2217", "[::]:9"), "--rfc2217: \\[::\\]:9 can be reached.*add --clear-text if"),
+        (("--rfc2217", "9", "--raw", "9"), "--raw: 127.0.0.1:9 cannot be beside"),
+        (("--rfc2217", "9", "--raw", "0.0.0.0:9", "--clear-text"), "cannot be beside"),
+        (("--raw", "0"), "--raw: "),
+    ],
+)
+def test_addresses_that_serve_would_refuse(arguments: tuple[str, ...], why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        chosen(*arguments)
+
+
+def test_addresses_that_are_served() -> None:
+    (port,) = free_ports(1)
+    rfc2217, raw = chosen("--raw", f"0.0.0.0:{port}", "--clear-text")
+    assert str(raw) == f"0.0.0.0:{port}"
+    assert rfc2217.host == "127.0.0.1"
+    rfc2217, raw = chosen("--raw", str(rfc2217.port))
+    assert rfc2217.port != raw.port
 
 
 def test_what_is_printed(commands: list[str]) -> None:

@@ -348,6 +348,9 @@ def test_kick_ends_a_session(rack: Rack) -> None:
             assert b"one: ended by the operator" in client.read_to_end()
         with connect(rack.ports[1]) as session:
             talk(session, rack.one)
+            done = daemon.command("kick", "one", "--watchers")
+            assert (done.returncode, "nobody watches port one" in done.stderr) == (1, True)
+            talk(session, rack.one)
             assert daemon.command("kick", "one").returncode == 0
             assert closed(session)
         for name in ("one", "three"):
