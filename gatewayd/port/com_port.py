@@ -84,13 +84,12 @@ class ComPort:
     def _begin(self) -> None:
         first = self._access.begin(self._seat.control)
         self._face.send_subnegotiation(Option.COM_PORT, first)
-        # Agreed on the way in, it is not the answer to anything that is read.
-        self._face.flush()
 
     def _begin_late(self) -> None:
         self._beginning = None
         if self._agreed and self._seat.used:
             self._begin()
+            self._face.flush()
 
     def subnegotiation(self, payload: bytes) -> str:
         """A request; return what is wrong with it, if anything."""

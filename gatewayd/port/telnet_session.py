@@ -113,8 +113,9 @@ class TelnetSession(Session):
         self._echo_rule = self.port.config.echo
         self._telnet.open(echo=self._echo_rule is not Echo.CLIENT)
         if self._telnet.is_enabled(Side.REMOTE, Option.COM_PORT):
-            # As a program says that is asked for a login.
+            # As a program says that is asked for a login: no answer to anything that is read.
             self._com_port.agreed(True)
+            self._telnet.flush()
         self._judge_echo()
 
     def _follow_echo(self) -> None:
