@@ -28,7 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="how long, as 90min, 2h or 3d; at most 7d (default: %(default)s)",
     )
-    add("--as", dest="holder", default=_user(), metavar="NAME", help="for whom (%(default)s)")
+    add(
+        "--as",
+        dest="holder",
+        type=_name,
+        default=_user(),
+        metavar="NAME",
+        help="for whom (%(default)s)",
+    )
     add("--note", default="", metavar="TEXT", help="what for")
     add(
         "--from",
@@ -50,6 +57,12 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return str(os.getuid())
+
+
+def _name(text: str) -> str:
+    if not any(one.isprintable() and not one.isspace() for one in text):
+        raise argparse.ArgumentTypeError(f"{text!r} names nobody; write who has the port")
+    return text
 
 
 def _seconds(text: str) -> int:

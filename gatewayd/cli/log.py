@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from gatewayd.cli import CONFIG_PATH
+from gatewayd.config.document import PORT_NAME
 from gatewayd.config.load import load
 from gatewayd.config.problem import ConfigError
 from gatewayd.control.client import ControlClientError, call
@@ -102,7 +103,12 @@ def _directory(args: argparse.Namespace) -> str:
         if args.config is not None:
             raise
         raise GatewayError(f"{port} is not recorded; write record: output at the port") from None
-    return os.path.join(config.record.directory, port)
+    directory = os.path.join(config.record.directory, port)
+    # That of a port which is no more may still be read.
+    gone = not any(one.name == port for one in config.ports)
+    if gone and not (re.fullmatch(PORT_NAME, port) and os.path.isdir(directory)):
+        raise GatewayError(f"there is no port {port or 'without a name'}")
+    return directory
 
 
 def parse_since(text: str, now: datetime) -> datetime:

@@ -195,6 +195,14 @@ def test_the_command_follows_a_daemon(tmp_path: Path) -> None:
     # Without a daemon the configuration tells where it is.
     again = gatewayd("log", "psu1", "-c", str(tmp_path / "gatewayd.yaml"))
     assert again.stdout.endswith(" ! recording ends\n")
-    none = gatewayd("log", "psu2", "-c", str(tmp_path / "gatewayd.yaml"))
+    for name in ("psu2", ".", ""):
+        none = gatewayd("log", "-f", name, "-c", str(tmp_path / "gatewayd.yaml"))
+        assert (none.returncode, none.stdout) == (1, "")
+        assert "there is no port" in none.stderr
+    # Of a port that is no more what there is may be read.
+    (tmp_path / "records/psu1").rename(tmp_path / "records/psu2")
+    gone = gatewayd("log", "psu2", "-c", str(tmp_path / "gatewayd.yaml"))
+    assert gone.stdout == again.stdout
+    none = gatewayd("log", "psu1", "-c", str(tmp_path / "gatewayd.yaml"))
     assert (none.returncode, none.stdout) == (1, "")
-    assert "no record of psu2" in none.stderr
+    assert "no record of psu1" in none.stderr

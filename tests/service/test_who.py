@@ -59,7 +59,7 @@ def test_kick_ends_the_owner_or_those_who_watch(rack: Rack) -> None:
             assert told == {"peer": of(owner), "peers": [of(owner)]}
             assert b"one: ended by the operator" in owner.read_to_end()
         done = daemon.command("kick", "--watchers", "one")
-        assert (done.returncode, done.stderr) == (1, "nobody holds port one\n")
+        assert (done.returncode, done.stderr) == (1, "nobody watches port one\n")
 
 
 def test_a_lease_is_one_persons_until_it_is_freed(rack: Rack) -> None:
@@ -87,6 +87,8 @@ def test_a_lease_is_one_persons_until_it_is_freed(rack: Rack) -> None:
         (("--for", "8d"), "write 90min, 2h or 3d"),
         (("--for", "soon"), "write 90min, 2h or 3d"),
         (("--from", "lab"), "is no numeric address"),
+        (("--as", ""), "names nobody"),
+        (("--as", "\t "), "names nobody"),
     ],
 )
 def test_a_lease_that_cannot_be_is_refused_with_a_hint(
