@@ -205,7 +205,7 @@ def test_the_end_of_the_daemon_is_the_end(bench: Bench) -> None:
         watching.wait_for(r"\S+ < 00 ff +\.\.\n")
         bench.daemon.signal(signal.SIGTERM)
         assert bench.daemon.wait() == 0
-        watching.wait_for("gatewayd closed")
+        watching.wait_for("gatewayd has stopped")
         assert watching.process.wait(PATIENCE) == 1
         assert "Traceback" not in watching.text
 
