@@ -86,13 +86,13 @@ class Entrance(Doorway):
 
         Raises KeyError, ValueError or TypeError as `inherit` does.
         """
-        since = datetime.fromisoformat(snapshot["since"])
-        newcomer = self.newcomer(str(snapshot["peername"]), since)
-        newcomer.name = str(snapshot.get("name", ""))
-        newcomer.insists = bool(snapshot.get("insists", False))
         connection = self.connection(sock)
         connection.expect(self.port.config.peer_timeout)
         try:
+            since = datetime.fromisoformat(snapshot["since"])
+            newcomer = self.newcomer(str(snapshot["peername"]), since)
+            newcomer.name = str(snapshot.get("name", ""))
+            newcomer.insists = bool(snapshot.get("insists", False))
             if unsent:
                 connection.write(unsent)
             telnet = self._new_telnet(connection)

@@ -264,6 +264,9 @@ class Inheritance:
         for arrives in waiting:
             try:
                 arrives()
+            except _MALFORMED as error:
+                text = "cannot go on with a client that waited: %r"
+                note(Happening.SESSION_CLOSED, text, error, level=logging.WARNING)
             except Exception as error:  # noqa: BLE001 - it costs this client, and nobody else
                 text = "a client that waited cannot be served"
                 note(Happening.FAULT, text, level=logging.ERROR, exc_info=error)
