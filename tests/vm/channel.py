@@ -44,6 +44,8 @@ class Channel:
                 data = self._sock.recv(1 << 20)
             except TimeoutError:
                 raise MachineTimeoutError("no answer") from None
+            except OSError as error:
+                raise MachineError(f"QEMU is gone: {error}") from error
             if not data:
                 raise MachineError("QEMU is gone")
             self._received += data

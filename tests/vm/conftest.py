@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.vm.channel import MachineError
 from tests.vm.gateway import Gateway
 from tests.vm.package import build_package
 
@@ -87,8 +88,12 @@ def pytest_runtest_makereport(
     report = yield
     gateway = item.funcargs.get("gateway")
     if report.failed and isinstance(gateway, Gateway):
-        log = gateway.vm.run(
-            "journalctl -u gatewayd -o short-monotonic -n 50; dmesg | tail", check=False
-        )
-        report.sections.append(("log of the guest", log.stdout))
+        try:
+            log = gateway.vm.run(
+                "journalctl -u gatewayd -o short-monotonic -n 50; dmesg | tail", check=False
+            ).stdout
+        except MachineError as error:
+            # It may have been QEMU that failed: the other tests go on.
+            log = str(error)
+        report.sections.append(("log of the guest", log))
     return report
