@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from gatewayd.cli.serve import CLEAR_TEXT, Options
+from gatewayd.cli.options import CLEAR_TEXT, Options
 from gatewayd.config.problem import ConfigError
 from gatewayd.config.schema import Address, Config, Echo, PortConfig, RecordConfig, RecordMode
 from gatewayd.control.own import own_path

@@ -80,8 +80,19 @@ def _print(directory: str, since: datetime | None, *, follow: bool, as_hex: bool
 
 def _put(lines: Iterable[bytes], *, as_hex: bool) -> None:
     for line in lines:
-        sys.stdout.buffer.write(in_hex(line) if as_hex else line)
-    sys.stdout.buffer.flush()
+        _write(in_hex(line) if as_hex else line)
+    _write(b"", flush=True)
+
+
+def _write(data: bytes, *, flush: bool = False) -> None:
+    try:
+        sys.stdout.buffer.write(data)
+        if flush:
+            sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise GatewayError(f"standard output: {error.strerror}") from None
 
 
 def _directory(args: argparse.Namespace) -> str:

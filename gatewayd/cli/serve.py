@@ -9,28 +9,18 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Callable, Iterable
-from functools import partial
-from typing import Final, TypeVar
 
-from gatewayd.config.clash import AddressUse, address_clashes
+from gatewayd.cli.options import CLEAR_TEXT, Options
 from gatewayd.config.document import PORT_NAME, check_name
-from gatewayd.config.guarding import exposed
 from gatewayd.config.problem import ConfigError, Place, Problem
-from gatewayd.config.schema import Address, Config, PortConfig
+from gatewayd.config.schema import Config, PortConfig
 from gatewayd.config.tree import Scalar
-from gatewayd.config.values import DevicePath, parse_address, parse_line
+from gatewayd.config.values import DevicePath, parse_line
 from gatewayd.control.own import own_path
 from gatewayd.line.model import LineSettings, SignalPolicies, SignalPolicy
 from gatewayd.service import daemon
 
 HELP = "serve one device without a configuration"
-CLEAR_TEXT: Final = (
-    "serve other machines in clear text and without login: needed for an ADDRESS that is not on "
-    "loopback"
-)
-
-T = TypeVar("T")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,48 +82,6 @@ def port_of(args: argparse.Namespace) -> PortConfig:
         takeover=args.takeover,
         signals=SignalPolicies(SignalPolicy(args.dtr), SignalPolicy(args.rts)),
     )
-
-
-class Options:
-    """Reads options as far as they are right, and collects what is wrong."""
-
-    def __init__(self) -> None:
-        self.problems: list[Problem] = []
-        self._uses: list[AddressUse] = []
-
-    def read(self, option: str, text: str, parse: Callable[[str], T]) -> T | None:
-        """The value of an option; None when it is wrong. `parse` raises ValueError."""
-        try:
-            return parse(text)
-        except ValueError as error:
-            self.problems.append(Problem(Place(option), str(error)))
-        return None
-
-    def addresses(
-        self, key: str, texts: Iterable[str], clear_text: bool, *, any_port: bool = True
-    ) -> tuple[Address, ...]:
-        """The addresses of a face; `clear_text` is whether others may reach them, `any_port`
-        whether port 0 is any free one."""
-        option = f"--{key}"
-        parse = partial(parse_address, any_port=any_port)
-        found = [self.read(option, text, parse) for text in texts]
-        addresses = tuple(address for address in found if address is not None)
-        self.problems += [
-            Problem(
-                Place(option),
-                f"{address} can be reached from other machines, in clear text "
-                "and by anybody; add --clear-text if that is meant, or write a configuration, "
-                "which can have TLS",
-            )
-            for address in addresses
-            if exposed(address) and not clear_text
-        ]
-        self._uses += [AddressUse("", Place(option), key, address) for address in addresses]
-        return addresses
-
-    def look_for_clashes(self) -> None:
-        """Whether two of the addresses are one."""
-        self.problems += address_clashes(self._uses)
 
 
 def _device(text: str) -> str:

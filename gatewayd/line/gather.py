@@ -3,7 +3,8 @@
 A UART delivers a few bytes every millisecond, and each time that the loop wakes for them costs more
 than the bytes. A line that keeps delivering, with nothing written to it, loses nothing when its
 bytes are read a millisecond or two later together with those of other lines. A line in a dialogue
-must not wait: the first byte written to it takes it out of here.
+must not wait: the first byte written to it takes it out of here, unless its user says that it
+streams both ways; then its client is read here as well.
 
 Members wait in an epoll set of their own. While there is traffic the set is looked at by a timer;
 once a look finds nothing, the loop waits for the set, so that silence makes no wake-ups and the
@@ -68,8 +69,7 @@ class Gatherer:
         self._ticking = False
 
     def add(self, fd: int, member: Member) -> bool:
-        """Read the descriptor here from now on; False when the kernel has no room for that. The
-        member, which nobody reads yet or no more, is then read where it was."""
+        """See `api.Gathering`."""
         try:
             if self._epoll is None:
                 self._epoll = select.epoll()
@@ -91,7 +91,7 @@ class Gatherer:
         self._alarm(self.tick, self._look)
 
     def remove(self, fd: int) -> None:
-        """Read it here no more."""
+        """See `api.Gathering`."""
         if self._members.pop(fd, None) is None or self._epoll is None:
             return
         # Refused, it is tried again by the look that is told of it.

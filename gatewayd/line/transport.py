@@ -168,11 +168,11 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
         self.discard()
 
     def read_ready(self) -> None:
-        """Read what is there; see `gather.Member`."""
+        """Read what is there; see `api.Member`."""
         self._read_ready()
 
     def gathered_no_more(self) -> None:
-        """Be read in the loop again; see `gather.Member`."""
+        """Be read in the loop again; see `api.Member`."""
         self._forget_reader()
         self._broken = True
         self._ensure_reader()

@@ -100,7 +100,7 @@ class Entrance(Doorway):
                 telnet.restore(snapshot, suspended=False)
             session = self.seat(connection, newcomer, telnet)
             # It is called by it already.
-            session.proof = Proof(**snapshot.get("proof", {}))
+            session.proof = Proof.told(snapshot.get("proof", {}))
             connection.enter(session, rest)
         except BaseException:
             connection.abort()

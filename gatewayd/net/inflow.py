@@ -18,7 +18,7 @@ class Inflow:
         self._loop = loop
         self._fd = fd
         self.read_ready = self._readable = readable
-        """As a `gather.Member`."""
+        """As a `gatewayd.line.api.Member`."""
         self._rest = b""
         self._again = False
         self._place: Gathering | None = None
@@ -102,5 +102,5 @@ class Inflow:
         place.remove(self._fd)
 
     def gathered_no_more(self) -> None:
-        """See `gather.Member`."""
+        """See `gatewayd.line.api.Member`."""
         self.gather(None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gatewayd.value import Value
 
 
@@ -14,6 +16,12 @@ class Proof(Value):
     """Who the client is; empty where it has not proved that."""
     by: str = ""
     """By what it has proved it, for the log."""
+
+    @classmethod
+    def told(cls, snapshot: Mapping[str, object]) -> Proof:
+        """What another process knew, as `gatewayd.value.as_dict` gives it. Raises TypeError and
+        AttributeError for what is none."""
+        return cls(**{name: str(value) for name, value in snapshot.items()})
 
     def __str__(self) -> str:
         """For people: `by TLSv1.3, as alice by certificate 3F:A0:...`."""

@@ -19,6 +19,7 @@ from gatewayd.port.places import Place
 from gatewayd.port.port import Port
 from gatewayd.port.proof import Proof
 from gatewayd.port.telnet_face import TelnetFace
+from gatewayd.value import as_dict
 
 
 class Session:
@@ -277,6 +278,7 @@ class Session:
         return {
             "peername": self.peername,
             "name": self.name,
+            "proof": as_dict(self.proof),
             "since": self.since.isoformat(),
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
@@ -289,6 +291,7 @@ class Session:
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go on where a session of another process was. Raises KeyError, ValueError, TypeError."""
         self.name = str(snapshot.get("name", ""))
+        self.proof = Proof.told(snapshot.get("proof", {}))
         self.bytes_in = int(snapshot["bytes_in"])
         self.bytes_out = int(snapshot["bytes_out"])
         self.owed = bool(snapshot.get("owed", False))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-DIALOGUE: Final = 1.0
-"""What question and answer in turns take of one direction at most, both together: a wire that is
-waited for is idle."""
-BEGINS: Final = 1.3 * DIALOGUE
-ENDS: Final = 1.1 * DIALOGUE
-"""From which share on it is none, and below which it may be one again."""
+BEGINS: Final = 1.3
+ENDS: Final = 1.1
+"""Of what one direction can carry, from how much in both together it is no dialogue, and below how
+much it may be one again: question and answer in turns take 1 at most, for a wire that is waited for
+is idle."""
 FASTEST: Final = 1.1
-"""More than this of one direction no wire has: the device is a program or has USB of its own, and
-its speed means nothing. Once it has begun only half as much again ends it: what was kept up comes
-at once."""
+AT_ONCE: Final = 1.65
+"""More than the first in one direction no wire has: the device is a program or has USB of its own,
+and its speed means nothing. Once it streams, more than the second: what was held up comes at once.
+"""
 FIRST_REST_S: Final = 1.0
 LAST_REST_S: Final = 64.0
 """How long it is not looked for after it has ended: where the speed means nothing it may have been
@@ -43,7 +43,7 @@ class Traffic:
         if self._since is None:
             if most <= FASTEST * room and both >= BEGINS * room > 0 and now >= self._rests_until:
                 self._since = now
-        elif most > 1.5 * FASTEST * room or both < ENDS * room:
+        elif most > AT_ONCE * room or both < ENDS * room:
             self._end(now, self._since)
         return self._since is not None
 

@@ -40,23 +40,13 @@ def give(served: Served, store: Store) -> list[Guest]:
                 continue
             face, connection = at.pop(session)
             guest = {"place": place.value, "face": face.value, **session.snapshot()}
-            if place is Place.WAITING and "desk" in guest:
-                # It has been spoken to, and would be anew.
-                continue
             if place is Place.WAITING:
-                guest |= _waits(connection, session)
+                if "desk" in guest:
+                    # It has been spoken to, and would be anew.
+                    continue
+                guest |= {"insists": session.insists, "rest": connection.take_rest().hex()}
             guests.append({**guest, "unsent": _give(connection, store, port.name, len(guests))})
     return guests
-
-
-def _waits(connection: Connection, session: Holder) -> Guest:
-    """What was found out on its way in, and what it has sent behind that."""
-    proof = session.proof
-    return {
-        "insists": session.insists,
-        "proof": {"tls": proof.tls, "name": proof.name, "by": proof.by},
-        "rest": connection.take_rest().hex(),
-    }
 
 
 def _give(connection: Connection, store: Store, port: str, number: int) -> str:

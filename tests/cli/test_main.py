@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -93,3 +95,19 @@ def test_a_reader_that_goes_away_is_no_error_of_ours() -> None:
     _, err = process.communicate(timeout=PATIENCE)
     assert err == b""
     assert process.returncode == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_what_a_terminal_cannot_show_is_no_reason_to_fail(encoding: str, tmp_path: Path) -> None:
+    config = tmp_path / "gatewayd.yaml"
+    config.write_text('version: 1\nports: {"µ": {}}\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "gatewayd", "check", str(config)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stderr) == (1, b"")
+    shown = "µ".encode(encoding, "backslashreplace")
+    assert b"ports." + shown + b": device is missing" in done.stdout

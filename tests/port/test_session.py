@@ -10,6 +10,7 @@ from gatewayd.port.farewell import QUIET_S
 from gatewayd.port.leftover import HURRY_S, STALL_S
 from gatewayd.port.peer import HIGH_BYTES
 from gatewayd.port.places import Place
+from gatewayd.port.proof import Proof
 from gatewayd.port.session import Session
 from tests.port.desk import FAST, SINCE, Client, Desk
 
@@ -230,11 +231,13 @@ def test_a_session_goes_on_in_another_process() -> None:
     client.sends(b"12345")
     before.line.receive(b"123")
     before.passes(1)
+    client.session.proof = Proof(name="alice", by="a ticket")
     desk = Desk()
     heir = Session(desk.port, client, number=7, peername="192.0.2.7:1", since=SINCE)
     heir.restore(client.session.snapshot())
     assert desk.port.owner is heir
     assert (heir.bytes_in, heir.bytes_out) == (5, 3)
+    assert heir.proof == client.session.proof
     desk.line.receive(b"more")
     desk.passes(1)
     assert client.gets() == b"123more"

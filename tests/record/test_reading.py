@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -22,6 +23,7 @@ from tests.cli.program import ROOT, gatewayd
 from tests.ports import free_ports
 from tests.service.adapter import Adapter
 from tests.service.running import Running
+from tests.until import PATIENCE
 from tests.watched import Watched
 
 DAYS = ("2026-11-24.log", "2026-11-25.log", "2026-11-25.2.log", "2026-11-25.10.log")
@@ -195,6 +197,20 @@ def test_the_command_follows_a_daemon(tmp_path: Path) -> None:
     # Without a daemon the configuration tells where it is.
     again = gatewayd("log", "psu1", "-c", str(tmp_path / "gatewayd.yaml"))
     assert again.stdout.endswith(" ! recording ends\n")
+    with open("/dev/full", "wb") as full:
+        argv = [
+            sys.executable,
+            "-m",
+            "gatewayd",
+            "log",
+            "psu1",
+            "-c",
+            str(tmp_path / "gatewayd.yaml"),
+        ]
+        done = subprocess.run(
+            argv, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=PATIENCE
+        )
+    assert (done.returncode, "standard output: No space left" in done.stderr) == (1, True)
     for name in ("psu2", ".", ""):
         none = gatewayd("log", "-f", name, "-c", str(tmp_path / "gatewayd.yaml"))
         assert (none.returncode, none.stdout) == (1, "")
