@@ -17,6 +17,8 @@ from gatewayd.line.api import Clock, Timer
 SILENCE_S: Final = 1.0
 LINE_BYTES: Final = 256
 """Longer lines are not looked at further."""
+_CR: Final = 13
+_LF: Final = 10
 
 
 class EchoJudge:
@@ -35,18 +37,17 @@ class EchoJudge:
 
     def sent(self, data: bytes) -> None:
         """The client sent `data`; one character at a time is taken for typed by hand."""
-        if self._silence is not None:
-            # Typed ahead of the answer: what comes now could be to either.
-            self.cancel()
         if self._ended:
+            # If that was not answered yet, what comes now could be to either.
             self._begin()
-        if data[:1] in (b"\r", b"\n"):
+        first = data[0]
+        if first in (_CR, _LF):
             self._ended = bool(self._typed) and self._by_hand and len(data) <= 2
             if self._ended:
                 self._silence = self._clock.call_later(SILENCE_S, self._decide, False)
             else:
                 self._begin()
-        elif len(data) == 1 and 32 <= data[0] < 127 and len(self._typed) < LINE_BYTES:
+        elif len(data) == 1 and 32 <= first < 127 and len(self._typed) < LINE_BYTES:
             self._typed += data
         else:
             self._by_hand = False

@@ -11,6 +11,7 @@ from gatewayd.line.api import Clock, Timer
 from gatewayd.port.peer import HIGH_BYTES, Peer
 from gatewayd.telnet.constants import IAC, Command, Option, Side
 from gatewayd.telnet.engine import MAX_SUBNEGOTIATION, TelnetEngine
+from gatewayd.telnet.escape import undouble_iac
 from gatewayd.telnet.events import Event, Subnegotiation
 from gatewayd.telnet.pyserial import PyserialEngine
 
@@ -176,15 +177,21 @@ class TelnetFace:
         """Drop data up to the next DM (RFC 854, Synch)."""
         self._engine.urgent()
 
-    def is_plain(self, data: bytes) -> bool:
-        """Whether these bytes from the client are data and nothing else, as most of what comes:
-        then `receive` need not be called. It must be for a full read, unless more is never read."""
-        return (
+    def plain(self, data: bytes) -> bytes | None:
+        """What these bytes from the client are, if they are data and nothing else, as most of what
+        comes: then `receive` need not be called. It must be for a full read, unless more is never
+        read."""
+        if (
             self._engine.transparent
-            and _IAC not in data
             and (len(data) < self.read_size or len(data) >= READ_BYTES)
             and self._agree_by is None
-        )
+        ):
+            if _IAC not in data:
+                return data
+            # Where it begins with one it is most likely a command.
+            if data[0] != _IAC:
+                return undouble_iac(data)
+        return None
 
     def receive(self, data: bytes, most: float = math.inf) -> list[Event]:
         """Bytes from the client; what they mean, in their order.

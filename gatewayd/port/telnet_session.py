@@ -166,8 +166,8 @@ class TelnetSession(Session):
 
     def receive(self, data: bytes) -> None:
         """Bytes from the client."""
-        if self.seat.held and self._telnet.is_plain(data):
-            self._data(data)
+        if self.seat.held and (plain := self._telnet.plain(data)) is not None:
+            self._data(plain)
             self.bytes_in += len(data)
             self.heard = self.port.clock.time()
             return

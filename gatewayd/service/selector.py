@@ -256,6 +256,9 @@ class DirectSelector(selectors.BaseSelector):
                 if event == _READ and fd in readers:
                     readers[fd]()
                     continue
+                if event == _WRITE and fd in writers:
+                    writers[fd]()
+                    continue
                 if event & _TO_READ and fd in readers:
                     readers[fd]()
                 if event & _TO_WRITE and fd in writers:

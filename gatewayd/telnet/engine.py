@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from gatewayd.telnet.constants import IAC, STATUS_IS, STATUS_SEND, Command, Option, Side
+from gatewayd.telnet.escape import DOUBLED, MANY, double_iac, undouble_iac
 from gatewayd.telnet.events import (
     ControlFunction,
     Event,
@@ -30,12 +31,9 @@ from gatewayd.telnet.negotiation import IN_FORCE, SAY_YES, TURNS, Cue, Q, begun,
 MAX_SUBNEGOTIATION: Final = 1024
 """Bytes; Com Port Control needs 6, and a signature is a line of text."""
 
-_DOUBLED: Final = IAC + IAC
 _LITERAL: Final = re.compile(rb"(?:[^\xff]++|\xff\xff)*+")
 _RUN: Final = re.compile(rb"\xff++")
 _CR: Final = 13
-_DENSE: Final = 32
-"""A run of IACs from this length on is counted instead of matched pair by pair."""
 
 # Bare numbers are compared faster than members; bytes are searched for one faster than for bytes.
 _WILL, _WONT, _DO, _DONT = map(int, (Command.WILL, Command.WONT, Command.DO, Command.DONT))
@@ -48,16 +46,6 @@ _VERBS: Final[dict[int, tuple[Side, bool]]] = {
     _DO: (Side.LOCAL, True),
     _DONT: (Side.LOCAL, False),
 }
-
-
-def double_iac(data: bytes) -> bytes:
-    """Escape every 0xFF (RFC 854); returns `data` itself when there is none."""
-    # `replace` costs per match: an unbroken run of 0xFF is doubled as a whole.
-    if _IAC not in data:
-        return data
-    if data[0] == _IAC and len(data) >= _DENSE and data.count(IAC) == len(data):
-        return data + data
-    return data.replace(IAC, _DOUBLED)
 
 
 class TelnetEngine:
@@ -74,7 +62,7 @@ class TelnetEngine:
         self._events: list[Event] = []
         self._tail = b""
         self.transparent = False
-        """Whether data in which there is no IAC certainly means itself, as it comes."""
+        """Whether data in which each IAC is doubled certainly means itself."""
         self.left = b""
         """What the last call of `receive_data` did not look at, to be received again."""
         self._subnegotiation: bytearray | None = None
@@ -203,23 +191,22 @@ class TelnetEngine:
 
     def _parse_literal(self, data: bytes, position: int) -> int:
         """Report the data from `position` on up to the next command; return where that begins."""
-        if data[position : position + _DENSE] == IAC * _DENSE:
+        if data.startswith(MANY, position):
             run = _RUN.match(data, position)
             pairs = (run.end() - position) // 2 if run else 0
             self._received(data[position : position + pairs])
             position += 2 * pairs
         if position == 0:
-            # Most chunks have no command: then nothing between the doubled ones is an IAC. (Joining
-            # and searching is many times as fast as counting.)
-            parts = data.split(_DOUBLED)
-            if _IAC not in b"".join(parts):
-                self._received(IAC.join(parts))
+            # Most chunks have no command.
+            whole = undouble_iac(data)
+            if whole is not None:
+                self._received(whole)
                 return len(data)
         match = _LITERAL.match(data, position)
         stop = match.end() if match else position
         if stop > position:
             literal = data if stop - position == len(data) else data[position:stop]
-            self._received(literal.replace(_DOUBLED, IAC))
+            self._received(literal.replace(DOUBLED, IAC))
         return stop
 
     def _received(self, data: bytes) -> None:
@@ -275,7 +262,7 @@ class TelnetEngine:
         match = _LITERAL.match(data, position)
         stop = match.end() if match else position
         if stop > position and not self._too_long:
-            self._subnegotiation += data[position:stop].replace(_DOUBLED, IAC)
+            self._subnegotiation += data[position:stop].replace(DOUBLED, IAC)
             option = self._subnegotiation[0]
             most = self._limits.get(option, MAX_SUBNEGOTIATION)
             if len(self._subnegotiation) > most:
@@ -351,7 +338,7 @@ class TelnetEngine:
 
     def send_subnegotiation(self, option: int, payload: bytes) -> None:
         """Queue IAC SB `option` `payload` IAC SE, IAC doubled in the payload."""
-        payload = payload.replace(IAC, _DOUBLED)
+        payload = payload.replace(IAC, DOUBLED)
         self._out.append(bytes((_IAC, _SB, option)) + payload + bytes((_IAC, _SE)))
 
     def send_timing_mark(self) -> None:

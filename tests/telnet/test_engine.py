@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewayd.telnet.constants import Command, Option, Side
-from gatewayd.telnet.engine import TelnetEngine, double_iac
+from gatewayd.telnet.engine import TelnetEngine
+from gatewayd.telnet.escape import double_iac, undouble_iac
 from gatewayd.telnet.events import (
     ControlFunction,
     Event,
@@ -89,6 +90,33 @@ def test_every_byte_value_passes_both_ways() -> None:
 def test_doubling(data: bytes) -> None:
     assert double_iac(data) == data.replace(b"\xff", b"\xff\xff")
     assert double_iac(b"\xff" * len(data)) == b"\xff" * (2 * len(data))
+
+
+RUNS = st.lists(st.sampled_from([b"\xff", b"\xff" * 64, b"a"])).map(b"".join)
+
+
+@given(st.binary() | RUNS)
+def test_doubling_is_undone_where_there_is_nothing_else(data: bytes) -> None:
+    single = b"\xff" in data.replace(b"\xff\xff", b"")
+    found = undouble_iac(data)
+    assert (found is None) == single
+    if found is not None:
+        assert double_iac(found) == data
+
+
+@given(TELNETISH, TELNETISH, st.booleans())
+def test_who_is_transparent_need_not_be_asked_what_is_doubled(
+    before: bytes, data: bytes, agreed: bool
+) -> None:
+    engine = binary() if agreed else server()
+    engine.receive_data(before)
+    engine.data_to_send()
+    found = undouble_iac(data)
+    if engine.transparent and found is not None:
+        state = engine.snapshot()
+        assert engine.receive_data(data) == ([found] if data else [])
+        assert engine.transparent
+        assert engine.snapshot() == state
 
 
 @given(TELNETISH, st.lists(st.integers(0, 10_000), max_size=12), st.booleans())
