@@ -30,7 +30,7 @@ class Escape:
         """What of it is for the device, and the keys that are not, in order. The first key of the
         escape behind the escape is itself."""
         if not self._first or not (self.held or self._found or self._first in data):
-            return [data]
+            return [data] if data else []
         parts: list[bytes | Key] = []
         while data:
             if self._found:

@@ -138,6 +138,21 @@ def test_what_the_device_said_last() -> None:
     run(scenario())
 
 
+def test_the_line_feed_behind_the_enter_that_chose_the_port_is_nothing() -> None:
+    async def scenario() -> None:
+        async with hall() as room:
+            person = await room.at("psu1")
+            owner = room.gateway.served["psu1"].port.owner
+            assert owner is not None
+            before = owner.bytes_in
+            await person.types("\n")
+            await turning(lambda: owner.bytes_in > before)
+            await person.types("on")
+            await room.device_gets("psu1", b"on")
+
+    run(scenario())
+
+
 def test_another_escape_and_none() -> None:
     async def scenario() -> None:
         async with hall(escape=b"\x1d") as room:
