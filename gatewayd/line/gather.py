@@ -126,10 +126,11 @@ class Gatherer:
         self._tick_again()
         # In the same order each time: then nobody's bytes wait for longer than a tick.
         ready.sort()
+        self._heard.update(dict(ready))
+        members = self._members
         for fd, _ in ready:
-            member = self._members.get(fd)
+            member = members.get(fd)
             if member is not None:
-                self._heard.add(fd)
                 try:
                     member.read_ready()
                 except MemoryError:

@@ -91,6 +91,8 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
         calls.hangs = self.fail
         self.deliver = user.data_received
         """What is called with the bytes; changeable, to save a call per event."""
+        self.read_ready = self._read_ready
+        """See `api.Member`."""
         super().__init__(loop, user, port)
         self._rest = _NOTHING
         """What the driver takes next: a view of what was given, no copy."""
@@ -166,10 +168,6 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
     def flush(self) -> None:
         """As `discard`; the base class has it under this name."""
         self.discard()
-
-    def read_ready(self) -> None:
-        """Read what is there; see `api.Member`."""
-        self._read_ready()
 
     def gathered_no_more(self) -> None:
         """Be read in the loop again; see `api.Member`."""
