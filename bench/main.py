@@ -22,7 +22,8 @@ from bench.work import FULL, QUICK, Work, catalogue, unpinned
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark or a profile. Exit status: 0 done, 1 not everything could be measured."""
     options = _parser().parse_args(argv)
-    effort = QUICK if options.quick else FULL
+    # A tracer makes each call many times as slow, and a count needs no repetition.
+    effort = QUICK if options.quick or options.counts else FULL
     chosen = [work for work in catalogue(effort) if _wanted(work, options.only)]
     if options.list:
         for work in chosen:
