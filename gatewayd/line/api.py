@@ -114,7 +114,8 @@ class Line(Protocol):
         """
 
     def unsent(self) -> int:
-        """Bytes taken by `write` that have not left yet, the driver's queue included."""
+        """Bytes taken by `write` that have not left yet, the driver's queue included; of a line
+        that is lost those that had not left then, as far as that is known."""
 
     def drain(self, drained: Callable[[], None]) -> None:
         """Call `drained` once all bytes taken so far have left; within the call if they have.

@@ -83,6 +83,7 @@ class SerialPortLine:
             calls,
             has_wire=capabilities.framing,
         )
+        self._transport.ends = self._transmitter.gone
         self.write = self._transmitter.write
         self.unsent = self._transmitter.unsent
         self.drain = self._transmitter.drain

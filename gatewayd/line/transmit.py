@@ -10,6 +10,7 @@ A PTY has no wire: there only what the kernel has not taken counts, and its spee
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
@@ -82,6 +83,8 @@ class Transmitter:
         self._asking = False
         self._purges = 0
         self._stopped = False
+        self._left: int | None = None
+        """What had not left when the device went."""
 
     def set_speed(self, settings: LineSettings) -> None:
         """Reckon with the speed of `settings` from now on."""
@@ -103,7 +106,17 @@ class Transmitter:
 
     def unsent(self) -> int:
         """See `api.Line.unsent`."""
+        if self._left is not None:
+            return self._left
         return 0 if self._stopped else self._output.get_write_buffer_size() + self._queued()
+
+    def gone(self) -> None:
+        """The device is gone: what had not left by now never will. Its driver tells nothing any
+        more, so that is what the output holds, or more by the reckoning."""
+        if self._left is None and not self._stopped:
+            due = max(self._idle_at - monotonic(), 0.0)
+            reckoned = math.ceil(due / self._byte_seconds) if self._byte_seconds else 0
+            self._left = max(self._output.get_write_buffer_size(), reckoned)
 
     def drain(self, drained: Callable[[], None]) -> None:
         """See `api.Line.drain`. Raises RuntimeError while another drain waits."""

@@ -91,6 +91,8 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
         calls.hangs = self.fail
         self.deliver = user.data_received
         """What is called with the bytes; changeable, to save a call per event."""
+        self.ends: Callable[[], None] = _not_told
+        """Called when the device fails, before what it did not take is dropped."""
         self.read_ready = self._read_ready
         """See `api.Member`."""
         super().__init__(loop, user, port)
@@ -287,6 +289,8 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
             self._lose(exc)
 
     def _abort(self, exc: Exception | None) -> None:
+        if exc is not None:
+            self.ends()
         self._closing = True
         self._forget_reader()
         self._forget_unsent()
@@ -314,3 +318,7 @@ class LineTransport(serial_asyncio.SerialTransport):  # type: ignore[misc]
         failed = isinstance(error, OSError) and not isinstance(error, TimeoutError)
         cause = error if failed else None
         self._protocol.connection_lost(exc or cause)
+
+
+def _not_told() -> None:
+    pass

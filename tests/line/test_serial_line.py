@@ -372,6 +372,20 @@ def test_an_ioctl_that_finds_the_device_gone_loses_the_line(pty: Pty) -> None:
     run(scenario)
 
 
+def test_a_line_that_is_lost_tells_what_it_had_not_sent(pty: Pty) -> None:
+    async def scenario() -> None:
+        async with opened(pty) as (line, recorder):
+            while line.write(bytes(65536)):
+                pass
+            held = len(line.pending())
+            assert held
+            pty.hang_up()
+            await recorder.until(lambda: bool(recorder.lost))
+            assert line.unsent() == held
+
+    run(scenario)
+
+
 def test_a_lost_device_can_be_opened_again_from_within_line_lost(pty: Pty) -> None:
     """The descriptor and the locks are gone by then, so that ttyUSB0 comes back as ttyUSB0."""
 

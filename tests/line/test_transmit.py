@@ -353,6 +353,23 @@ def test_a_device_that_goes_fails_once_asked_and_drains(monkeypatch: pytest.Monk
     assert uart.failures == [uart.gone]
 
 
+@pytest.mark.parametrize(("held", "left"), [(0, 90), (500, 500)])
+def test_what_had_not_left_when_the_device_went(
+    monkeypatch: pytest.MonkeyPatch, held: int, left: int
+) -> None:
+    uart = Uart(monkeypatch)
+    uart.transmitter.write(bytes(100))
+    uart.clock.advance(10 / SPEED)
+    uart.gone = OSError(errno.EIO, "unplugged")
+    monkeypatch.setattr(uart, "get_write_buffer_size", lambda: held)
+    uart.transmitter.gone()
+    uart.clock.advance(10)
+    uart.transmitter.gone()
+    uart.transmitter.stop()
+    assert uart.transmitter.unsent() == left
+    assert not uart.failures
+
+
 def test_stop_forgets_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     uart = Uart(monkeypatch)
     uart.transmitter.write(bytes(10_000))
