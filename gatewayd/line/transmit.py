@@ -101,8 +101,10 @@ class Transmitter:
         idle_at = (idle_at if idle_at > now else now) + size * self._byte_seconds
         if self._backlog or size > self._limit or idle_at - now > self._limit_seconds:
             return self._write_bounded(data)
+        if not self._output.write(data):
+            return 0
         self._idle_at = idle_at
-        return size if self._output.write(data) else 0
+        return size
 
     def unsent(self) -> int:
         """See `api.Line.unsent`."""
@@ -210,9 +212,9 @@ class Transmitter:
             # A crumb behind what waits would be a write of its own.
             room = 0
         if room:
-            self._idle_at += room * self._byte_seconds
             if not self._output.write(memoryview(data)[:room]):
                 return 0
+            self._idle_at += room * self._byte_seconds
         if room < len(data) and not self._blocked:
             self._blocked = True
             self._patience = _FIRST_LOOK_SECONDS

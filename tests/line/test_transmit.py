@@ -370,6 +370,22 @@ def test_what_had_not_left_when_the_device_went(
     assert not uart.failures
 
 
+@pytest.mark.parametrize("size", [10, LIMIT])
+def test_what_was_not_taken_since_the_device_went_is_not_left_there(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    uart = Uart(monkeypatch)
+    uart.transmitter.write(bytes(100))
+
+    def goes(data: bytes | memoryview) -> bool:
+        uart.transmitter.gone()
+        return False
+
+    monkeypatch.setattr(uart, "write", goes)
+    assert uart.transmitter.write(bytes(size)) == 0
+    assert uart.transmitter.unsent() == 100
+
+
 def test_stop_forgets_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     uart = Uart(monkeypatch)
     uart.transmitter.write(bytes(10_000))
