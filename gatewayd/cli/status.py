@@ -12,6 +12,7 @@ from typing import Any
 
 from gatewayd.control.client import call
 from gatewayd.control.own import find_path
+from gatewayd.errors import GatewayError
 
 HELP = "show ports, devices and sessions of the running daemon"
 HEADINGS = ("PORT", "DEVICE", "LINE", "SESSION", "SINCE", "RECEIVED", "SENT", "ERRORS")
@@ -41,8 +42,7 @@ def main(args: argparse.Namespace) -> int:
         names = {port["name"] for port in ports}
         missing = [name for name in args.port if name not in names]
         if missing:
-            print(f"no such port: {', '.join(missing)}", file=sys.stderr)
-            return 1
+            raise GatewayError(f"there is no port {', '.join(missing)}")
         ports = [port for port in ports if port["name"] in args.port]
     if args.json:
         print(json.dumps({**answer, "ports": ports}, indent=2))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from gatewayd.cli.status import in_bytes
 from gatewayd.control.client import call
 from gatewayd.control.own import find_path
+from gatewayd.errors import GatewayError
 
 HELP = "show who holds each port, who watches, and for whom it is kept"
 HEADINGS = ("PORT", "ROLE", "WHO", "FACE", "SINCE", "IDLE", "IN", "OUT", "MISSED")
@@ -39,8 +39,7 @@ def main(args: argparse.Namespace) -> int:
         ports = call(args.control or find_path(), "Status")["ports"]
     missing = set(args.port) - {port["name"] for port in ports}
     if missing:
-        print(f"no such port: {', '.join(sorted(missing))}", file=sys.stderr)
-        return 1
+        raise GatewayError(f"there is no port {', '.join(sorted(missing))}")
     ports = [port for port in ports if not args.port or port["name"] in args.port]
     if args.json:
         keys = ("name", "state", "session", "watchers", "lease")

@@ -333,7 +333,7 @@ def test_status_is_a_table_or_json(rack: Rack) -> None:
             assert (one["session"]["bytes_in"], one["session"]["bytes_out"]) == (8, 6)
             assert (one["description"], one["received"], one["sent"]) == ("bench", 6, 8)
         done = daemon.command("status", "three")
-        assert (done.returncode, done.stderr) == (1, "no such port: three\n")
+        assert (done.returncode, done.stderr) == (1, "there is no port three\n")
 
 
 def test_kick_ends_a_session(rack: Rack) -> None:

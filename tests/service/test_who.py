@@ -41,7 +41,7 @@ def test_who_shows_owner_watchers_and_lease(rack: Rack) -> None:
             assert (one["face"], one["missed"], one["bytes_out"]) == ("watch_raw", 0, 4)
             assert told["lease"]["host"] == "10.0.0.1"
         done = daemon.command("who", "two")
-        assert (done.returncode, done.stderr) == (1, "no such port: two\n")
+        assert (done.returncode, done.stderr) == (1, "there is no port two\n")
 
 
 def test_kick_ends_the_owner_or_those_who_watch(rack: Rack) -> None:
