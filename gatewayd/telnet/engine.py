@@ -311,6 +311,9 @@ class TelnetEngine:
                 # What tells whether there is a NUL has not come.
                 data, self._received_cr = data[:-1], False
         tail, self._tail = self._tail, b""
+        if self._subnegotiation is not None and not self._too_long:
+            begun, self._subnegotiation = self._subnegotiation, None
+            tail = bytes((_IAC, _SB, begun[0])) + double_iac(bytes(begun[1:])) + tail
         return double_iac(data) + tail
 
     # ---- sending

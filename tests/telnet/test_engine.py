@@ -291,7 +291,11 @@ def test_the_nul_of_a_waiting_cr_comes_before_binary() -> None:
 
 
 @given(
-    st.lists(st.sampled_from([b"X", b"\r", b"\0", b"\n", b"\xff\xff", b"\xff\xf6"])).map(b"".join),
+    st.lists(
+        st.sampled_from(
+            [b"X", b"\r", b"\0", b"\n", b"\xff\xff", b"\xff\xf6", b"\xff\xfa\x2c", b"\xff\xf0"]
+        )
+    ).map(b"".join),
     st.lists(st.integers(1, 5)),
     st.booleans(),
 )
