@@ -68,6 +68,8 @@ class SerialPortLine:
         self._closed: list[Callable[[], None]] = []
         self._break: bool | None = None
         """Whether there is a break; None is not known, as it is of a line that others had open."""
+        self._breaking: Pending | None = None
+        """What was last begun so that it is."""
         self._calls = calls = Calls(loop, apart=termios2.may_sleep(fd))
         self._seen = Seen(loop, calls, fd, found, port.policies, events, self.failed)
         self._transport = LineTransport(loop, self, port, calls, self._before_close, gatherers)
@@ -160,12 +162,15 @@ class SerialPortLine:
 
     def set_break(self, on: bool) -> Pending | None:
         """See `api.Line`. A driver without break is no error."""
-        if self._over or (not on and self._break is False):
+        if self._over:
             return None
-        self._break = on
-        what = "a break" if on else "the end of a break"
-        work = partial(ioctls.set_break, self._fd, on)
-        return self._calls.make(what, work, _done, partial(self._break_failed, what, on))
+        if on or self._break is not False:
+            self._break = on
+            what = "a break" if on else "the end of a break"
+            work = partial(ioctls.set_break, self._fd, on)
+            failed = partial(self._break_failed, what, on)
+            self._breaking = self._calls.make(what, work, _done, failed)
+        return self._breaking
 
     def _break_failed(self, what: str, on: bool, error: OSError) -> None:
         # Something else may be asked for by now.

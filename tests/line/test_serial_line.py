@@ -249,6 +249,36 @@ def test_outputs_are_those_of_the_device_also_when_an_input_has_changed(
     run(scenario)
 
 
+def test_who_asks_for_the_end_of_a_break_once_more_waits_for_the_same_end(
+    pty: Pty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked for when it is read, and again in its turn, when it is answered."""
+    monkeypatch.setattr(termios2, "may_sleep", lambda fd: True)
+    well = threading.Event()
+    breaks: list[bool] = []
+
+    def slow(fd: int, on: bool) -> None:
+        assert on or well.wait(10)
+        breaks.append(on)
+
+    monkeypatch.setattr(ioctls, "set_break", slow)
+
+    async def scenario() -> None:
+        async with opened(pty) as (line, _recorder):
+            line.set_break(True)
+            line.set_break(False)
+            again = line.set_break(False)
+            assert again is not None
+            assert not again.done
+            ended = asyncio.Event()
+            again.then(ended.set)
+            well.set()
+            await ended.wait()
+            assert breaks == [True, False]
+
+    run(scenario)
+
+
 def test_a_line_that_is_being_set_is_neither_read_nor_written(
     pty: Pty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
