@@ -119,6 +119,9 @@ def test_a_script_that_is_sent_away_fails(tmp_path: Path, why: str) -> None:
             assert process.wait(PATIENCE) == 1
             assert process.stderr is not None
             assert b"ended the session before the input was over" in process.stderr.read()
+        if why == "stop":
+            # Before the end of the block sends one more, which would kill it then.
+            assert daemon.wait() == 0
 
 
 def test_why_not_is_told_by_words_and_status(room: tuple[Running, Adapter]) -> None:

@@ -120,6 +120,8 @@ def test_the_end_of_the_daemon_is_told_by_tls(rig: Rig) -> None:
         rig.daemon.signal(signal.SIGTERM)
         # SSLEOFError, were it FIN alone.
         assert client.recv(100) == b""
+    # One more signal, of the end of the rig, would kill what is about to end.
+    assert rig.daemon.wait() == 0
 
 
 def test_nothing_of_tls_is_in_memory_unless_it_is_configured() -> None:
