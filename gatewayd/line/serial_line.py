@@ -68,7 +68,7 @@ class SerialPortLine:
         self._closed: list[Callable[[], None]] = []
         self._break: bool | None = None
         """Whether there is a break; None is not known, as it is of a line that others had open."""
-        self._breaking: Pending | None = None
+        self._break_begun: Pending | None = None
         """What was last begun so that it is."""
         self._calls = calls = Calls(loop, apart=termios2.may_sleep(fd))
         self._seen = Seen(loop, calls, fd, found, port.policies, events, self.failed)
@@ -169,8 +169,8 @@ class SerialPortLine:
             what = "a break" if on else "the end of a break"
             work = partial(ioctls.set_break, self._fd, on)
             failed = partial(self._break_failed, what, on)
-            self._breaking = self._calls.make(what, work, _done, failed)
-        return self._breaking
+            self._break_begun = self._calls.make(what, work, _done, failed)
+        return self._break_begun
 
     def _break_failed(self, what: str, on: bool, error: OSError) -> None:
         # Something else may be asked for by now.

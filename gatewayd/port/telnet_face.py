@@ -10,8 +10,8 @@ from typing import Any, Final
 from gatewayd.line.api import Clock, Timer
 from gatewayd.port.peer import HIGH_BYTES, Peer
 from gatewayd.telnet.constants import IAC, Command, Option, Side
+from gatewayd.telnet.doubling import undouble_iac
 from gatewayd.telnet.engine import MAX_SUBNEGOTIATION, TelnetEngine
-from gatewayd.telnet.escape import undouble_iac
 from gatewayd.telnet.events import Event, Subnegotiation
 from gatewayd.telnet.pyserial import PyserialEngine
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from gatewayd.telnet.constants import IAC, STATUS_IS, STATUS_SEND, Command, Option, Side
-from gatewayd.telnet.escape import DOUBLED, MANY, double_iac, undouble_iac
+from gatewayd.telnet.doubling import DOUBLED, MANY, double_iac, undouble_iac
 from gatewayd.telnet.events import (
     ControlFunction,
     Event,

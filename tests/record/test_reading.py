@@ -29,6 +29,8 @@ from tests.watched import Watched
 DAYS = ("2026-11-24.log", "2026-11-25.log", "2026-11-25.2.log", "2026-11-25.10.log")
 NOW = datetime(2026, 11, 25, 12, tzinfo=timezone(timedelta(hours=1)))
 
+LOG = [sys.executable, "-m", "gatewayd", "log", "psu1"]
+
 
 def line(day: int, hour: int, text: str, mark: str = "<") -> bytes:
     """A line of a record, in local time."""
@@ -172,16 +174,7 @@ def test_the_command_follows_a_daemon(tmp_path: Path) -> None:
         Running(tmp_path, entry.replace("raw: 1", f"raw: {free_ports(1)[0]}"), top=top) as daemon,
     ):
         daemon.wait_for("psu1: .* open, ")
-        argv = [
-            sys.executable,
-            "-m",
-            "gatewayd",
-            "log",
-            "psu1",
-            "-f",
-            "--control",
-            str(daemon.control),
-        ]
+        argv = [*LOG, "-f", "--control", str(daemon.control)]
         with Watched(argv, directory=ROOT) as following:
             adapter.write(b"U-Boot 2024.01\r\n")
             following.wait_for(r"\+?\S+ < U-Boot 2024.01\n")
@@ -198,15 +191,7 @@ def test_the_command_follows_a_daemon(tmp_path: Path) -> None:
     again = gatewayd("log", "psu1", "-c", str(tmp_path / "gatewayd.yaml"))
     assert again.stdout.endswith(" ! recording ends\n")
     with open("/dev/full", "wb") as full:
-        argv = [
-            sys.executable,
-            "-m",
-            "gatewayd",
-            "log",
-            "psu1",
-            "-c",
-            str(tmp_path / "gatewayd.yaml"),
-        ]
+        argv = [*LOG, "-c", str(tmp_path / "gatewayd.yaml")]
         done = subprocess.run(
             argv, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=PATIENCE
         )

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewayd.telnet.constants import Command, Option, Side
+from gatewayd.telnet.doubling import double_iac, undouble_iac
 from gatewayd.telnet.engine import TelnetEngine
-from gatewayd.telnet.escape import double_iac, undouble_iac
 from gatewayd.telnet.events import (
     ControlFunction,
     Event,
